@@ -1,0 +1,29 @@
+//! `GET /orders/{order_id}` gives an order with its items.
+
+use std::process::ExitCode;
+
+use shared::api::{self, Answer, Problem, Request, Route};
+use shared::database::Database;
+use shared::orders;
+
+fn main() -> ExitCode {
+    api::serve(Route::get("/orders/{order_id}"), get_order)
+}
+
+async fn get_order(request: Request, database: &'static Database) -> Result<Answer, Problem> {
+    let id = request.path("order_id")?;
+    let known = request.if_none_match()?;
+
+    let mut session = database.session(request.deadline()).await?;
+    let order = orders::find(&mut session, id)
+        .await?
+        .filter(|order| request.caller().may_act_for(order.customer_id.as_str()))
+        .ok_or_else(|| Problem::not_found("no order has this id"))?;
+
+    let answer = if known.includes(order.version) {
+        Answer::not_modified()
+    } else {
+        Answer::ok(&order)
+    };
+    Ok(answer.etag(order.version))
+}

@@ -1,0 +1,30 @@
+//! `GET /customers/{customer_id}/orders` gives a page of a customer's orders, newest first.
+
+use std::process::ExitCode;
+
+use shared::api::{self, Answer, Problem, Request, Route};
+use shared::database::Database;
+use shared::orders::{self, Cursor, CustomerId, Page};
+
+fn main() -> ExitCode {
+    api::serve(Route::get("/customers/{customer_id}/orders"), list_orders)
+}
+
+async fn list_orders(request: Request, database: &'static Database) -> Result<Answer, Problem> {
+    let customer: CustomerId = request.path("customer_id")?;
+    if !request.caller().may_act_for(customer.as_str()) {
+        return Err(Problem::forbidden());
+    }
+    let status = request.query("status")?;
+    let limit = request.query("limit")?.unwrap_or_default();
+    let after = request
+        .query::<String>("cursor")?
+        .map(|text| Cursor::parse(&text, &customer, status))
+        .transpose()
+        .map_err(|rule| Problem::malformed("cursor", rule))?;
+
+    let mut session = database.session(request.deadline()).await?;
+    let page = Page { limit, after };
+    let orders = orders::list(&mut session, &customer, status, page).await?;
+    Ok(Answer::ok(&orders))
+}

@@ -1,0 +1,39 @@
+//! `PATCH /orders/{order_id}` moves an order to another status.
+
+use std::process::ExitCode;
+
+use serde::Deserialize;
+use shared::api::{self, Answer, Problem, Request, Route};
+use shared::database::Database;
+use shared::orders::{self, ChangeError, CustomerId, OrderStatus};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    status: String,
+}
+
+fn main() -> ExitCode {
+    api::serve(Route::patch("/orders/{order_id}"), update_order)
+}
+
+async fn update_order(request: Request, database: &'static Database) -> Result<Answer, Problem> {
+    let id = request.path("order_id")?;
+    let expected = request.if_match()?;
+    let change: Change = request.json()?;
+    let to = change.status.parse::<OrderStatus>();
+    let to = to.map_err(|rule| Problem::invalid("status", rule))?;
+
+    let mut session = database.session(request.deadline()).await?;
+    let may_see = |customer: &CustomerId| request.caller().may_act_for(customer.as_str());
+    let expects = |version| expected.includes(version);
+    let order = orders::change_status(&mut session, id, to, may_see, expects)
+        .await
+        .map_err(|error| match error {
+            ChangeError::NotFound => Problem::not_found("no order has this id"),
+            ChangeError::Stale => Problem::stale(),
+            ChangeError::NotAllowed { .. } => Problem::conflict(error.to_string()),
+            ChangeError::Database(error) => error.into(),
+        })?;
+    Ok(Answer::ok(&order).etag(order.version))
+}

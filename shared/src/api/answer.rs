@@ -1,0 +1,102 @@
+//! What a handler answers when all went well.
+
+use aws_lambda_events::{apigw::ApiGatewayV2httpResponse, encodings::Body};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+use serde::Serialize;
+
+use super::Problem;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A response that is no error.
+///
+/// Caches on the way may not keep it, and the client's own asks again each time, which is a 304
+/// where nothing has changed.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Option<String>,
+    /// What can't be written as the handler wants it. It makes the answer a 500.
+    fault: Option<String>,
+}
+
+impl Answer {
+    /// 200 with `body` as JSON.
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self::empty(StatusCode::OK).with_body(body)
+    }
+
+    /// 201 with `body` as JSON; `location` is the path of what was made.
+    pub fn created(location: &str, body: &impl Serialize) -> Self {
+        Self::empty(StatusCode::CREATED)
+            .with_body(body)
+            .header("location", location)
+    }
+
+    /// 304. Give it the [`etag`](Self::etag) that the client has.
+    pub fn not_modified() -> Self {
+        Self::empty(StatusCode::NOT_MODIFIED)
+    }
+
+    /// Adds the entity tag that stands for this version, such as `"7"`.
+    pub fn etag(self, version: u32) -> Self {
+        self.header("etag", &format!("\"{version}\""))
+    }
+
+    /// Sets a header, in place of one with the same name.
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            (Ok(name), Ok(value)) => {
+                self.headers.insert(name, value);
+            }
+            _ => self.fault = Some(format!("the header {name} can't be written")),
+        }
+        self
+    }
+
+    fn empty(status: StatusCode) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        Self {
+            status,
+            headers,
+            body: None,
+            fault: None,
+        }
+    }
+
+    fn with_body(mut self, body: &impl Serialize) -> Self {
+        match serde_json::to_string(body) {
+            Ok(json) => {
+                self.headers
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                self.body = Some(json);
+            }
+            // Not the serializer's message, which may quote a value.
+            Err(_) => self.fault = Some("the body can't be written as JSON".to_owned()),
+        }
+        self
+    }
+
+    pub(super) fn into_response(self) -> Result<ApiGatewayV2httpResponse, Problem> {
+        if let Some(fault) = self.fault {
+            return Err(Problem::internal(fault));
+        }
+        let mut response = ApiGatewayV2httpResponse::default();
+        response.status_code = self.status.as_u16().into();
+        response.headers = self.headers;
+        response.body = self.body.map(Body::Text);
+        Ok(response)
+    }
+}
+
+/// Puts the id into `x-request-id` by which the logs know the request.
+pub(super) fn name_request(response: &mut ApiGatewayV2httpResponse, request_id: &str) {
+    if let Ok(request_id) = HeaderValue::from_str(request_id) {
+        response.headers.insert(REQUEST_ID, request_id);
+    }
+}

@@ -1,0 +1,163 @@
+//! A request's body as JSON.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use http::HeaderValue;
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use super::{Problem, objects::Objects};
+
+#[cfg(test)]
+mod tests;
+
+/// In bytes: some forty times what an order of a hundred items takes.
+const LIMIT: usize = 256 * 1024;
+
+/// What LIMIT bytes are in base64.
+const ENCODED_LIMIT: usize = LIMIT.div_ceil(3) * 4;
+
+/// A body as it came, out of its transport encoding.
+pub(super) enum Body {
+    Empty,
+    Text(String),
+    TooLarge,
+    NotBase64,
+    NotUtf8,
+}
+
+impl Body {
+    /// Takes the event's body. It is a move, but for base64.
+    pub(super) fn parse(body: Option<String>, is_base64: bool) -> Self {
+        let text = match body {
+            None => return Self::Empty,
+            Some(body) if !is_base64 => body,
+            Some(body) if body.len() > ENCODED_LIMIT => return Self::TooLarge,
+            Some(body) => match BASE64_STANDARD.decode(body).map(String::from_utf8) {
+                Ok(Ok(text)) => text,
+                Ok(Err(_)) => return Self::NotUtf8,
+                Err(_) => return Self::NotBase64,
+            },
+        };
+        match text.len() {
+            0 => Self::Empty,
+            length if length > LIMIT => Self::TooLarge,
+            _ => Self::Text(text),
+        }
+    }
+
+    pub(super) fn json<'a, T: Deserialize<'a>>(
+        &'a self,
+        content_type: Option<&HeaderValue>,
+    ) -> Result<T, Problem> {
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        match self {
+            Self::Empty => Err(Problem::malformed_body("is empty")),
+            Self::TooLarge => Err(Problem::too_large(LIMIT)),
+            _ if !content_type.is_some_and(is_json) => Err(Problem::unsupported_media_type()),
+            Self::Text(text) => from_json(text),
+            Self::NotBase64 => Err(Problem::malformed_body(
+                "is not base64, which the event says it is",
+            )),
+            Self::NotUtf8 => Err(Problem::malformed_body("is not UTF-8")),
+        }
+    }
+}
+
+/// `application/json` or another type whose syntax is JSON (`application/merge-patch+json`),
+/// in UTF-8. Other parameters than the charset mean nothing for JSON (RFC 8259).
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let Some(subtype) = essence.strip_prefix("application/") else {
+        return false;
+    };
+    (subtype == "json" || subtype.ends_with("+json"))
+        && parts
+            .filter_map(|part| part.split_once('='))
+            .all(|(name, value)| {
+                !name.eq_ignore_ascii_case("charset")
+                    || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+}
+
+fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(Objects(&mut parser)).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, error.inner())
+    })?;
+    parser
+        .end()
+        .map_err(|_| Problem::malformed_body("goes on after its JSON value"))?;
+    Ok(value)
+}
+
+/// Says what is wrong in our own words: serde's quote the value.
+fn explain(path: &str, error: &serde_json::Error) -> Problem {
+    match error.classify() {
+        // These messages name no value: "expected `,` or `}` at line 1 column 9".
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::malformed_body(format_args!("is not JSON: {error}"))
+        }
+        Category::Data => {
+            let (field, reason) = explain_data(path, &error.to_string());
+            match field.as_str() {
+                "." => Problem::malformed_body(reason),
+                _ => Problem::malformed(field, reason),
+            }
+        }
+    }
+}
+
+/// The field and the reason of an error that serde made, from the words that its `Error` trait
+/// has as defaults. The names in backticks of these are the type's own.
+fn explain_data(path: &str, message: &str) -> (String, &'static str) {
+    if let Some(name) = named(message, "missing field `") {
+        return (child(path, name), "is missing");
+    }
+    if let Some(name) = named(message, "duplicate field `") {
+        return (child(path, name), "is given twice");
+    }
+    if message.starts_with("unknown field `") {
+        return (path.to_owned(), "is not a field that is known here");
+    }
+    let expected = message
+        .starts_with("invalid ")
+        .then(|| message.rsplit_once(", expected "))
+        .flatten()
+        .map(|(_, expected)| {
+            expected
+                .rsplit_once(" at line ")
+                .map_or(expected, |(kind, _)| kind)
+        });
+    let reason = match expected {
+        Some("a string" | "a borrowed string" | "string" | "a character") => "must be a string",
+        Some("a boolean") => "must be true or false",
+        Some("f32" | "f64") => "must be a number",
+        Some(kind) if is_integer(kind) => "must be a whole number within its range",
+        Some("a sequence") => "must be an array",
+        Some(kind) if kind.starts_with("struct ") || kind == "a map" => "must be an object",
+        _ => "has a value that is not allowed here",
+    };
+    (path.to_owned(), reason)
+}
+
+fn named<'a>(message: &'a str, start: &str) -> Option<&'a str> {
+    message
+        .strip_prefix(start)?
+        .split_once('`')
+        .map(|(name, _)| name)
+}
+
+fn child(parent: &str, name: &str) -> String {
+    match parent {
+        "." => name.to_owned(),
+        _ => format!("{parent}.{name}"),
+    }
+}
+
+/// `u32`, `i64`, `usize` and the like.
+fn is_integer(kind: &str) -> bool {
+    kind.strip_prefix(['u', 'i'])
+        .is_some_and(|bits| bits == "size" || bits.parse::<u8>().is_ok())
+}

@@ -1,0 +1,343 @@
+//! The environment, parsed once into typed settings.
+//!
+//! [`Settings::from_env`] reads every variable before it complains, so that one message names
+//! all that is missing or wrong ([`Faults`]); the function stops at start with it. A variable
+//! that is set to nothing counts as not set, because a template's empty parameter arrives so.
+//! Values never appear in a message: a pasted URL holds a password.
+
+use std::{fmt, num::NonZeroUsize, path::Path, str::FromStr, time::Duration};
+
+use percent_encoding::percent_decode_str;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::credentials::Login;
+
+/// A variable that the functions read.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands for it when it is not set; empty where there is no default.
+    pub default: &'static str,
+    /// Whether it is for a laptop only, so that `template.yaml` does not set it.
+    pub local: bool,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// Every variable of our own that a function reads. `template.yaml` and the README are held
+/// against this table by the tests.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "DATABASE_SECRET_ID",
+        default: "",
+        local: false,
+        meaning: "name or ARN of the secret: JSON with `host`, `port`, `username`, `password`, `dbname`",
+    },
+    Variable {
+        name: "DATABASE_URL",
+        default: "",
+        local: true,
+        meaning: "used when no secret is named: `mysql://user:password@host:port/name`",
+    },
+    Variable {
+        name: "DATABASE_CA_FILE",
+        default: "",
+        local: true,
+        meaning: "PEM file of an own CA, in place of the built-in public roots",
+    },
+    Variable {
+        name: "DATABASE_POOL_MAX",
+        default: "2",
+        local: false,
+        meaning: "most connections of one execution environment; with `AWS_LAMBDA_MAX_CONCURRENCY` set, the default is the smaller of that and 10",
+    },
+    Variable {
+        name: "DATABASE_ACQUIRE_TIMEOUT_MS",
+        default: "2000",
+        local: false,
+        meaning: "longest wait for a free connection of the pool",
+    },
+    Variable {
+        name: "DATABASE_CONNECT_TIMEOUT_MS",
+        default: "2000",
+        local: false,
+        meaning: "longest time to connect and log in, repetitions included",
+    },
+    Variable {
+        name: "DATABASE_STATEMENT_TIMEOUT_MS",
+        default: "5000",
+        local: false,
+        meaning: "longest time for one statement",
+    },
+    Variable {
+        name: "DATABASE_PING_AFTER_MS",
+        default: "5000",
+        local: false,
+        meaning: "a connection idle for longer is pinged before it is used",
+    },
+    Variable {
+        name: "DATABASE_PING_TIMEOUT_MS",
+        default: "300",
+        local: false,
+        meaning: "longest wait for the answer to that ping",
+    },
+    Variable {
+        name: "DATABASE_MAX_IDLE_MS",
+        default: "240000",
+        local: false,
+        meaning: "a connection idle for longer is replaced (NAT gateways forget flows after 350 s)",
+    },
+    Variable {
+        name: "DATABASE_MAX_AGE_MS",
+        default: "1200000",
+        local: false,
+        meaning: "a connection older than this is replaced",
+    },
+    Variable {
+        name: "DATABASE_SECRET_MAX_AGE_MS",
+        default: "300000",
+        local: false,
+        meaning: "credentials older than this are fetched again",
+    },
+];
+
+/// What the database module needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the login comes from.
+    pub login: LoginSource,
+    /// PEM certificates that stand in for the built-in public roots.
+    pub ca: Option<Vec<u8>>,
+    /// The pool's bound and times.
+    pub pool: PoolSettings,
+}
+
+/// Where the login comes from.
+#[derive(Debug)]
+pub enum LoginSource {
+    /// A secret in Secrets Manager.
+    Secret {
+        /// Its name or ARN.
+        id: String,
+        /// The age at which it is fetched again.
+        max_age: Duration,
+    },
+    /// `DATABASE_URL`.
+    Fixed(Login),
+}
+
+/// The pool's bound and times; see [`VARIABLES`] for what each means.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct PoolSettings {
+    pub max: NonZeroUsize,
+    pub acquire_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub statement_timeout: Duration,
+    pub ping_after: Duration,
+    pub ping_timeout: Duration,
+    pub max_idle: Duration,
+    pub max_age: Duration,
+}
+
+/// Everything that is wrong with the environment, in one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    variable: &'static str,
+    reason: String,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the settings are wrong: ")?;
+        for (position, Fault { variable, reason }) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "; " };
+            write!(f, "{separator}{variable} {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Settings {
+    /// Reads the process' environment.
+    ///
+    /// # Errors
+    ///
+    /// [`Faults`] with every variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, Faults> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads an environment given as a function from names to values.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::from_env`].
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut environment = Environment {
+            lookup,
+            faults: Vec::new(),
+        };
+        let settings = Self {
+            login: environment.login(),
+            ca: environment.ca(),
+            pool: environment.pool(),
+        };
+        if environment.faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Faults(environment.faults))
+        }
+    }
+}
+
+/// An environment under reading. A wrong variable leaves a fault and a stand-in value, so that
+/// the reading goes on.
+struct Environment<L> {
+    lookup: L,
+    faults: Vec<Fault>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Environment<L> {
+    fn get(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    fn fault(&mut self, variable: &'static str, reason: impl Into<String>) {
+        self.faults.push(Fault {
+            variable,
+            reason: reason.into(),
+        });
+    }
+
+    /// The variable's value, or else the default that [`VARIABLES`] gives it.
+    fn number<N: FromStr>(&mut self, variable: &'static str, stand_in: N, what: &str) -> N {
+        let default = VARIABLES
+            .iter()
+            .find(|known| known.name == variable)
+            .map_or("", |known| known.default);
+        let text = self.get(variable).unwrap_or_else(|| default.to_owned());
+        text.trim().parse().unwrap_or_else(|_| {
+            self.fault(variable, format!("must be {what}"));
+            stand_in
+        })
+    }
+
+    fn milliseconds(&mut self, variable: &'static str) -> Duration {
+        let what = "a whole number of milliseconds from 1 to 86400000";
+        let span = self.number(variable, 1_u64, what);
+        if !(1..=86_400_000).contains(&span) {
+            self.fault(variable, format!("must be {what}"));
+        }
+        Duration::from_millis(span)
+    }
+
+    fn login(&mut self) -> LoginSource {
+        let max_age = self.milliseconds("DATABASE_SECRET_MAX_AGE_MS");
+        let (variable, login) = match (self.get("DATABASE_SECRET_ID"), self.get("DATABASE_URL")) {
+            (Some(id), _) => return LoginSource::Secret { id, max_age },
+            (None, Some(url)) => ("DATABASE_URL", parse_url(&url)),
+            (None, None) => ("DATABASE_SECRET_ID", Err("or DATABASE_URL must be set")),
+        };
+        LoginSource::Fixed(login.unwrap_or_else(|reason| {
+            self.fault(variable, reason);
+            Login::default()
+        }))
+    }
+
+    fn ca(&mut self) -> Option<Vec<u8>> {
+        let variable = "DATABASE_CA_FILE";
+        let path = self.get(variable)?;
+        match read_certificates(Path::new(&path)) {
+            Ok(pem) => Some(pem),
+            Err(reason) => {
+                self.fault(variable, reason);
+                None
+            }
+        }
+    }
+
+    fn pool(&mut self) -> PoolSettings {
+        PoolSettings {
+            max: self.pool_max(),
+            acquire_timeout: self.milliseconds("DATABASE_ACQUIRE_TIMEOUT_MS"),
+            connect_timeout: self.milliseconds("DATABASE_CONNECT_TIMEOUT_MS"),
+            statement_timeout: self.milliseconds("DATABASE_STATEMENT_TIMEOUT_MS"),
+            ping_after: self.milliseconds("DATABASE_PING_AFTER_MS"),
+            ping_timeout: self.milliseconds("DATABASE_PING_TIMEOUT_MS"),
+            max_idle: self.milliseconds("DATABASE_MAX_IDLE_MS"),
+            max_age: self.milliseconds("DATABASE_MAX_AGE_MS"),
+        }
+    }
+
+    /// With many invocations at once in a process the default follows their number, which
+    /// Lambda Managed Instances say in `AWS_LAMBDA_MAX_CONCURRENCY`.
+    fn pool_max(&mut self) -> NonZeroUsize {
+        let variable = "DATABASE_POOL_MAX";
+        let concurrency: Option<NonZeroUsize> = self
+            .get("AWS_LAMBDA_MAX_CONCURRENCY")
+            .and_then(|text| text.trim().parse().ok());
+        match (self.get(variable), concurrency, NonZeroUsize::new(10)) {
+            (None, Some(concurrency), Some(most)) => concurrency.min(most),
+            _ => self.number(variable, NonZeroUsize::MIN, "a whole number from 1"),
+        }
+    }
+}
+
+/// Takes a connection string as PlanetScale shows it. What follows a `?` in one is for other
+/// drivers and mostly about TLS, which is not up for choice here: it is passed over.
+fn parse_url(text: &str) -> Result<Login, &'static str> {
+    let url =
+        Url::parse(text).map_err(|_| "must be a URL: mysql://user:password@host:port/name")?;
+    if url.scheme() != "mysql" {
+        return Err("must begin with mysql://");
+    }
+    let decoded = |part: &str| {
+        percent_decode_str(part)
+            .decode_utf8()
+            .map(|text| text.into_owned())
+            .map_err(|_| "must be UTF-8 once its %-escapes are decoded")
+    };
+    let host = url
+        .host_str()
+        .map(|host| host.trim_start_matches('[').trim_end_matches(']'))
+        .filter(|host| !host.is_empty())
+        .ok_or("names no host")?;
+    if url.username().is_empty() {
+        return Err("names no user");
+    }
+    let password = url.password().ok_or("has no password")?;
+    let database = decoded(url.path().trim_start_matches('/'))?;
+    Ok(Login {
+        host: decoded(host)?,
+        port: url.port().unwrap_or(Login::DEFAULT_PORT),
+        username: decoded(url.username())?,
+        password: SecretString::from(decoded(password)?),
+        database: Some(database).filter(|name| !name.is_empty()),
+    })
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<u8>, String> {
+    let pem = std::fs::read(path)
+        .map_err(|error| format!("names a file that can't be read: {}", error.kind()))?;
+    let mut certificates = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        certificate.map_err(|_| "names a file that is not PEM")?;
+        certificates += 1;
+    }
+    if certificates == 0 {
+        return Err("names a file without a PEM certificate".to_owned());
+    }
+    Ok(pem)
+}
+
+#[cfg(test)]
+mod tests;

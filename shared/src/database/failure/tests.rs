@@ -1,0 +1,218 @@
+use super::*;
+
+fn server(code: u16, state: &str, message: &str) -> Failure {
+    Failure::server(code, state.to_owned(), message)
+}
+
+/// A message as vtgate passes it on from a tablet, with the statement and its values behind.
+fn vitess(words: &str) -> String {
+    format!(
+        "target: orders.-.primary: vttablet: rpc error: {words} (CallerID: app): \
+         Sql: \"select * from orders where customer_id = :v1 /* code = Aborted */\", \
+         BindVars: {{v1: \"type:VARCHAR value:\\\"hunter2\\\"\"}}"
+    )
+}
+
+struct Case {
+    what: &'static str,
+    failure: Failure,
+    keeps: bool,
+    repeat: Repeat,
+    meaning: DatabaseError,
+}
+
+/// Every error that has a meaning here, with what must follow from it.
+#[rustfmt::skip] // A row of the table is a line.
+fn table() -> Vec<Case> {
+    use DatabaseError::{OutOfTime, Refused, Unavailable};
+    use Repeat::{Always, IfHarmless, Never};
+    let case = |what, failure, keeps, repeat, meaning| Case {
+        what,
+        failure,
+        keeps,
+        repeat,
+        meaning,
+    };
+    let words = |code, state: &str, words: &str| server(code, state, &vitess(words));
+    vec![
+        case("deadlock", server(1213, "40001", "Deadlock found when trying to get lock; try restarting transaction"), true, Always, Unavailable),
+        case("lock wait", server(1205, "HY000", "Lock wait timeout exceeded; try restarting transaction"), true, Always, Unavailable),
+        case("demoted", server(1290, "HY000", "The MySQL server is running with the --read-only option so it cannot execute this statement"), false, Always, Unavailable),
+        case("demoted, MariaDB", server(1290, "HY000", "The MariaDB server is running with the --read_only option so it cannot execute this statement"), false, Always, Unavailable),
+        case("another option", server(1290, "HY000", "The MySQL server is running with the --secure-file-priv option so it cannot execute this statement"), true, Never, Refused),
+        case("read-only transaction", server(1792, "25006", "Cannot execute statement in a READ ONLY transaction."), false, Always, Unavailable),
+        case("read-only mode", server(1836, "HY000", "Running in read-only mode"), false, Always, Unavailable),
+        case("idle for too long", server(4031, "HY000", "The client was disconnected by the server because of inactivity."), false, Always, Unavailable),
+        case("too many connections", server(1040, "08004", "Too many connections"), false, Always, Unavailable),
+        case("too many of this user", server(1203, "42000", "User app already has more than 'max_user_connections' active connections"), false, Always, Unavailable),
+        case("shutdown", server(1053, "08S01", "Server shutdown in progress"), false, IfHarmless, Unavailable),
+        case("killed, MariaDB", server(1927, "70100", "Connection was killed"), false, IfHarmless, Unavailable),
+        case("killed session", server(3169, "HY000", "The session was killed"), false, IfHarmless, Unavailable),
+        case("gone away", server(2006, "HY000", "MySQL server has gone away"), false, IfHarmless, Unavailable),
+        case("lost", server(2013, "HY000", "Lost connection to MySQL server during query"), false, IfHarmless, Unavailable),
+        case("interrupted", server(1317, "70100", "Query execution was interrupted"), true, Never, OutOfTime),
+        case("time limit", server(3024, "HY000", "Query execution was interrupted, maximum statement execution time exceeded"), true, Never, OutOfTime),
+        case("time limit, MariaDB", server(1969, "70100", "Query execution was interrupted (max_statement_time exceeded)"), true, Never, OutOfTime),
+        case("unknown prepared statement", server(1243, "HY000", "Unknown prepared statement handler (7) given to EXECUTE"), false, Always, Unavailable),
+        case("syntax", server(1064, "42000", "You have an error in your SQL syntax; check the manual"), true, Never, Refused),
+        case("no such column", server(1054, "42S22", "Unknown column 'x' in 'field list'"), true, Never, Refused),
+        case("no such table", server(1146, "42S02", "Table 'orders.x' doesn't exist"), true, Never, Refused),
+        case("raised by the schema", server(4025, "23000", "CONSTRAINT `total` failed for `orders`.`orders`"), true, Never, Refused),
+        case("login", server(1045, "28000", "Access denied for user 'app'@'localhost' (using password: YES)"), false, Never, Refused),
+        case("no access to the database", server(1044, "42000", "Access denied for user 'app'@'%' to database 'orders'"), true, Never, Refused),
+        case("no such database", server(1049, "42000", "Unknown database 'orders'"), true, Never, Refused),
+        case("role", server(1045, "28000", &vitess("code = PermissionDenied desc = Insert command denied to user 'planetscale-reader' for table 'orders' (ACL check error)")), true, Never, Refused),
+        case("packet too large", server(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes"), false, Never, Refused),
+        case("transaction pool full", words(1203, "42000", "code = ResourceExhausted desc = transaction pool connection limit exceeded"), true, Always, Unavailable),
+        case("transaction pool full, 1105", words(1105, "HY000", "code = ResourceExhausted desc = transaction pool connection limit exceeded"), true, Always, Unavailable),
+        case("transaction too long", words(1105, "HY000", "code = Aborted desc = transaction 1690000000000000001: ended at 2026-11-22 09:00:00.000 UTC (exceeded timeout: 20s)"), true, Always, Unavailable),
+        case("transaction killed", words(1317, "70100", "code = Aborted desc = transaction 1690000000000000001: in use: for tx killer rollback"), true, Always, Unavailable),
+        case("query time", words(1317, "70100", "code = DeadlineExceeded desc = (errno 2013) due to context deadline exceeded, elapsed time: 20.0s, killing query ID 7"), true, Never, OutOfTime),
+        case("reparenting", words(1105, "HY000", "code = Unavailable desc = primary is not serving, there may be a reparent operation in progress"), true, Always, Unavailable),
+        case("no tablet", server(1105, "HY000", "target: orders.-.primary: no healthy tablet available for 'keyspace:\"orders\" shard:\"-\" tablet_type:PRIMARY'"), true, Always, Unavailable),
+        case("inconsistent", server(1105, "HY000", "target: orders.-.primary: inconsistent state detected, primary is serving but initially found no available tablet"), true, Always, Unavailable),
+        case("buffer", server(1105, "HY000", "primary buffer is full"), true, Always, Unavailable),
+        case("tablet away", words(1105, "HY000", "code = Unavailable desc = error reading from server: EOF"), false, IfHarmless, Unavailable),
+        case("not serving", words(1105, "HY000", "code = FailedPrecondition desc = operation not allowed in state NOT_SERVING"), true, Always, Unavailable),
+        case("shutting down", words(1105, "HY000", "code = FailedPrecondition desc = operation not allowed in state SHUTTING_DOWN"), true, Always, Unavailable),
+        case("wrong tablet", words(1105, "HY000", "code = FailedPrecondition desc = wrong tablet type: PRIMARY, want: REPLICA or []"), true, Always, Unavailable),
+        case("transaction not found", words(1105, "HY000", "code = Aborted desc = transaction 1690000000000000001: not found"), true, Always, Unavailable),
+        case("transaction ended", words(1105, "HY000", "code = Aborted desc = transaction 1690000000000000001: ended at 2026-11-22 09:00:00.000 UTC (unlocked)"), true, Always, Unavailable),
+        case("edge", server(1105, "HY000", "unavailable: vtgate connection error: no healthy endpoints, after 1 attempts"), false, IfHarmless, Unavailable),
+        case("reset", server(1105, "HY000", "vtgate connection error: read tcp: connection reset by peer"), false, IfHarmless, Unavailable),
+        case("shutdown, in words", words(1105, "HY000", "code = Unknown desc = Server shutdown in progress (errno 1053) (sqlstate 08S01)"), false, IfHarmless, Unavailable),
+        case("VT15001", server(1105, "HY000", "VT15001: transaction error, issue ROLLBACK and retry the transaction"), true, Always, Unavailable),
+        case("VT09032", server(1105, "HY000", "VT09032: transaction is in a failed state, issue ROLLBACK"), true, Always, Unavailable),
+        case("rows", words(1105, "HY000", "code = Unknown desc = Row count exceeded 100000"), true, Never, Refused),
+        case("rows, 1317", words(1317, "70100", "code = Aborted desc = Row count exceeded 100000"), true, Never, Refused),
+        case("result too large", server(1153, "08S01", "grpc: received message larger than max (67108865 vs. 67108864)"), false, Never, Refused),
+        case("direct DDL", server(1105, "HY000", "direct DDL is disabled"), false, Never, Refused),
+        case("safe migrations", server(1105, "HY000", "Data Definition Language is not supported on branches with safe migrations enabled."), false, Never, Refused),
+        case("branch", server(1105, "HY000", "not_found: branch is missing or sleeping"), false, Never, Refused),
+        case("foreign key", server(1317, "70100", "VT10001: foreign key constraints are not allowed"), true, Never, Refused),
+        case("unsupported", server(1235, "42000", "VT12001: unsupported: LOCK TABLES"), true, Never, Refused),
+        case("timeout of ours", Failure::TimedOut, false, IfHarmless, OutOfTime),
+        case("broken pipe", Failure::Lost("broken pipe".into()), false, IfHarmless, Unavailable),
+        case("certificate", Failure::from_tls(&rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)), false, Never, Unavailable),
+        case("cut handshake", Failure::from_tls(&rustls::Error::HandshakeNotComplete), false, IfHarmless, Unavailable),
+        case("no time", Failure::NoTime, true, Never, OutOfTime),
+        case("closed before", Failure::Closed, false, Always, Unavailable),
+    ]
+}
+
+#[test]
+fn every_error_has_its_consequences() {
+    for Case {
+        what,
+        failure,
+        keeps,
+        repeat,
+        meaning,
+    } in table()
+    {
+        assert_eq!(
+            !failure.closes_connection(),
+            keeps,
+            "{what}: the connection"
+        );
+        assert_eq!(failure.repeat(), repeat, "{what}: the repetition");
+        assert_eq!(failure.meaning(false), meaning, "{what}: the meaning");
+    }
+}
+
+#[test]
+fn a_login_that_is_not_taken_asks_for_a_newer_one() {
+    let unknown_user = Failure::from(Error::Driver(DriverError::UnknownAuthPlugin {
+        name: "sha256_password".to_owned(),
+    }));
+    assert!(unknown_user.refuses_login());
+    assert!(server(1045, "28000", "Access denied for user 'app'").refuses_login());
+    assert!(!server(1049, "42000", "Unknown database 'orders'").refuses_login());
+}
+
+#[test]
+fn a_write_whose_answer_was_lost_has_an_unknown_outcome() {
+    for Case {
+        what,
+        failure,
+        repeat,
+        ..
+    } in table()
+    {
+        let unknown = failure.meaning(true) == DatabaseError::OutcomeUnknown;
+        assert_eq!(unknown, repeat == Repeat::IfHarmless, "{what}");
+    }
+}
+
+#[test]
+fn only_a_rollback_said_by_the_server_is_one_at_commit() {
+    let rolled_back: Vec<_> = table()
+        .into_iter()
+        .filter(|case| case.failure.is_rolled_back())
+        .map(|case| case.what)
+        .collect();
+    assert_eq!(
+        rolled_back,
+        [
+            "deadlock",
+            "lock wait",
+            "transaction too long",
+            "transaction killed",
+            "VT09032"
+        ]
+    );
+}
+
+#[test]
+fn nothing_of_a_value_is_told() {
+    for message in [
+        vitess("code = Unknown desc = Row count exceeded 100000"),
+        "Duplicate entry 'hunter2' for key 'orders.PRIMARY'".to_owned(),
+        "Duplicate entry 'it's hunter2' for key 'orders.PRIMARY'".to_owned(),
+        "near \"hunter2\" at line 1".to_owned(),
+        "near 'hunter2".to_owned(),
+        "Truncated incorrect DOUBLE value: 'hunter2'".to_owned(),
+    ] {
+        let failure = server(1105, "HY000", &message);
+        assert!(!failure.to_string().contains("hunter2"), "{failure}");
+        assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+    }
+}
+
+#[test]
+fn words_in_a_value_decide_nothing() {
+    let echo = "target: orders.-.primary: vttablet: syntax error (CallerID: app): \
+                Sql: \"select 'transaction pool connection limit exceeded'\", BindVars: {}";
+    assert_eq!(server(1105, "HY000", echo).repeat(), Repeat::Never);
+}
+
+#[test]
+fn the_key_of_a_duplicate_is_named_without_its_table() {
+    for message in [
+        "Duplicate entry 'x' for key 'orders.by_idempotency_key'",
+        "Duplicate entry 'x' for key 'by_idempotency_key'",
+        "Duplicate entry ' for key 'PRIMARY' for key 'orders.by_idempotency_key'",
+        &vitess(
+            "code = AlreadyExists desc = Duplicate entry 'x' for key 'orders.by_idempotency_key' (errno 1062) (sqlstate 23000)",
+        ),
+    ] {
+        let key = "by_idempotency_key".to_owned();
+        let failure = server(1062, "23000", message);
+        assert_eq!(
+            failure.meaning(false),
+            DatabaseError::Duplicate { key },
+            "{message}"
+        );
+        assert!(!failure.breaks_transaction());
+    }
+}
+
+#[test]
+fn what_vtgate_rolled_back_by_itself_is_not_committed() {
+    let rows = |code| vitess(&format!("code = {code} desc = Row count exceeded 100000"));
+    let refused = |code| server(1105, "HY000", &rows(code));
+    assert_eq!(refused("Aborted").meaning(false), DatabaseError::Refused);
+    assert!(refused("Aborted").breaks_transaction());
+    assert!(refused("ResourceExhausted").breaks_transaction());
+    assert!(!refused("InvalidArgument").breaks_transaction());
+}

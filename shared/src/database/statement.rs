@@ -1,0 +1,123 @@
+//! Statements as constants, with what may be done when their answer is lost.
+
+use std::{borrow::Cow, time::Duration};
+
+/// A statement with parameters.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    sql: Cow<'static, str>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Read { index: &'static str },
+    Write,
+    IdempotentWrite,
+}
+
+impl Statement {
+    /// A SELECT, which may be repeated; `index` is the one that it must use, as EXPLAIN names
+    /// it. The text must begin with `SELECT `, since its time limit is put behind that word.
+    pub const fn read(sql: &'static str, index: &'static str) -> Self {
+        Self {
+            sql: Cow::Borrowed(sql),
+            kind: Kind::Read { index },
+        }
+    }
+
+    /// A write that is never repeated when it may have happened.
+    pub const fn write(sql: &'static str) -> Self {
+        Self {
+            sql: Cow::Borrowed(sql),
+            kind: Kind::Write,
+        }
+    }
+
+    /// A write whose effect and whose answer are the same when it happens twice.
+    pub const fn idempotent_write(sql: &'static str) -> Self {
+        Self {
+            sql: Cow::Borrowed(sql),
+            kind: Kind::IdempotentWrite,
+        }
+    }
+
+    /// An INSERT that ends in one group of values, for `rows` rows: the group is repeated.
+    #[must_use]
+    pub fn with_rows(&self, rows: usize) -> Self {
+        let group = self.sql.rfind('(').unwrap_or(self.sql.len());
+        let (head, values) = self.sql.split_at(group);
+        let groups = vec![values; rows].join(", ");
+        Self {
+            sql: Cow::Owned(format!("{head}{groups}")),
+            kind: self.kind,
+        }
+    }
+
+    /// The text, as the catalogue has it.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The index that a read must use.
+    pub fn index(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Read { index } => Some(index),
+            Kind::Write | Kind::IdempotentWrite => None,
+        }
+    }
+
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.kind != Kind::Write
+    }
+
+    pub(super) fn is_write(&self) -> bool {
+        !matches!(self.kind, Kind::Read { .. })
+    }
+
+    /// The text to send. A SELECT tells the server to stop after `limit`, to MySQL in its own
+    /// hint and to Vitess in its own (PlanetScale's documentation, system limits); others pass
+    /// over both. The limit is part of the text, and each text is prepared once, so callers
+    /// keep the number of different limits small.
+    pub(super) fn limited(&self, limit: Duration) -> Cow<'_, str> {
+        match (self.kind, self.sql.strip_prefix("SELECT ")) {
+            (Kind::Read { .. }, Some(rest)) => {
+                let limit = limit.as_millis();
+                Cow::Owned(format!(
+                    "SELECT /*+ MAX_EXECUTION_TIME({limit}) */ /*vt+ QUERY_TIMEOUT_MS={limit} */ {rest}"
+                ))
+            }
+            _ => Cow::Borrowed(&self.sql),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_carries_its_limit() {
+        let read = Statement::read("SELECT id FROM orders WHERE id = ?", "PRIMARY");
+        assert_eq!(
+            read.limited(Duration::from_secs(2)),
+            "SELECT /*+ MAX_EXECUTION_TIME(2000) */ /*vt+ QUERY_TIMEOUT_MS=2000 */ id FROM orders WHERE id = ?"
+        );
+    }
+
+    #[test]
+    fn a_write_is_sent_as_it_stands() {
+        let write = Statement::write("UPDATE orders SET status = ?");
+        assert_eq!(write.limited(Duration::from_secs(2)), write.sql());
+    }
+
+    #[test]
+    fn rows_repeat_the_group_of_values() {
+        let insert = Statement::write("INSERT INTO items (a, b) VALUES (?, ?)");
+        assert_eq!(
+            insert.with_rows(3).sql(),
+            "INSERT INTO items (a, b) VALUES (?, ?), (?, ?), (?, ?)"
+        );
+        assert_eq!(insert.with_rows(1).sql(), insert.sql());
+    }
+}

@@ -1,0 +1,14 @@
+//! What every function stands on: connections to the database that survive Lambda, the
+//! orders domain, the HTTP API, and logs.
+//!
+//! Modules know each other downward only: `api`, `orders` and `telemetry` may use `database`,
+//! which may use `credentials` and `config`; never the other way, and never sideways.
+
+pub mod api;
+pub mod clock;
+pub mod config;
+pub mod credentials;
+pub mod database;
+mod function;
+pub mod orders;
+mod telemetry;

@@ -1,0 +1,238 @@
+//! An order as it is asked for, before it is placed.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::money::{Amount, Currency};
+use super::order::Item;
+use super::values::{CustomerId, Quantity, Rule, Sku, sha256};
+
+/// An order as a client wrote it: the right shape, and nothing known of its values.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft<'a> {
+    /// Whose order it will be.
+    #[serde(borrow)]
+    pub customer_id: Cow<'a, str>,
+    /// In which currency all its prices are.
+    #[serde(borrow)]
+    pub currency: Cow<'a, str>,
+    /// What is ordered.
+    #[serde(borrow)]
+    pub items: Vec<DraftItem<'a>>,
+}
+
+/// A line item as a client wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftItem<'a> {
+    /// What is sold.
+    #[serde(borrow)]
+    pub sku: Cow<'a, str>,
+    /// How many of it.
+    pub quantity: i64,
+    /// What one costs.
+    #[serde(borrow)]
+    pub unit_price: Cow<'a, str>,
+}
+
+/// An order that keeps every rule and has its total, ready to be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    pub(super) customer_id: CustomerId,
+    pub(super) currency: Currency,
+    pub(super) items: Vec<Item>,
+    pub(super) total: Amount,
+}
+
+/// The first value of a draft that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {rule}")]
+pub struct Invalid {
+    /// Where it is in the draft, such as `items[2].unit_price`.
+    pub field: String,
+    /// What it should have been.
+    pub rule: Rule,
+}
+
+impl NewOrder {
+    /// The largest number of line items of an order.
+    pub const MAX_ITEMS: usize = 100;
+
+    /// Reads a draft from its first field to its last, up to the first wrong one.
+    pub fn parse(draft: &Draft<'_>) -> Result<Self, Invalid> {
+        let customer_id = draft.customer_id.parse().map_err(at("customer_id"))?;
+        let currency: Currency = draft.currency.parse().map_err(at("currency"))?;
+        if !(1..=Self::MAX_ITEMS).contains(&draft.items.len()) {
+            return Err(at("items")(Rule::Items));
+        }
+        let items = draft.items.iter().enumerate();
+        let items = items
+            .map(|(index, item)| Item::parse(item, currency, index))
+            .collect::<Result<Vec<_>, _>>()?;
+        let lines = items.iter().map(|item| (item.quantity, item.unit_price));
+        let total =
+            Amount::total(lines, currency).ok_or_else(|| at("items")(Rule::TotalTooLarge))?;
+        Ok(Self {
+            customer_id,
+            currency,
+            items,
+            total,
+        })
+    }
+
+    /// Whose order it will be.
+    pub fn customer_id(&self) -> &CustomerId {
+        &self.customer_id
+    }
+
+    /// SHA-256 of what is ordered: equal for drafts that mean the same order, however they were
+    /// written. Stored beside the idempotency key, so its form must stay as it is.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        // No value holds a control character, so line ends cannot be forged from inside one.
+        let mut text = format!("{}\n{}\n", self.customer_id.as_str(), self.currency.code());
+        for item in &self.items {
+            let (sku, quantity, price) = (item.sku.as_str(), item.quantity.get(), item.unit_price);
+            text.push_str(&format!("{sku}\n{quantity}\n{price}\n"));
+        }
+        sha256(text.as_bytes())
+    }
+}
+
+impl Item {
+    fn parse(draft: &DraftItem<'_>, currency: Currency, index: usize) -> Result<Self, Invalid> {
+        let field = |name: &str| at(format!("items[{index}].{name}"));
+        Ok(Self {
+            sku: draft.sku.parse::<Sku>().map_err(field("sku"))?,
+            quantity: Quantity::try_from(draft.quantity).map_err(field("quantity"))?,
+            unit_price: Amount::parse(&draft.unit_price, currency).map_err(field("unit_price"))?,
+        })
+    }
+}
+
+fn at(field: impl Into<String>) -> impl FnOnce(Rule) -> Invalid {
+    |rule| Invalid {
+        field: field.into(),
+        rule,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAFT: &str = r#"{"customer_id": "cust-0042", "currency": "EUR", "items": [
+        {"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"},
+        {"sku": "caf\u00e9", "quantity": 1, "unit_price": "0"}]}"#;
+
+    fn parse(json: &str) -> Result<NewOrder, Invalid> {
+        NewOrder::parse(&serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn a_draft_becomes_an_order_with_its_total() {
+        let order = parse(DRAFT).unwrap();
+        assert_eq!(order.customer_id().as_str(), "cust-0042");
+        assert_eq!(order.total.to_string(), "9.00");
+        assert_eq!(order.items[1].sku.as_str(), "café");
+    }
+
+    #[test]
+    fn the_first_wrong_field_is_named() {
+        for (right, wrong, message) in [
+            (
+                "cust-0042",
+                "a b",
+                "customer_id must be 1 to 64 characters out of",
+            ),
+            ("EUR", "EUX", "currency must be the ISO 4217 code"),
+            ("TEA-1", "", "items[0].sku must be 1 to 64 characters"),
+            (": 2", ": 0", "items[0].quantity must be 1 to 1000000"),
+            (": 1", ": -1", "items[1].quantity must be 1 to 1000000"),
+            (
+                "4.50",
+                "4.505",
+                "items[0].unit_price must have no more decimals",
+            ),
+            (
+                "4.50",
+                "-4.5",
+                "items[0].unit_price must be a decimal number",
+            ),
+            (
+                "4.50",
+                "10000000000",
+                "items[0].unit_price must be at most 9999999999.99",
+            ),
+            (
+                "4.50",
+                "5000000000",
+                "items must not add up to more than 9999999999.99",
+            ),
+        ] {
+            let error = parse(&DRAFT.replacen(right, wrong, 1))
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_order_has_one_to_a_hundred_items() {
+        let of = |count| {
+            let item = r#"{"sku": "TEA-1", "quantity": 1, "unit_price": "1"}"#;
+            let items = vec![item; count].join(",");
+            parse(&format!(
+                r#"{{"customer_id": "c", "currency": "EUR", "items": [{items}]}}"#
+            ))
+        };
+        assert_eq!(of(0).unwrap_err().field, "items");
+        assert_eq!(of(1).unwrap().total.to_string(), "1.00");
+        assert_eq!(of(100).unwrap().total.to_string(), "100.00");
+        assert_eq!(of(101).unwrap_err().rule, Rule::Items);
+    }
+
+    #[test]
+    fn a_draft_has_these_fields_of_these_types_alone() {
+        for (right, wrong) in [
+            (r#""currency": "EUR","#, ""),
+            (
+                r#""currency": "EUR","#,
+                r#""currency": "EUR", "total": "1","#,
+            ),
+            (": 2", ": 2, \"discount\": 1"),
+            (": 2", ": 2.5"),
+            (": 2", ": \"2\""),
+            ("\"4.50\"", "4.50"),
+            ("\"EUR\"", "null"),
+        ] {
+            let json = DRAFT.replacen(right, wrong, 1);
+            assert!(serde_json::from_str::<Draft<'_>>(&json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_the_meaning() {
+        let digest = |json: &str| parse(json).unwrap().digest();
+        let first = digest(DRAFT);
+        for (right, same) in [("4.50", "4.5"), (r"\u00e9", "é"), (", ", ",\n  ")] {
+            assert_eq!(digest(&DRAFT.replace(right, same)), first, "{same}");
+        }
+        for (right, other) in [
+            ("cust-0042", "cust-0043"),
+            ("EUR", "USD"),
+            ("TEA-1", "TEA-2"),
+            (": 2", ": 3"),
+            ("4.50", "4.51"),
+        ] {
+            assert_ne!(digest(&DRAFT.replace(right, other)), first, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_digest_stays_as_it_is_from_one_release_to_the_next() {
+        let text = "cust-0042\nEUR\nTEA-1\n2\n4.50\ncafé\n1\n0.00\n";
+        assert_eq!(parse(DRAFT).unwrap().digest(), sha256(text.as_bytes()));
+    }
+}
