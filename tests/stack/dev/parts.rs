@@ -1,0 +1,253 @@
+//! The parts of the stack: how each is started, and how the whole is shown.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use super::{DevError, Options, Run, environment_path, profile, target};
+use crate::access::{Access, REGION, TEST_CREDENTIAL};
+use crate::environment::EnvironmentFile;
+use crate::file::{self, FileError};
+use crate::migrations;
+use crate::process::{ProcessError, Program, command};
+use crate::sample::{self, Shown};
+use crate::secrets::{self, Secrets};
+use crate::server::{self, Server};
+use crate::template::Template;
+use crate::tls::Certificates;
+use crate::tools::Tools;
+use crate::watch::{self, Front};
+
+/// The id of the local secret.
+const SECRET_ID: &str = "orders/database";
+
+/// The parts that the functions need, and the built functions.
+pub struct Base {
+    template: Template,
+    tools: Tools,
+    server: Server,
+    secrets: Program,
+    /// Where they are.
+    pub access: Access,
+}
+
+/// All of the stack.
+pub struct Everything {
+    base: Base,
+    functions: Program,
+    /// Where the functions are called.
+    pub front: Front,
+    shown: Shown,
+    environment: EnvironmentFile,
+    took: Duration,
+}
+
+impl Run {
+    /// Starts the server and the Secrets Manager, and builds the functions meanwhile.
+    pub async fn base(&self, options: &Options) -> Result<Base, DevError> {
+        let Self {
+            folder,
+            processes,
+            progress,
+            ..
+        } = self;
+        let template = Template::read()?;
+        let certificates = Certificates::keep(&folder.join("tls"))?;
+        let server = async {
+            let program = server::find(options.server.as_deref(), processes, progress).await?;
+            Ok(server::start(&program, &certificates, folder, processes, progress).await?)
+        };
+        let secrets = async {
+            let tools = Tools::find(&target(), processes, progress).await?;
+            let step = progress.step("starting the Secrets Manager");
+            let (process, url) = secrets::start(&tools.moto_server, processes).await?;
+            step.done("Secrets Manager (moto)");
+            Ok::<_, DevError>((tools, process, url))
+        };
+        let (server, (tools, secrets, secrets_url), ()) =
+            tokio::try_join!(server, secrets, self.build())?;
+        let access = Access {
+            server: server.address,
+            ca_file: certificates.authority,
+            admin_password: server.admin_password.clone(),
+            secrets_url,
+            programs: profile(),
+        };
+        Ok(Base {
+            template,
+            tools,
+            server,
+            secrets,
+            access,
+        })
+    }
+
+    async fn build(&self) -> Result<(), DevError> {
+        let mut step = self.progress.step("building the functions");
+        step.follow(self.processes.log("cargo-build"));
+        let mut build = command("cargo");
+        build
+            .args(["build", "--workspace", "--bins"])
+            .current_dir(crate::root());
+        match self.processes.run("cargo-build", build).await {
+            Ok(()) => {
+                step.done("functions built");
+                Ok(())
+            }
+            Err(ProcessError::Ended { log, .. }) => Err(DevError::Build(file::read(&log)?)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Starts all of it.
+    pub async fn everything(&self, options: &Options) -> Result<Everything, DevError> {
+        let Self {
+            folder,
+            processes,
+            progress,
+            ..
+        } = self;
+        let front = Front::choose(options.port)?;
+        if options.port.is_none() && front.port() != watch::PORT {
+            let (taken, port) = (watch::PORT, front.port());
+            progress.say(&format!(
+                "  port {taken} is taken by another program: taking {port}"
+            ));
+        }
+        let base = self.base(options).await?;
+        let Base {
+            access,
+            server,
+            template,
+            tools,
+            ..
+        } = &base;
+
+        let step = progress.step("filling the database");
+        let mut admin = access.connect_as_admin(Some(&server.login.schema)).await?;
+        let applied =
+            migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
+        let shown = sample::fill(&mut admin).await?;
+        admin.disconnect().await?;
+        let secret = server.login.secret(server.address);
+        Secrets::at(&access.secrets_url)
+            .create(SECRET_ID, &secret)
+            .await?;
+        step.done(&format!(
+            "database {}, {applied} new migrations",
+            server.login.schema
+        ));
+
+        let deployed = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned())]);
+        let functions = watch::start(
+            &watch::Setup {
+                cargo_lambda: &tools.cargo_lambda,
+                front: &front,
+                template,
+                common: &access.environment(),
+                deployed: &deployed,
+                folder,
+            },
+            processes,
+            progress,
+        )
+        .await?;
+        let environment = self.write_environment(&base, &front)?;
+        Ok(Everything {
+            base,
+            functions,
+            front,
+            shown,
+            environment,
+            took: self.began.elapsed(),
+        })
+    }
+
+    fn write_environment(&self, base: &Base, front: &Front) -> Result<EnvironmentFile, FileError> {
+        let (api_url, database_url) = (front.url(), base.server.login.url(base.server.address));
+        let ca_file = base.access.ca_file.display().to_string();
+        let variables = [
+            ("API_URL", api_url.as_str()),
+            ("DATABASE_URL", &database_url),
+            ("DATABASE_SECRET_ID", SECRET_ID),
+            ("DATABASE_CA_FILE", &ca_file),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &base.access.secrets_url),
+            ("AWS_ACCESS_KEY_ID", TEST_CREDENTIAL),
+            ("AWS_SECRET_ACCESS_KEY", TEST_CREDENTIAL),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+        ];
+        EnvironmentFile::write(environment_path(&self.folder), variables)
+    }
+}
+
+impl Base {
+    /// The error of the first part that ends, though none should.
+    pub async fn a_part_ends(&self) -> ProcessError {
+        tokio::select! {
+            status = self.server.process.ended() => self.server.process.failure(status),
+            status = self.secrets.ended() => self.secrets.failure(status),
+        }
+    }
+}
+
+impl Everything {
+    /// The error of the first part that ends, though none should.
+    pub async fn a_part_ends(&self) -> ProcessError {
+        tokio::select! {
+            failure = self.base.a_part_ends() => failure,
+            status = self.functions.ended() => self.functions.failure(status),
+        }
+    }
+
+    /// Copies what the functions write to standard output, for ever.
+    pub async fn copy_output(&self) {
+        let mut text = Vec::new();
+        let Ok(mut output) = self.functions.output() else {
+            return std::future::pending().await;
+        };
+        loop {
+            text.clear();
+            let read = output.read_to_end(&mut text);
+            // A terminal that was closed is no reason to stop.
+            let _ = read.and_then(|_| std::io::stdout().write_all(&text));
+            let _ = std::io::stdout().flush();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Says what can be done now.
+    pub fn describe(&self) {
+        let url = self.front.url();
+        let Shown { order, customer } = &self.shown;
+        let (server, login) = (self.base.access.server, &self.base.server.login);
+        let json = "-H 'content-type: application/json'";
+        let text = format!(
+            r#"
+  Everything is up after {took:.1} s. Try it:
+
+    curl '{url}/health?ready'
+    curl {url}/orders/{order}
+    curl '{url}/customers/{customer}/orders?limit=3'
+    curl {url}/orders {json} -d '{{"customer_id": "{customer}", "currency": "EUR", "items": [{{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}}]}}'
+    curl -X PATCH {url}/orders/{order} {json} -H 'if-match: "1"' -d '{{"status": "paid"}}'
+    {invoke} health --data-ascii '{{"version": "2.0", "rawPath": "/health", "requestContext": {{"http": {{"method": "GET", "path": "/health"}}}}}}'
+
+  The database:         mysql --host={host} --port={port} --user={user} --password={password} --ssl-ca='{ca}' {schema}
+  For other tools:      {environment}
+  A change in the code: is built and served at once
+  To stop:              Ctrl-C
+"#,
+            took = self.took.as_secs_f32(),
+            invoke = self.front.invoke_command(&self.base.tools.cargo_lambda),
+            host = server.ip(),
+            port = server.port(),
+            user = login.username,
+            password = login.password,
+            ca = self.base.access.ca_file.display(),
+            schema = login.schema,
+            environment = self.environment.path().display(),
+        );
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Files and folders of the stack, with errors that name them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What could not be done with which file: a full disk, a missing permission.
+#[derive(Debug, thiserror::Error)]
+#[error("can't {action} {}: {source}{}", .path.display(), advice(.source))]
+pub struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on the disk",
+        _ => "",
+    }
+}
+
+fn on(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError {
+        action,
+        path,
+        source,
+    }
+}
+
+/// Reads a text.
+pub fn read(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(on("read", path))
+}
+
+/// Writes a text that only the user may read, in place of what was there.
+pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
+    // A file that exists would keep its own mode.
+    remove(path)?;
+    create(path)?
+        .write_all(text.as_bytes())
+        .map_err(on("write", path))
+}
+
+/// Creates an empty file that only the user may read, or empties the one that is there.
+pub fn create(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(on("create", path))
+}
+
+/// Opens a file to read it.
+pub fn open(path: &Path) -> Result<File, FileError> {
+    File::open(path).map_err(on("open", path))
+}
+
+/// Creates a folder and those above it, where they are missing.
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).map_err(on("create the folder", path))
+}
+
+/// Removes a file; it may be gone already.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    missing_is_fine(fs::remove_file(path)).map_err(on("remove", path))
+}
+
+/// Removes a folder with all that is in it; it may be gone already.
+pub fn remove_folder(path: &Path) -> Result<(), FileError> {
+    missing_is_fine(fs::remove_dir_all(path)).map_err(on("remove the folder", path))
+}
+
+fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// What is in a folder, by name.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = fs::read_dir(folder).map_err(on("list", folder))?;
+    let paths: Result<Vec<_>, _> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect();
+    let mut paths = paths.map_err(on("list", folder))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The last lines of a log that are not blank; nothing when it can't be read.
+pub fn last_lines(log: &Path, count: usize) -> String {
+    let mut text = Vec::new();
+    if let Ok(mut file) = File::open(log) {
+        // Lines of logs are short: this much holds them, whatever the log's size.
+        let start = file
+            .metadata()
+            .map_or(0, |data| data.len().saturating_sub(32 * 1024));
+        let _ = file
+            .seek(SeekFrom::Start(start))
+            .and_then(|_| file.read_to_end(&mut text));
+    }
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let start = lines.len().saturating_sub(count);
+    lines.get(start..).unwrap_or_default().join("\n")
+}

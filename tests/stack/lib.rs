@@ -1,0 +1,49 @@
+//! The local stack: a MySQL-compatible server with TLS, a Secrets Manager, and the functions
+//! as `template.yaml` declares them.
+//!
+//! [`dev`] starts and stops it, for `cargo dev` and `cargo dev test`. Tests use the one that runs
+//! through [`Stack`]:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), stack::StackError> {
+//! let stack = stack::Stack::from_env()?;
+//! let database = stack.fresh_database().await?;
+//! let program = stack.binary("get-order");
+//! let environment = database.environment("get-order")?;
+//! # Ok(()) }
+//! ```
+//!
+//! Every [`FreshDatabase`] is a schema of its own with its own user and secret, so tests run
+//! beside each other.
+
+mod access;
+pub mod dev;
+mod environment;
+pub mod event;
+mod file;
+pub mod function;
+mod mark;
+mod migrations;
+mod process;
+mod progress;
+pub mod proxy;
+mod running;
+mod sample;
+mod secrets;
+mod server;
+mod template;
+mod tls;
+mod tools;
+pub mod vtgate;
+mod watch;
+
+use std::path::Path;
+
+pub use running::{FreshDatabase, Stack, StackError};
+pub use template::{Function, Route, Template, TemplateError, Value};
+
+/// The top of this checkout.
+pub fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}

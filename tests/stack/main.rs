@@ -1,0 +1,93 @@
+//! `cargo dev`: the whole service on this machine; `cargo dev test`: its tests.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use stack::dev::{self, DevError, Options};
+
+const HELP: &str = "\
+Runs the whole service on this machine: a database server with TLS, migrations, sample data, a
+Secrets Manager, and the functions with the routes of template.yaml.
+
+Usage: cargo dev [OPTIONS]                  runs it until Ctrl-C
+       cargo dev test [OPTIONS] [-- ARGS]   runs every test beside it; ARGS go to cargo test
+
+Options:
+  --server PATH   the database server program, mysqld or mariadbd (or the variable MYSQLD);
+                  else the first one found
+  --port N        the port of the API (not for tests); else 9000 or the next free one
+  --folder PATH   where data, logs and certificates are kept; else target/dev or target/dev-test
+  --help          this text
+";
+
+/// What the command line asks for.
+enum Request {
+    Help,
+    Run(Options),
+    Test(Options, Vec<OsString>),
+}
+
+fn main() -> ExitCode {
+    let request = match parse(lexopt::Parser::from_env()) {
+        Ok(request) => request,
+        Err(error) => {
+            return failure(&format!("{error}\n\n{HELP}"));
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&error),
+    };
+    let result = runtime.block_on(async {
+        match request {
+            Request::Help => {
+                let _ = std::io::stdout().write_all(HELP.as_bytes());
+                Ok(ExitCode::SUCCESS)
+            }
+            Request::Run(options) => dev::run(&options).await.map(|()| ExitCode::SUCCESS),
+            Request::Test(options, arguments) => {
+                let status = dev::test(&options, &arguments).await?;
+                let code = status.code().and_then(|code| u8::try_from(code).ok());
+                Ok::<_, DevError>(code.map_or(ExitCode::FAILURE, ExitCode::from))
+            }
+        }
+    });
+    result.unwrap_or_else(|error| failure(&error))
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut options = Options::default();
+    let mut test = false;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("server") => options.server = Some(PathBuf::from(arguments.value()?)),
+            Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),
+            Long("port") if !test => options.port = Some(arguments.value()?.parse()?),
+            Value(word) if word == "test" && !test => test = true,
+            other => return Err(other.unexpected()),
+        }
+        if test
+            && let Some(rest) = arguments.try_raw_args()
+            && rest.as_slice().first().is_some_and(|next| next == "--")
+        {
+            return Ok(Request::Test(options, rest.skip(1).collect()));
+        }
+    }
+    if test {
+        Ok(Request::Test(options, Vec::new()))
+    } else {
+        Ok(Request::Run(options))
+    }
+}
+
+fn failure(error: &dyn std::fmt::Display) -> ExitCode {
+    dev::print(&format!("error: {error}"));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,358 @@
+//! The programs that the stack starts, none of which may outlive it.
+//!
+//! A program is stopped by stopping every process that bears its [`Mark`], so what it has started
+//! goes too, and so does what a run that was itself killed has left behind.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::sync::watch;
+
+use crate::file::{self, FileError};
+use crate::mark::{self, Mark};
+
+/// How long a program has to end after it was asked to. A server writes its pages meanwhile.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// How long a program has until it listens.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program could not be started, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started at all.
+    #[error("can't start {name}: {source}")]
+    Start {
+        /// The program's name.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It ended, though it should not have, or with another status than success.
+    #[error("{name} ended with {status}{}", quote(.last_lines, .log))]
+    Ended {
+        /// The program's name.
+        name: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of what it wrote.
+        last_lines: String,
+        /// All that it wrote.
+        log: PathBuf,
+    },
+    /// It runs, but does not take connections.
+    #[error("{name} runs but does not listen on {address}; what it wrote: {}", .log.display())]
+    Silent {
+        /// The program's name.
+        name: String,
+        /// Where it should listen.
+        address: SocketAddr,
+        /// What it wrote.
+        log: PathBuf,
+    },
+    /// No port is free for it to listen on.
+    #[error("no port is free: {0}")]
+    Port(std::io::Error),
+    /// Its log could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+fn quote(last_lines: &str, log: &Path) -> String {
+    if last_lines.is_empty() {
+        return ", without a word".to_owned();
+    }
+    let mut quoted = String::from("; its last words:\n");
+    for line in last_lines.lines() {
+        quoted.push_str("    ");
+        quoted.push_str(line);
+        quoted.push('\n');
+    }
+    quoted.push_str(&format!("  (all of them: {})", log.display()));
+    quoted
+}
+
+/// Describes a program to start: it gets nothing of this process' settings that could lead it, or
+/// the functions, to another database or to a real AWS account, and nothing that `cargo run`
+/// added, which would make cargo build some dependencies again.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    // A program in the background that reads from the terminal would be stopped.
+    command.stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if is_ours_alone(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn is_ours_alone(variable: &str) -> bool {
+    const FROM_CARGO: [&str; 6] = [
+        "CARGO",
+        "CARGO_BIN_NAME",
+        "CARGO_CRATE_NAME",
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_PRIMARY_PACKAGE",
+    ];
+    const SETTINGS: [&str; 5] = [
+        "AWS_",
+        "CARGO_LAMBDA_",
+        "CARGO_PKG_",
+        "DATABASE_",
+        "PLANETSCALE_",
+    ];
+    FROM_CARGO.contains(&variable) || SETTINGS.iter().any(|prefix| variable.starts_with(prefix))
+}
+
+/// A port of 127.0.0.1 that nobody listens on at this moment.
+pub fn free_port() -> Result<u16, ProcessError> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|bound| bound.local_addr());
+    port.map(|address| address.port())
+        .map_err(ProcessError::Port)
+}
+
+/// Every program that was started and not yet stopped.
+pub struct Processes {
+    mark: Mark,
+    logs: PathBuf,
+    started: Mutex<Vec<Program>>,
+}
+
+impl Processes {
+    /// Keeps logs in a folder below `folder`, which is the stack's own.
+    pub fn new(folder: &Path) -> Result<Self, FileError> {
+        let logs = folder.join("logs");
+        file::create_folder(&logs)?;
+        Ok(Self {
+            mark: Mark::of_stack(folder),
+            logs,
+            started: Mutex::default(),
+        })
+    }
+
+    /// Where the output of the program of this name goes.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
+    }
+
+    /// Starts a program that runs until it is stopped. What it writes goes to its log.
+    pub fn start(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
+        let output = file::create(&self.log(name))?;
+        let errors = output
+            .try_clone()
+            .map_err(|source| start_error(name, source))?;
+        command.stdout(output).stderr(errors);
+        self.spawn(name, command)
+    }
+
+    /// Runs a program to its end, which must be a success.
+    pub async fn run(&self, name: &str, command: Command) -> Result<(), ProcessError> {
+        let program = self.start(name, command)?;
+        let status = program.ended().await;
+        self.stop(&program).await;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(program.failure(status))
+        }
+    }
+
+    /// Runs a program to its end on this process' own output, and says how it ended.
+    pub async fn run_visibly(
+        &self,
+        name: &str,
+        command: Command,
+    ) -> Result<ExitStatus, ProcessError> {
+        let program = self.spawn(name, command)?;
+        let status = program.ended().await;
+        self.stop(&program).await;
+        Ok(status)
+    }
+
+    /// Stops every program, in the reverse order of their start.
+    pub async fn stop_all(&self) {
+        loop {
+            let last = self.lock().last().cloned();
+            match last {
+                Some(program) => self.stop(&program).await,
+                None => return,
+            }
+        }
+    }
+
+    /// Stops what an earlier run in the same folder has left behind, and names it.
+    pub async fn stop_leftovers(&self) -> Vec<String> {
+        let mut names: Vec<_> = self
+            .mark
+            .processes()
+            .into_iter()
+            .map(|(_, name)| name)
+            .collect();
+        names.sort();
+        names.dedup();
+        end(|| {
+            self.mark
+                .processes()
+                .into_iter()
+                .map(|(id, _)| id)
+                .collect()
+        })
+        .await;
+        names
+    }
+
+    /// Stops a program with all that it has started.
+    async fn stop(&self, program: &Program) {
+        end(|| program.processes()).await;
+        self.lock().retain(|other| other.id != program.id);
+    }
+
+    fn spawn(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
+        let mark = self.mark.program(name);
+        // In the terminal's foreground it would get Ctrl-C too, and end before its time.
+        command.env(mark::VARIABLE, mark.value()).process_group(0);
+        let mut child = command
+            .spawn()
+            .map_err(|source| start_error(name, source))?;
+        let id = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .unwrap_or_default();
+        let (ended, status) = watch::channel(None);
+        tokio::spawn(async move {
+            let status = child.wait().await.unwrap_or_default();
+            ended.send_replace(Some(status));
+        });
+        let log = self.log(name);
+        let program = Program {
+            name: name.to_owned(),
+            id: Pid::from_raw(id),
+            mark,
+            log,
+            status,
+        };
+        self.lock().push(program.clone());
+        Ok(program)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Program>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Processes {
+    /// The last resort, after a panic or when nobody wants to wait: kills what was not stopped.
+    fn drop(&mut self) {
+        for id in self.lock().iter().flat_map(Program::processes) {
+            let _ = kill(id, Signal::SIGKILL);
+        }
+    }
+}
+
+fn start_error(name: &str, source: std::io::Error) -> ProcessError {
+    ProcessError::Start {
+        name: name.to_owned(),
+        source,
+    }
+}
+
+/// Asks processes to end, kills those that don't in time, and waits until there is none.
+async fn end(processes: impl Fn() -> Vec<Pid>) {
+    let mut left = processes();
+    for id in &left {
+        let _ = kill(*id, Signal::SIGTERM);
+    }
+    let asked = Instant::now();
+    while !left.is_empty() {
+        if asked.elapsed() > GRACE {
+            // They may be another user's, as those that sudo has started.
+            let denied = |id: &Pid| kill(*id, Signal::SIGKILL) == Err(Errno::EPERM);
+            if left.iter().all(denied) {
+                return;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        left = processes();
+    }
+}
+
+/// A program that was started.
+#[derive(Debug, Clone)]
+pub struct Program {
+    name: String,
+    id: Pid,
+    mark: Mark,
+    log: PathBuf,
+    status: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Program {
+    /// Waits until it has ended, and says how.
+    pub async fn ended(&self) -> ExitStatus {
+        let mut status = self.status.clone();
+        let ended = status.wait_for(Option::is_some).await;
+        ended.ok().and_then(|status| *status).unwrap_or_default()
+    }
+
+    /// The error that it ended.
+    pub fn failure(&self, status: ExitStatus) -> ProcessError {
+        ProcessError::Ended {
+            name: self.name.clone(),
+            status,
+            last_lines: file::last_lines(&self.log, 12),
+            log: self.log.clone(),
+        }
+    }
+
+    /// Waits until it takes connections at the address.
+    pub async fn listens(&self, address: SocketAddr) -> Result<(), ProcessError> {
+        let attempts = async {
+            while TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            status = self.ended() => Err(self.failure(status)),
+            () = attempts => Ok(()),
+            () = tokio::time::sleep(PATIENCE) => {
+                Err(ProcessError::Silent { name: self.name.clone(), address, log: self.log.clone() })
+            }
+        }
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its output, to be read on while it grows.
+    pub fn output(&self) -> Result<File, FileError> {
+        file::open(&self.log)
+    }
+
+    /// Its own process, from the moment of its start, and those that it has started.
+    fn processes(&self) -> Vec<Pid> {
+        let mut ids: Vec<_> = self
+            .mark
+            .processes()
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect();
+        if self.status.borrow().is_none() && !ids.contains(&self.id) {
+            ids.push(self.id);
+        }
+        ids
+    }
+}

@@ -1,0 +1,337 @@
+//! A TCP proxy that makes the faults of a network, on demand.
+//!
+//! It stands between a function and its database and knows nothing of what goes through it, so
+//! that TLS stays end to end. What it sees is bytes and their direction: a *flight* is what the
+//! client sends until the server answers, and a flight with its answer is one round trip.
+//!
+//! ```no_run
+//! # use stack::proxy::{At, Fault, Proxy};
+//! # async fn example(server: std::net::SocketAddr) -> std::io::Result<()> {
+//! let proxy = Proxy::start(server).await?;
+//! let before = proxy.counts();
+//! // ... connect to `proxy.address()`, send statements ...
+//! assert_eq!(proxy.counts().round_trips - before.round_trips, 1);
+//! proxy.strike(Fault::Swallow).await; // every open connection, now
+//! proxy.ambush(3, At::BeforeServer, Fault::Reset); // the third flight from now
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+
+mod flow;
+#[cfg(test)]
+mod tests;
+
+use flow::Flow;
+
+/// What can happen to an open connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Both ends get a RST: the peer crashed, or a firewall lost the flow and says so.
+    Reset,
+    /// Both ends get a FIN: the peer closed in order.
+    Close,
+    /// Both sockets stay open and every byte is lost, as when a NAT forgot the flow in silence.
+    /// The server's end stays open even when the client's is closed, until another fault is
+    /// struck or the proxy is dropped.
+    Swallow,
+}
+
+/// The place in a round trip where an [ambush](Proxy::ambush) waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The flight is there and does not reach the server.
+    BeforeServer,
+    /// The server got the flight and answered; this many bytes of the answer reach the client.
+    Answer(usize),
+}
+
+/// How connections that are not there yet are received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reception {
+    /// They are relayed.
+    Relay,
+    /// Nothing listens: connecting is refused. The port stays the proxy's own.
+    Refuse,
+    /// They are accepted, and nothing is ever answered.
+    Swallow,
+}
+
+/// What the proxy has seen since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Clients' connections that are open now.
+    pub open: usize,
+    /// Connections that were ever accepted.
+    pub ever: usize,
+    /// The most that were open at once, each from its client's first byte on: by then the proxy
+    /// has seen every connection go that the client closed before it opened this one.
+    pub peak: usize,
+    /// Flights of the clients that the server answered.
+    pub round_trips: usize,
+}
+
+/// A proxy in front of one server. Dropping it closes the port and every connection.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Shared,
+    receptions: mpsc::UnboundedSender<(Reception, oneshot::Sender<io::Result<()>>)>,
+    acceptor: JoinHandle<()>,
+    /// Bound and never listening: holds the port while connections are refused.
+    _reservation: TcpSocket,
+}
+
+impl Proxy {
+    /// Listens on a free port of the loopback interface and relays to `upstream`.
+    ///
+    /// # Errors
+    ///
+    /// No port can be had.
+    pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
+        let reservation = socket((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = reservation.local_addr()?;
+        let listener = listen(address)?;
+        let shared = Shared::new(upstream);
+        let (receptions, orders) = mpsc::unbounded_channel();
+        let acceptor = tokio::spawn(accept(listener, address, shared.clone(), orders));
+        Ok(Self {
+            address,
+            shared,
+            receptions,
+            acceptor,
+            _reservation: reservation,
+        })
+    }
+
+    /// Where clients connect to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.lock().counts
+    }
+
+    /// Relays the connections that come from now on to another server.
+    pub fn relay_to(&self, upstream: SocketAddr) {
+        self.shared.lock().upstream = upstream;
+    }
+
+    /// Delays every byte by so much in each direction.
+    pub fn delay(&self, to_server: Duration, to_client: Duration) {
+        self.shared.lock().delay = Delay {
+            to_server,
+            to_client,
+        };
+    }
+
+    /// Does `fault` to every open connection; it is done when this returns.
+    pub async fn strike(&self, fault: Fault) {
+        let flows: Vec<_> = self.shared.lock().flows.values().cloned().collect();
+        for flow in flows {
+            let (done, struck) = oneshot::channel();
+            // Either end of the channel is gone only when the connection is.
+            if flow.send((fault, done)).is_ok() {
+                struck.await.unwrap_or_default();
+            }
+        }
+    }
+
+    /// Does `fault` to the connection that sends the `flight`-th flight from now, counted from 1
+    /// over all connections. One ambush is laid at a time: a new one replaces the old.
+    pub fn ambush(&self, flight: usize, at: At, fault: Fault) {
+        self.shared.lock().ambush = Some(Ambush { flight, at, fault });
+    }
+
+    /// Resets the connection that sends the next flight once the server has answered it: what
+    /// was asked for is done, and nobody hears of it.
+    pub fn lose_next_answer(&self) {
+        self.ambush(1, At::Answer(0), Fault::Reset);
+    }
+
+    /// Whether there is an ambush that no flight has met yet.
+    pub fn is_ambush_laid(&self) -> bool {
+        self.shared.lock().ambush.is_some()
+    }
+
+    /// Takes back an ambush that no flight has met; says whether there was one.
+    pub fn lift_ambush(&self) -> bool {
+        self.shared.lock().ambush.take().is_some()
+    }
+
+    /// Receives the connections that come from now on so; open ones are not touched.
+    ///
+    /// # Errors
+    ///
+    /// The port cannot be listened on again.
+    pub async fn receive(&self, reception: Reception) -> io::Result<()> {
+        let (done, received) = oneshot::channel();
+        self.receptions
+            .send((reception, done))
+            .map_err(io::Error::other)?;
+        received.await.map_err(io::Error::other)?
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+/// An order to a connection, and where to say that it is done.
+type Order = (Fault, oneshot::Sender<()>);
+
+#[derive(Debug)]
+struct State {
+    upstream: SocketAddr,
+    delay: Delay,
+    ambush: Option<Ambush>,
+    counts: Counts,
+    flows: HashMap<usize, mpsc::UnboundedSender<Order>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Delay {
+    to_server: Duration,
+    to_client: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ambush {
+    flight: usize,
+    at: At,
+    fault: Fault,
+}
+
+#[derive(Debug, Clone)]
+struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    fn new(upstream: SocketAddr) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            upstream,
+            delay: Delay::default(),
+            ambush: None,
+            counts: Counts::default(),
+            flows: HashMap::new(),
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a connection in, until the returned mark is dropped.
+    fn enter(&self) -> (Open, mpsc::UnboundedReceiver<Order>) {
+        let (orders, received) = mpsc::unbounded_channel();
+        let mut state = self.lock();
+        let id = state.counts.ever;
+        state.counts.ever += 1;
+        state.counts.open += 1;
+        state.flows.insert(id, orders);
+        drop(state);
+        let open = Open {
+            id,
+            shared: self.clone(),
+            counted: true,
+        };
+        (open, received)
+    }
+
+    /// Notes that a flight begins, and says whether it falls into an ambush.
+    fn begin_flight(&self) -> Option<Ambush> {
+        let mut state = self.lock();
+        state.counts.peak = state.counts.peak.max(state.counts.open);
+        let ambush = state.ambush.as_mut()?;
+        ambush.flight = ambush.flight.saturating_sub(1);
+        (ambush.flight == 0).then(|| state.ambush.take()).flatten()
+    }
+}
+
+/// A connection that is in the counts.
+struct Open {
+    id: usize,
+    shared: Shared,
+    counted: bool,
+}
+
+impl Open {
+    /// The client has closed it, though the server's end may live on.
+    fn client_left(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.shared.lock().counts.open -= 1;
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.client_left();
+        self.shared.lock().flows.remove(&self.id);
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    socket(address)?.listen(1024)
+}
+
+async fn accept(
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Shared,
+    mut orders: mpsc::UnboundedReceiver<(Reception, oneshot::Sender<io::Result<()>>)>,
+) {
+    let mut listener = Some(listener);
+    let mut reception = Reception::Relay;
+    let mut flows = JoinSet::new();
+    loop {
+        let arrival = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some((order, done)) = orders.recv() => {
+                reception = order;
+                let changed = match (reception, listener.take()) {
+                    (Reception::Refuse, _) => Ok(()),
+                    (_, Some(open)) => {
+                        listener = Some(open);
+                        Ok(())
+                    }
+                    (_, None) => listen(address).map(|open| listener = Some(open)),
+                };
+                done.send(changed).ok();
+            }
+            Ok((client, _)) = arrival => {
+                let (open, received) = shared.enter();
+                flows.spawn(Flow::new(client, open, reception).run(received));
+            }
+            Some(_) = flows.join_next() => {}
+        }
+    }
+}

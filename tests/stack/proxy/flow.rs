@@ -1,0 +1,157 @@
+//! One connection through the proxy.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::{Ambush, At, Fault, Open, Order, Reception, Shared};
+
+/// A client's connection and the one behind it.
+pub(super) struct Flow {
+    client: TcpStream,
+    open: Open,
+    swallowed: bool,
+}
+
+impl Flow {
+    pub(super) fn new(client: TcpStream, open: Open, reception: Reception) -> Self {
+        Self {
+            client,
+            open,
+            swallowed: reception == Reception::Swallow,
+        }
+    }
+
+    /// Relays until an end closes, an ambush is met or an order comes, and then does the fault.
+    pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut server = None;
+        let mut fault = self.swallowed.then_some(Fault::Swallow);
+        let mut done = None;
+        if fault.is_none() {
+            tokio::select! {
+                biased;
+                order = orders.recv() => (fault, done) = order.unzip(),
+                end = self.relay(&mut server) => fault = Some(end),
+            }
+        }
+        while fault == Some(Fault::Swallow) {
+            done.take().map(|done: oneshot::Sender<()>| done.send(()));
+            tokio::select! {
+                order = orders.recv() => (fault, done) = order.unzip(),
+                () = self.swallow(&mut server) => {}
+            }
+        }
+        if fault == Some(Fault::Reset) {
+            for end in [Some(&self.client), server.as_ref()].into_iter().flatten() {
+                // An end that is gone already needs no RST.
+                end.set_zero_linger().ok();
+            }
+        }
+        drop((self, server));
+        done.map(|done| done.send(()));
+    }
+
+    /// Relays until one end closes or an ambush strikes; answers how the connection ends.
+    async fn relay(&mut self, upstream: &mut Option<TcpStream>) -> Fault {
+        let shared = self.open.shared.clone();
+        let address = shared.lock().upstream;
+        let Ok(connected) = TcpStream::connect(address).await else {
+            return Fault::Reset;
+        };
+        let server = upstream.insert(connected);
+        // Without this, a delayed acknowledgement may hold a small packet for 40 ms.
+        server.set_nodelay(true).ok();
+        self.client.set_nodelay(true).ok();
+        match exchange(&mut self.client, server, &shared).await {
+            Ok(fault) => fault,
+            Err(_) => Fault::Reset,
+        }
+    }
+
+    /// Takes what both ends send and forgets it. Returns only to be called again.
+    async fn swallow(&mut self, server: &mut Option<TcpStream>) {
+        let from_client = async {
+            if self.open.counted {
+                devour(&mut self.client).await;
+            } else {
+                std::future::pending().await
+            }
+        };
+        let from_server = async {
+            if let Some(server) = server {
+                devour(server).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = from_client => self.open.client_left(),
+            () = from_server => {}
+        }
+    }
+}
+
+/// Reads until the peer closes.
+async fn devour(stream: &mut TcpStream) {
+    let mut bytes = [0; 4096];
+    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+}
+
+/// Passes bytes on in both directions. Database protocols take turns, so one direction at a time
+/// is enough, and the order of turns is what counts as round trips.
+async fn exchange(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    shared: &Shared,
+) -> io::Result<Fault> {
+    let (mut sent, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let mut in_flight = false;
+    let mut trap: Option<(usize, Fault)> = None;
+    loop {
+        tokio::select! {
+            read = client.read(&mut sent) => {
+                let bytes = sent.get(..read?).unwrap_or_default();
+                if bytes.is_empty() {
+                    return Ok(Fault::Close);
+                }
+                if !std::mem::replace(&mut in_flight, true) {
+                    match shared.begin_flight() {
+                        Some(Ambush { at: At::BeforeServer, fault, .. }) => return Ok(fault),
+                        Some(Ambush { at: At::Answer(bytes), fault, .. }) => trap = Some((bytes, fault)),
+                        None => {}
+                    }
+                }
+                let delay = shared.lock().delay.to_server;
+                pass(bytes, server, delay).await?;
+            }
+            read = server.read(&mut answered) => {
+                let mut bytes = answered.get(..read?).unwrap_or_default();
+                if bytes.is_empty() {
+                    return Ok(Fault::Close);
+                }
+                if std::mem::replace(&mut in_flight, false) {
+                    shared.lock().counts.round_trips += 1;
+                }
+                if let Some((left, _)) = &mut trap {
+                    bytes = bytes.get(..*left).unwrap_or(bytes);
+                    *left -= bytes.len();
+                }
+                let delay = shared.lock().delay.to_client;
+                pass(bytes, client, delay).await?;
+                if let Some((0, fault)) = trap {
+                    return Ok(fault);
+                }
+            }
+        }
+    }
+}
+
+async fn pass(bytes: &[u8], to: &mut TcpStream, delay: Duration) -> io::Result<()> {
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
+    to.write_all(bytes).await
+}

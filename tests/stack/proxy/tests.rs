@@ -1,0 +1,256 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+
+/// Answers each message with itself, and says how many it got.
+struct Echo {
+    address: SocketAddr,
+    messages: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Echo {
+    async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let messages = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&messages);
+        let task = tokio::spawn(async move {
+            let mut clients = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let seen = Arc::clone(&seen);
+                clients.spawn(async move {
+                    let mut bytes = [0; 64];
+                    while let Ok(read @ 1..) = client.read(&mut bytes).await {
+                        seen.fetch_add(1, Ordering::SeqCst);
+                        client.write_all(&bytes[..read]).await.unwrap();
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            messages,
+            task,
+        }
+    }
+}
+
+async fn connect(proxy: &Proxy) -> TcpStream {
+    TcpStream::connect(proxy.address()).await.unwrap()
+}
+
+/// Sends a message and reads what comes back within half a second.
+async fn ask(client: &mut TcpStream, message: &str) -> io::Result<String> {
+    client.write_all(message.as_bytes()).await?;
+    read(client).await
+}
+
+async fn read(client: &mut TcpStream) -> io::Result<String> {
+    let mut bytes = [0; 64];
+    let read = tokio::time::timeout(Duration::from_millis(500), client.read(&mut bytes)).await??;
+    Ok(String::from_utf8(bytes[..read].to_vec()).unwrap())
+}
+
+fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> io::ErrorKind {
+    result.unwrap_err().kind()
+}
+
+/// Waits for what another task does shortly.
+async fn eventually(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn counts_connections_and_round_trips() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut first = connect(&proxy).await;
+    let mut second = connect(&proxy).await;
+    for message in ["one", "two", "three"] {
+        assert_eq!(ask(&mut first, message).await.unwrap(), message);
+    }
+    assert_eq!(ask(&mut second, "four").await.unwrap(), "four");
+    let counts = |open| Counts {
+        open,
+        ever: 2,
+        peak: 2,
+        round_trips: 4,
+    };
+    assert_eq!(proxy.counts(), counts(2));
+    drop(first);
+    eventually(|| proxy.counts() == counts(1)).await;
+}
+
+#[tokio::test]
+async fn resets_and_closes_what_is_open_and_relays_what_comes() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut client = connect(&proxy).await;
+    ask(&mut client, "hello").await.unwrap();
+    proxy.strike(Fault::Reset).await;
+    assert_eq!(proxy.counts().open, 0);
+    assert_eq!(
+        kind(read(&mut client).await),
+        io::ErrorKind::ConnectionReset
+    );
+
+    let mut client = connect(&proxy).await;
+    ask(&mut client, "hello").await.unwrap();
+    proxy.strike(Fault::Close).await;
+    assert_eq!(read(&mut client).await.unwrap(), "");
+
+    assert_eq!(
+        ask(&mut connect(&proxy).await, "hello").await.unwrap(),
+        "hello"
+    );
+}
+
+#[tokio::test]
+async fn swallows_in_silence() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut lost = connect(&proxy).await;
+    ask(&mut lost, "hello").await.unwrap();
+    proxy.strike(Fault::Swallow).await;
+    assert_eq!(
+        kind(ask(&mut lost, "hello?").await),
+        io::ErrorKind::TimedOut
+    );
+    assert_eq!(
+        ask(&mut connect(&proxy).await, "hello").await.unwrap(),
+        "hello"
+    );
+
+    proxy.receive(Reception::Swallow).await.unwrap();
+    let mut mute = connect(&proxy).await;
+    assert_eq!(
+        kind(ask(&mut mute, "hello?").await),
+        io::ErrorKind::TimedOut
+    );
+    assert_eq!(echo.messages.load(Ordering::SeqCst), 2);
+
+    // A flow that lost bytes stays lost, and can still be ended.
+    proxy.receive(Reception::Relay).await.unwrap();
+    assert_eq!(
+        kind(ask(&mut lost, "hello?").await),
+        io::ErrorKind::TimedOut
+    );
+    proxy.strike(Fault::Reset).await;
+    assert_eq!(kind(read(&mut lost).await), io::ErrorKind::ConnectionReset);
+    assert_eq!(kind(read(&mut mute).await), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_swallowed_connection_is_not_open_when_its_client_left() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut lost = connect(&proxy).await;
+    ask(&mut lost, "hello").await.unwrap();
+    proxy.strike(Fault::Swallow).await;
+    drop(lost);
+    eventually(|| proxy.counts().open == 0).await;
+}
+
+#[tokio::test]
+async fn refuses_and_receives_again_on_the_same_port() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut old = connect(&proxy).await;
+    ask(&mut old, "hello").await.unwrap();
+    proxy.receive(Reception::Refuse).await.unwrap();
+    assert_eq!(
+        kind(TcpStream::connect(proxy.address()).await),
+        io::ErrorKind::ConnectionRefused
+    );
+    assert_eq!(ask(&mut old, "still here").await.unwrap(), "still here");
+    proxy.receive(Reception::Relay).await.unwrap();
+    assert_eq!(
+        ask(&mut connect(&proxy).await, "hello").await.unwrap(),
+        "hello"
+    );
+}
+
+#[tokio::test]
+async fn loses_an_answer_to_what_was_done() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut client = connect(&proxy).await;
+    proxy.lose_next_answer();
+    assert_eq!(
+        kind(ask(&mut client, "commit").await),
+        io::ErrorKind::ConnectionReset
+    );
+    assert_eq!(echo.messages.load(Ordering::SeqCst), 1);
+    assert!(!proxy.lift_ambush());
+}
+
+#[tokio::test]
+async fn cuts_the_nth_flight_before_the_server_and_within_an_answer() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut client = connect(&proxy).await;
+    proxy.ambush(2, At::BeforeServer, Fault::Close);
+    ask(&mut client, "one").await.unwrap();
+    assert!(proxy.lift_ambush());
+    ask(&mut client, "one").await.unwrap();
+    proxy.ambush(2, At::BeforeServer, Fault::Close);
+    ask(&mut client, "one").await.unwrap();
+    // Bytes that nobody read make a RST of the FIN, on some systems.
+    ask(&mut client, "two").await.unwrap_or_default();
+    assert_eq!(echo.messages.load(Ordering::SeqCst), 3);
+
+    let mut client = connect(&proxy).await;
+    proxy.ambush(1, At::Answer(3), Fault::Close);
+    assert_eq!(ask(&mut client, "abcdef").await.unwrap(), "abc");
+    assert_eq!(read(&mut client).await.unwrap(), "");
+
+    let mut client = connect(&proxy).await;
+    proxy.ambush(1, At::Answer(3), Fault::Swallow);
+    assert_eq!(ask(&mut client, "abcdef").await.unwrap(), "abc");
+    assert_eq!(kind(read(&mut client).await), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn delays_and_changes_the_upstream() {
+    let (echo, other) = (Echo::start().await, Echo::start().await);
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut client = connect(&proxy).await;
+    proxy.delay(Duration::from_millis(30), Duration::from_millis(20));
+    let start = Instant::now();
+    ask(&mut client, "hello").await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(50));
+
+    proxy.relay_to(other.address);
+    ask(&mut connect(&proxy).await, "hello").await.unwrap();
+    assert_eq!(other.messages.load(Ordering::SeqCst), 1);
+
+    // A server that is down looks like a connection that ends at once.
+    other.task.abort();
+    other.task.await.unwrap_err();
+    let result = ask(&mut connect(&proxy).await, "hello").await;
+    assert_ne!(result.unwrap_or_default(), "hello");
+}
+
+#[tokio::test]
+async fn dropping_it_ends_everything() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let (address, mut client) = (proxy.address(), connect(&proxy).await);
+    ask(&mut client, "hello").await.unwrap();
+    drop(proxy);
+    assert_ne!(
+        ask(&mut client, "hello?").await.unwrap_or_default(),
+        "hello?"
+    );
+    assert_eq!(
+        kind(TcpStream::connect(address).await),
+        io::ErrorKind::ConnectionRefused
+    );
+}

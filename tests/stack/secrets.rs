@@ -1,0 +1,90 @@
+//! The Secrets Manager of the stack: moto's, which speaks AWS's protocol.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_sdk_secretsmanager::{Client, Config};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use crate::access::{REGION, TEST_CREDENTIAL};
+
+use crate::process::{ProcessError, Processes, Program, command, free_port};
+
+/// Starts moto's server, and says where it answers.
+pub async fn start(
+    moto_server: &Path,
+    processes: &Processes,
+) -> Result<(Program, String), ProcessError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+    let mut moto = command(moto_server);
+    moto.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]);
+    let process = processes.start("secrets-manager", moto)?;
+    process.listens(address).await?;
+    Ok((process, format!("http://{address}")))
+}
+
+/// A client of the Secrets Manager.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    client: Client,
+}
+
+/// The Secrets Manager refused, or is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the Secrets Manager: {0}")]
+pub struct SecretsError(String);
+
+impl<E, R> From<SdkError<E, R>> for SecretsError
+where
+    E: std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        Self(DisplayErrorContext(error).to_string())
+    }
+}
+
+impl Secrets {
+    /// The Secrets Manager at `url`.
+    pub fn at(url: &str) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let credentials =
+            Credentials::new(TEST_CREDENTIAL, TEST_CREDENTIAL, None, None, "local stack");
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(credentials)
+            .endpoint_url(url)
+            .http_client(http)
+            .region(Region::new(REGION))
+            .build();
+        Self {
+            client: Client::from_conf(config),
+        }
+    }
+
+    /// Stores a new secret.
+    pub async fn create(&self, name: &str, value: &str) -> Result<(), SecretsError> {
+        self.client
+            .create_secret()
+            .name(name)
+            .secret_string(value)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Gives a secret a new current version.
+    pub async fn change(&self, id: &str, value: &str) -> Result<(), SecretsError> {
+        self.client
+            .put_secret_value()
+            .secret_id(id)
+            .secret_string(value)
+            .send()
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,343 @@
+//! Which server program to run: the one asked for, else one that is there, else one that a
+//! package manager has, else one in a container.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{getegid, geteuid};
+use tokio::process::Command;
+
+use super::ServerError;
+use crate::process::{Processes, command};
+use crate::progress::Progress;
+use crate::tools::install;
+
+/// Where servers lie that are not on the PATH of an ordinary user.
+const USUAL_PLACES: [&str; 10] = [
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/usr/bin",
+    "/usr/libexec",
+    "/usr/local/mysql/bin",
+    "/opt/homebrew/bin",
+    "/opt/homebrew/opt/mysql/bin",
+    "/opt/homebrew/opt/mariadb/bin",
+    "/usr/local/opt/mysql/bin",
+    "/usr/local/opt/mariadb/bin",
+];
+
+const IMAGE: &str = "mysql:8.4";
+
+/// A server program that can be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerProgram {
+    location: Location,
+    /// Whose it is.
+    pub make: Make,
+    /// As it says itself.
+    version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Location {
+    Path(PathBuf),
+    Docker,
+}
+
+/// The two that speak MySQL's protocol, with their differences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Make {
+    /// Oracle's.
+    MySql,
+    /// MariaDB's.
+    MariaDb,
+}
+
+/// Finds a server program, or gets one, and says on the way what it does.
+pub async fn find(
+    asked_for: Option<&Path>,
+    processes: &Processes,
+    progress: &Progress,
+) -> Result<ServerProgram, ServerError> {
+    let named_by_variable = std::env::var_os("MYSQLD").filter(|value| !value.is_empty());
+    if let Some(path) = asked_for.or(named_by_variable.as_deref().map(Path::new)) {
+        return ServerProgram::at(path.to_owned()).await;
+    }
+    let search = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        search(&path, &USUAL_PLACES.map(PathBuf::from))
+    };
+    if let Some(path) = search() {
+        return ServerProgram::at(path).await;
+    }
+    let line = match install::server(processes, progress).await {
+        Ok(()) => match search() {
+            Some(path) => return ServerProgram::at(path).await,
+            None => "the package manager installed a server, but it can't be found".to_owned(),
+        },
+        Err(reason) => reason,
+    };
+    if docker_runs().await {
+        progress.say(&format!(
+            "  no server program here, so docker's {IMAGE} is taken ({line})"
+        ));
+        let step = progress.step("getting the image");
+        let program = ServerProgram::ask(Location::Docker).await?;
+        step.done(IMAGE);
+        return Ok(program);
+    }
+    Err(ServerError::None { install: line })
+}
+
+/// `mysqld` before `mariadbd`, the PATH before the usual places.
+fn search(path: &OsStr, usual_places: &[PathBuf]) -> Option<PathBuf> {
+    let folders: Vec<_> = std::env::split_paths(path)
+        .chain(usual_places.iter().cloned())
+        .collect();
+    let in_folders = |name| {
+        folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|file| is_program(file))
+    };
+    ["mysqld", "mariadbd"].into_iter().find_map(in_folders)
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+async fn docker_runs() -> bool {
+    let info = Command::new("docker").arg("info").output().await;
+    info.is_ok_and(|output| output.status.success())
+}
+
+impl ServerProgram {
+    async fn at(path: PathBuf) -> Result<Self, ServerError> {
+        if !is_program(&path) {
+            return Err(ServerError::NoProgram(path));
+        }
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Self::ask(Location::Path(path)).await
+    }
+
+    async fn ask(location: Location) -> Result<Self, ServerError> {
+        let (mut ask, shown) = match &location {
+            Location::Path(path) => (Command::new(path), path.clone()),
+            Location::Docker => {
+                let mut docker = Command::new("docker");
+                docker.args(["run", "--rm", IMAGE, "mysqld"]);
+                (docker, PathBuf::from(IMAGE))
+            }
+        };
+        let output = ask
+            .args(location.no_defaults())
+            .arg("--version")
+            .output()
+            .await;
+        let output = output.map_err(|source| ServerError::Version {
+            path: shown.clone(),
+            said: source.to_string(),
+        })?;
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        match parse_version(&said) {
+            Some((make, major, minor)) if make.takes(major, minor) => Ok(Self {
+                location,
+                make,
+                version: said,
+            }),
+            Some(_) => Err(ServerError::TooOld { path: shown, said }),
+            None => {
+                let said = format!("{said}{}", String::from_utf8_lossy(&output.stderr).trim());
+                Err(ServerError::Version { path: shown, said })
+            }
+        }
+    }
+
+    /// The start of a command that runs the program, in a container with `folder` and `port` of
+    /// this machine where it has to be one.
+    pub fn command(&self, folder: &Path, port: Option<u16>) -> Command {
+        let mut command = match &self.location {
+            Location::Path(path) => command(path),
+            Location::Docker => {
+                let mut docker = command("docker");
+                docker
+                    .args(["run", "--rm", "--init", "--cidfile"])
+                    .arg(container_id(folder));
+                docker
+                    .arg("--user")
+                    .arg(format!("{}:{}", geteuid(), getegid()));
+                let same = folder.display();
+                docker.arg("--volume").arg(format!("{same}:{same}"));
+                if let Some(port) = port {
+                    docker
+                        .arg("--publish")
+                        .arg(format!("127.0.0.1:{port}:{port}"));
+                }
+                docker.args([IMAGE, "mysqld"]);
+                docker
+            }
+        };
+        command.args(self.location.no_defaults());
+        if geteuid().is_root() {
+            command.arg("--user=root");
+        }
+        command
+    }
+
+    /// The address that the server has to listen on to be reached at 127.0.0.1.
+    pub fn bind_address(&self) -> &'static str {
+        match self.location {
+            Location::Path(_) => "127.0.0.1",
+            Location::Docker => "0.0.0.0",
+        }
+    }
+
+    /// Removes the container that a killed run left, and the note of it.
+    pub async fn remove_container(&self, folder: &Path) {
+        let note = container_id(folder);
+        if let (Location::Docker, Ok(id)) = (&self.location, std::fs::read_to_string(&note)) {
+            let _ = Command::new("docker")
+                .args(["rm", "--force", id.trim()])
+                .output()
+                .await;
+            let _ = std::fs::remove_file(note);
+        }
+    }
+
+    /// What tells this program from another one or another version of it.
+    pub fn identity(&self) -> String {
+        format!("{self}\n{}", self.version)
+    }
+}
+
+impl Location {
+    /// What keeps the server from reading the system's own configuration. It takes this only
+    /// once, and a script around the server may give it already.
+    fn no_defaults(&self) -> Option<&'static str> {
+        const FLAG: &str = "--no-defaults";
+        let mut start = Vec::new();
+        if let Self::Path(path) = self {
+            // What can't be read can't be run either, and is reported there.
+            let _ = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
+        }
+        let script = start
+            .starts_with(b"#!")
+            .then(|| String::from_utf8_lossy(&start));
+        (!script.is_some_and(|script| script.contains(FLAG))).then_some(FLAG)
+    }
+}
+
+fn container_id(folder: &Path) -> PathBuf {
+    folder.join("container")
+}
+
+impl fmt::Display for ServerProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (make, number) = match parse_version(&self.version) {
+            Some((Make::MySql, major, minor)) => ("MySQL", format!("{major}.{minor}")),
+            Some((Make::MariaDb, major, minor)) => ("MariaDB", format!("{major}.{minor}")),
+            None => ("server", String::new()),
+        };
+        match &self.location {
+            Location::Path(path) => write!(f, "{make} {number} ({})", path.display()),
+            Location::Docker => write!(f, "{make} {number} (docker, {IMAGE})"),
+        }
+    }
+}
+
+impl Make {
+    /// Whether the project runs on this version.
+    fn takes(self, major: u32, minor: u32) -> bool {
+        match self {
+            Make::MySql => major >= 8,
+            Make::MariaDb => (major, minor) >= (10, 6),
+        }
+    }
+}
+
+/// Reads `… Ver 10.11.19-MariaDB-… for …` and `… Ver 9.7.0 for …`.
+fn parse_version(said: &str) -> Option<(Make, u32, u32)> {
+    let make = if said.contains("MariaDB") {
+        Make::MariaDb
+    } else {
+        Make::MySql
+    };
+    let (_, version) = said.split_once(" Ver ")?;
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((make, numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MYSQL: &str = "/usr/sbin/mysqld  Ver 9.7.0 for Linux on x86_64 ((Debian))";
+    const MARIADB: &str = "/usr/sbin/mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)";
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(parse_version(MYSQL), Some((Make::MySql, 9, 7)));
+        assert_eq!(parse_version(MARIADB), Some((Make::MariaDb, 10, 11)));
+        assert_eq!(parse_version("no version"), None);
+        assert!(
+            !Make::MySql.takes(5, 7) && !Make::MariaDb.takes(10, 5) && Make::MariaDb.takes(11, 4)
+        );
+    }
+
+    /// Folders with empty programs in them, by name.
+    struct Folders(PathBuf);
+
+    impl Folders {
+        fn new(test: &str, programs: &[&str]) -> Self {
+            use std::os::unix::fs::PermissionsExt;
+            let root = std::env::temp_dir().join(format!("find-{test}-{}", std::process::id()));
+            for program in programs {
+                let file = root.join(program);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(&file, "").unwrap();
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            Self(root)
+        }
+
+        fn search(&self) -> Option<String> {
+            let path = std::env::join_paths([self.0.join("a"), self.0.join("b")]).unwrap();
+            let found = search(&path, &[self.0.join("usual")])?;
+            Some(found.strip_prefix(&self.0).unwrap().display().to_string())
+        }
+    }
+
+    impl Drop for Folders {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_path_comes_before_the_usual_places() {
+        let folders = Folders::new("order", &["usual/mysqld", "b/mysqld"]);
+        assert_eq!(folders.search().as_deref(), Some("b/mysqld"));
+    }
+
+    #[test]
+    fn mysql_anywhere_comes_before_mariadb() {
+        let folders = Folders::new("make", &["usual/mysqld", "a/mariadbd"]);
+        assert_eq!(folders.search().as_deref(), Some("usual/mysqld"));
+        let folders = Folders::new("mariadb", &["usual/mariadbd", "b/mariadbd"]);
+        assert_eq!(folders.search().as_deref(), Some("b/mariadbd"));
+    }
+
+    #[test]
+    fn what_is_no_program_is_passed_over() {
+        let folders = Folders::new("none", &["a/mysqld/x"]);
+        std::fs::create_dir_all(folders.0.join("b")).unwrap();
+        std::fs::write(folders.0.join("b/mysqld"), "not executable").unwrap();
+        assert_eq!(folders.search(), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Makes the data folder of a server: its system tables, and nothing else.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::ServerError;
+use super::find::{Make, ServerProgram};
+use crate::file;
+use crate::process::Processes;
+
+/// What MariaDB's own installer (`mariadb-install-db`, which is another package on some systems)
+/// feeds to the server, by the names of newer and older versions.
+const SYSTEM_TABLES: [[&str; 2]; 2] = [
+    ["mariadb_system_tables.sql", "mysql_system_tables.sql"],
+    [
+        "mariadb_system_tables_data.sql",
+        "mysql_system_tables_data.sql",
+    ],
+];
+
+/// Makes `data`, which must not exist, inside `folder`.
+pub async fn initialize(
+    program: &ServerProgram,
+    processes: &Processes,
+    folder: &Path,
+    data: &Path,
+) -> Result<(), ServerError> {
+    match program.make {
+        Make::MySql => {
+            let mut initialize = program.command(folder, None);
+            initialize
+                .arg("--initialize-insecure")
+                .arg(format!("--datadir={}", data.display()));
+            run(processes, initialize).await
+        }
+        Make::MariaDb => {
+            file::create_folder(data)?;
+            let script = folder.join("system-tables.sql");
+            file::write(&script, &system_tables(program, folder).await?)?;
+            let mut bootstrap = program.command(folder, None);
+            bootstrap
+                .arg("--bootstrap")
+                .arg(format!("--datadir={}", data.display()))
+                .arg("--max-allowed-packet=8M")
+                .stdin(file::open(&script)?);
+            run(processes, bootstrap).await?;
+            Ok(file::remove(&script)?)
+        }
+    }
+}
+
+async fn run(processes: &Processes, command: Command) -> Result<(), ServerError> {
+    processes
+        .run("server", command)
+        .await
+        .map_err(|source| ServerError::Initialize { source })
+}
+
+async fn system_tables(program: &ServerProgram, folder: &Path) -> Result<String, ServerError> {
+    // The server knows where it was installed to; it looks for its messages beside the scripts.
+    let help = program
+        .command(folder, None)
+        .args(["--verbose", "--help"])
+        .output()
+        .await;
+    let help = help.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let help = help.unwrap_or_default();
+    let folders = script_folders(&help);
+    let mut sql =
+        String::from("CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n");
+    for names in SYSTEM_TABLES {
+        let mut candidates = folders
+            .iter()
+            .flat_map(|folder| names.iter().map(|name| folder.join(name)));
+        let script =
+            candidates
+                .find(|file| file.is_file())
+                .ok_or_else(|| ServerError::NoSystemTables {
+                    script: names.join(" or "),
+                    folders: folders.clone(),
+                })?;
+        let _ = writeln!(sql, "{}", file::read(&script)?);
+    }
+    // The scripts also make users without a password for this machine's name.
+    sql.push_str(
+        "DELETE FROM global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');\n",
+    );
+    Ok(sql)
+}
+
+fn script_folders(help: &str) -> Vec<PathBuf> {
+    let setting = |name: &str| {
+        help.lines().find_map(|line| {
+            let value = line.strip_prefix(name)?;
+            value.starts_with(' ').then(|| PathBuf::from(value.trim()))
+        })
+    };
+    let mut folders = Vec::new();
+    for base in [setting("lc-messages-dir"), setting("basedir")]
+        .into_iter()
+        .flatten()
+    {
+        for below in ["", "share", "share/mariadb", "share/mysql", "scripts"] {
+            folders.push(base.join(below));
+        }
+    }
+    folders
+}

@@ -1,0 +1,266 @@
+//! The database server: a process of the user's own, never the system's service and never its
+//! data. It listens on 127.0.0.1 alone and takes no connection without TLS.
+
+mod find;
+mod initialize;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub use find::{ServerProgram, find};
+
+use crate::access::{ADMIN, Access, ConnectError, Login};
+use crate::file::{self, FileError};
+use crate::process::{ProcessError, Processes, Program, free_port};
+use crate::progress::Progress;
+use crate::tls::Certificates;
+
+/// Every flag that both makes of server understand; `loose` marks those of one alone.
+const FLAGS: [&str; 15] = [
+    "--require-secure-transport=ON",
+    "--default-time-zone=+00:00",
+    // PlanetScale's, which is MySQL's own.
+    "--sql-mode=ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
+    "--character-set-server=utf8mb4",
+    "--max-connections=300",
+    "--skip-name-resolve",
+    "--skip-log-bin",
+    // In the data folder, since the path of a socket may have some hundred bytes at most.
+    "--socket=server.sock",
+    "--pid-file=server.pid",
+    "--secure-file-priv=",
+    // What a crash of the machine loses is made again in a moment.
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-buffer-pool-size=64M",
+    "--performance-schema=OFF",
+    "--loose-mysqlx=OFF",
+    "--loose-auto-generate-certs=OFF",
+];
+
+/// How long a server may take until it lets us in.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// There is no running server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// None is there and none can be got.
+    #[error(
+        "no database server: there is no mysqld and no mariadbd on PATH or in the usual places;\n  \
+         the package manager can't help: {install};\n  docker is not running;\n  \
+         or name a server program yourself: --server PATH, or the variable MYSQLD"
+    )]
+    None {
+        /// Why the package manager could not install one, and what to do.
+        install: String,
+    },
+    /// The one asked for is none.
+    #[error("{} is not a program (asked for by --server or MYSQLD)", .0.display())]
+    NoProgram(PathBuf),
+    /// It doesn't say its version.
+    #[error("{} does not tell its version as a MySQL or MariaDB server does: {said}", .path.display())]
+    Version {
+        /// The program.
+        path: PathBuf,
+        /// What it said instead.
+        said: String,
+    },
+    /// Its version is too old.
+    #[error("{} is too old, it takes MySQL 8.0 or MariaDB 10.6 at least: {said}; name another one with --server PATH", .path.display())]
+    TooOld {
+        /// The program.
+        path: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// MariaDB's scripts are missing.
+    #[error(
+        "can't find MariaDB's {script} in any of {folders:?}: install the whole server package"
+    )]
+    NoSystemTables {
+        /// The script.
+        script: String,
+        /// Where it was looked for.
+        folders: Vec<PathBuf>,
+    },
+    /// The data folder can't be made.
+    #[error("can't make the server's data folder: {source}{}", advice(.source))]
+    Initialize {
+        /// How the server ended.
+        source: ProcessError,
+    },
+    /// It doesn't start on its data folder.
+    #[error("the server does not start on its data folder {}: {source}{}\n  If its data is broken, remove that folder and start again.", .data.display(), advice(.source))]
+    Start {
+        /// The data folder.
+        data: PathBuf,
+        /// How it ended.
+        source: ProcessError,
+    },
+    /// It runs, but doesn't let us in.
+    #[error("the server runs but takes no connection after {} s: {source}\n  What it wrote: {}", PATIENCE.as_secs(), .log.display())]
+    Closed {
+        /// The last attempt's error.
+        source: ConnectError,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// It can't be started at all.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What to do about the faults that a server's last words tell.
+fn advice(error: &ProcessError) -> &'static str {
+    let said = error.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if says(&[
+        "No space left on device",
+        "rrno: 28",
+        "error 28",
+        "Disk full",
+        "disk is full",
+    ]) {
+        "\n  The disk is full: make room on it."
+    } else if says(&["Address already in use"]) {
+        "\n  Another program has taken its port in the meantime: start again."
+    } else if says(&["Permission denied", "rrno: 13"]) {
+        "\n  Where the folder is yours, AppArmor or SELinux may confine the system's server to its \
+         own folders: name a copy of the program with --server PATH."
+    } else {
+        ""
+    }
+}
+
+/// A running server.
+pub struct Server {
+    /// Its process.
+    pub process: Program,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The password of [`ADMIN`], new with each start.
+    pub admin_password: String,
+    /// The application's login, new with each start.
+    pub login: Login,
+}
+
+/// Starts the server on its data in `folder`, which is made when it isn't there, or when another
+/// server has made it.
+pub async fn start(
+    program: &ServerProgram,
+    certificates: &Certificates,
+    folder: &Path,
+    processes: &Processes,
+    progress: &Progress,
+) -> Result<Server, ServerError> {
+    let data = folder.join("data");
+    let step = progress.step("starting the server");
+    program.remove_container(folder).await;
+    make_data(program, folder, &data, processes, progress).await?;
+
+    let port = free_port()?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let admin_password = crate::access::random_password();
+    let login = Login::new("orders", "orders");
+    let accounts = folder.join("accounts.sql");
+    file::write(&accounts, &accounts_statements(&admin_password, &login))?;
+
+    program.remove_container(folder).await;
+    let mut run = program.command(folder, Some(port));
+    run.args(FLAGS)
+        .arg(format!("--datadir={}", data.display()))
+        .arg(format!("--bind-address={}", program.bind_address()))
+        .arg(format!("--port={port}"))
+        .arg(format!("--init-file={}", accounts.display()))
+        .arg(format!("--ssl-ca={}", certificates.authority.display()))
+        .arg(format!("--ssl-cert={}", certificates.server.display()))
+        .arg(format!("--ssl-key={}", certificates.key.display()));
+    let process = processes.start("server", run)?;
+
+    let access = Access {
+        server: address,
+        ca_file: certificates.authority.clone(),
+        admin_password,
+        secrets_url: String::new(),
+        programs: PathBuf::new(),
+    };
+    tokio::select! {
+        status = process.ended() => {
+            return Err(ServerError::Start { data, source: process.failure(status) });
+        }
+        let_in = wait_until_let_in(&access, process.log()) => let_in?,
+    }
+    file::remove(&accounts)?;
+    step.done(&format!("server {program}, port {port}"));
+    Ok(Server {
+        process,
+        address,
+        admin_password: access.admin_password,
+        login,
+    })
+}
+
+async fn make_data(
+    program: &ServerProgram,
+    folder: &Path,
+    data: &Path,
+    processes: &Processes,
+    progress: &Progress,
+) -> Result<(), ServerError> {
+    // Written last, so that it is missing when the data was left half made.
+    let made_by = folder.join("data-made-by");
+    let identity = program.identity();
+    let old = file::read(&made_by).unwrap_or_default();
+    if old == identity && data.is_dir() {
+        return Ok(());
+    }
+    if data.is_dir() {
+        let other = old.lines().next().filter(|line| !line.is_empty());
+        let reason = other.map_or("was left half made".to_owned(), |other| {
+            format!("was made by {other}")
+        });
+        progress.say(&format!(
+            "  the data folder {reason}: starting with a fresh one"
+        ));
+    }
+    file::remove(&made_by)?;
+    file::remove_folder(data)?;
+    initialize::initialize(program, processes, folder, data).await?;
+    Ok(file::write(&made_by, &identity)?)
+}
+
+/// What the server does before it takes connections, each time: nobody can log in as root, and
+/// the others have new passwords. One statement in each line.
+fn accounts_statements(admin_password: &str, login: &Login) -> String {
+    let mut statements = vec![
+        format!("CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
+        format!("ALTER USER '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
+        format!("GRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION"),
+        "ALTER USER 'root'@'localhost' ACCOUNT LOCK".to_owned(),
+    ];
+    statements.extend(login.statements());
+    statements.join(";\n") + ";\n"
+}
+
+async fn wait_until_let_in(access: &Access, log: &Path) -> Result<(), ServerError> {
+    let began = Instant::now();
+    loop {
+        match access.connect_as_admin(None).await {
+            Ok(connection) => {
+                // The server has let us in; how it takes the farewell says nothing more.
+                let _ = connection.disconnect().await;
+                return Ok(());
+            }
+            Err(source) if began.elapsed() > PATIENCE => {
+                return Err(ServerError::Closed {
+                    source,
+                    log: log.to_owned(),
+                });
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}

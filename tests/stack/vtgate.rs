@@ -1,0 +1,257 @@
+//! A stand-in of Vitess' vtgate, as PlanetScale runs it, in front of a real server.
+//!
+//! Vitess cannot be installed from the registries that this project builds from, so its differences
+//! from MySQL are made here, for the tests. A client logs in at the stand-in, over TLS, with a
+//! password that the stand-in knows; commands are passed packet by packet to the real server, where
+//! every session has a connection of its own, and answers come back whole. It differs from the
+//! server behind it as vtgate does:
+//!
+//! * It refuses connections without TLS, COM_CHANGE_USER and every command that vtgate does not
+//!   implement, KILL, preparing a statement that begins with WITH and, when
+//!   [protected](Vtgate::protect_schema), direct DDL.
+//! * Errors of the server get the form that vttablet gives them, with the statement and its values;
+//!   after some of them vtgate itself rolls the transaction back, and later statements run outside
+//!   of one.
+//! * A session outlives its connection to the server: the statement that notices the loss fails,
+//!   the next one works. A ping never reaches the server.
+//! * The connection's id is the stand-in's own and means nothing to the server.
+//! * COM_RESET_CONNECTION rolls back and forgets prepared statements, and leaves variables be.
+//! * `/*vt+ QUERY_TIMEOUT_MS=… */` bounds a SELECT.
+//! * Connections end at an [age](Vtgate::cut_at_age).
+//!
+//! Anything in [`errors`] is answered when a test [asks](Vtgate::fail) for it.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mysql_common::packets::AuthPlugin;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::CryptoProvider;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+pub mod errors;
+mod login;
+mod raised;
+mod script;
+mod session;
+mod statement;
+mod tablet;
+mod wire;
+
+use errors::VitessError;
+pub use script::Failure;
+use script::Stage;
+pub use tablet::Upstream;
+
+/// The version that clients are told.
+pub const SERVER_VERSION: &str = "8.0.30-Vitess";
+
+/// Nobody's session gets that old in a test: PlanetScale cuts at a day.
+const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How passwords are proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// `mysql_native_password`, vtgate's default.
+    Native,
+    /// `caching_sha2_password`, which PlanetScale offers too: a user's first login sends the
+    /// password itself through TLS, later ones only a hash.
+    CachingSha2,
+}
+
+impl Authentication {
+    fn plugin(self) -> AuthPlugin<'static> {
+        match self {
+            Self::Native => AuthPlugin::MysqlNativePassword,
+            Self::CachingSha2 => AuthPlugin::CachingSha2Password,
+        }
+    }
+}
+
+/// A running stand-in. Dropping it ends every session.
+pub struct Vtgate {
+    address: SocketAddr,
+    ca_pem: String,
+    gate: Arc<Gate>,
+    listener: JoinHandle<()>,
+}
+
+impl Vtgate {
+    /// Starts on a free port of the loopback interface, with a certificate for `localhost` and
+    /// `127.0.0.1` that an authority of its own has signed.
+    ///
+    /// # Errors
+    ///
+    /// No port can be had.
+    pub async fn start(upstream: Upstream, authentication: Authentication) -> io::Result<Self> {
+        let (ca_pem, tls) = certify().map_err(io::Error::other)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let gate = Arc::new(Gate {
+            upstream,
+            tls,
+            authentication,
+            // Far from what a server counts, so that a mix-up cannot go unnoticed.
+            connections: AtomicU32::new(1 << 30),
+            farewells: AtomicUsize::new(0),
+            age: watch::channel(MAX_AGE).0,
+            state: Mutex::default(),
+        });
+        Ok(Self {
+            address: listener.local_addr()?,
+            ca_pem,
+            gate: Arc::clone(&gate),
+            listener: tokio::spawn(listen(listener, gate)),
+        })
+    }
+
+    /// Where clients connect to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The authority that clients have to trust, as PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Gives a user a password, in place of the one it had.
+    pub fn set_password(&self, user: &str, password: &str) {
+        let mut state = self.gate.lock();
+        state.cached.remove(user);
+        state.passwords.insert(user.to_owned(), password.to_owned());
+    }
+
+    /// Takes a user's password away, as deleting a branch password does. Open sessions go on.
+    pub fn remove_password(&self, user: &str) {
+        self.gate.lock().passwords.remove(user);
+    }
+
+    /// Refuses direct DDL, as a branch with safe migrations does, or allows it.
+    pub fn protect_schema(&self, protected: bool) {
+        self.gate.lock().protected = protected;
+    }
+
+    /// Ends sessions, open or to come, when they are that old; a day is the default.
+    pub fn cut_at_age(&self, age: Duration) {
+        self.gate.age.send_replace(age);
+    }
+
+    /// Fails statements to come. Several failures are tried in the order of the calls.
+    pub fn fail(&self, failure: Failure) {
+        self.gate.lock().failures.push(failure);
+    }
+
+    /// Sessions that their clients have ended in order, with COM_QUIT.
+    #[must_use]
+    pub fn farewells(&self) -> usize {
+        self.gate.farewells.load(Ordering::Relaxed)
+    }
+
+    /// Whether every failure that was asked for has happened.
+    #[must_use]
+    pub fn has_failed_all(&self) -> bool {
+        self.gate.lock().failures.iter().all(Failure::is_spent)
+    }
+}
+
+impl Drop for Vtgate {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// What all sessions share.
+struct Gate {
+    upstream: Upstream,
+    tls: TlsAcceptor,
+    authentication: Authentication,
+    connections: AtomicU32,
+    farewells: AtomicUsize,
+    age: watch::Sender<Duration>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    passwords: HashMap<String, String>,
+    /// Users whose hash is in memory.
+    cached: HashSet<String>,
+    failures: Vec<Failure>,
+    protected: bool,
+}
+
+impl Gate {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn password(&self, user: &str) -> Option<String> {
+        self.lock().passwords.get(user).cloned()
+    }
+
+    fn is_cached(&self, user: &str) -> bool {
+        self.lock().cached.contains(user)
+    }
+
+    fn cache(&self, user: &str) {
+        self.lock().cached.insert(user.to_owned());
+    }
+
+    fn is_protected(&self) -> bool {
+        self.lock().protected
+    }
+
+    /// The error that a test wants here, if any.
+    fn scripted(&self, stage: Stage, text: &str, in_transaction: bool) -> Option<VitessError> {
+        self.lock().failures.iter_mut().find_map(|failure| {
+            failure
+                .strikes(stage, text, in_transaction)
+                .then_some(failure.error)
+        })
+    }
+}
+
+async fn listen(listener: TcpListener, gate: Arc<Gate>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((client, _)) = listener.accept() => {
+                let gate = Arc::clone(&gate);
+                let id = gate.connections.fetch_add(1, Ordering::Relaxed);
+                sessions.spawn(session::serve(client, gate, id));
+            }
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Makes an authority, and a certificate for this machine that it has signed.
+fn certify() -> Result<(String, TlsAcceptor), Box<dyn std::error::Error + Send + Sync>> {
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    let key = KeyPair::generate()?;
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
+    let settings = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.into()], key.into())?;
+    Ok((
+        authority.as_ref().pem(),
+        TlsAcceptor::from(Arc::new(settings)),
+    ))
+}

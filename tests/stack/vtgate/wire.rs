@@ -1,0 +1,162 @@
+//! Packets of the MySQL protocol, and the few whose inside matters here.
+
+use std::io;
+
+use mysql_common::constants::{Command, StatusFlags};
+use mysql_common::io::ParseBuf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// utf8mb4_general_ci, which both MySQL and MariaDB know.
+pub(super) const COLLATION: u8 = 45;
+
+pub(super) const QUIT: u8 = Command::COM_QUIT as u8;
+pub(super) const INIT_DB: u8 = Command::COM_INIT_DB as u8;
+pub(super) const QUERY: u8 = Command::COM_QUERY as u8;
+pub(super) const PING: u8 = Command::COM_PING as u8;
+pub(super) const PREPARE: u8 = Command::COM_STMT_PREPARE as u8;
+pub(super) const EXECUTE: u8 = Command::COM_STMT_EXECUTE as u8;
+pub(super) const SEND_LONG_DATA: u8 = Command::COM_STMT_SEND_LONG_DATA as u8;
+pub(super) const CLOSE: u8 = Command::COM_STMT_CLOSE as u8;
+pub(super) const RESET_STATEMENT: u8 = Command::COM_STMT_RESET as u8;
+pub(super) const SET_OPTION: u8 = Command::COM_SET_OPTION as u8;
+pub(super) const RESET_CONNECTION: u8 = Command::COM_RESET_CONNECTION as u8;
+
+/// What one packet can hold; a longer payload goes on in the next.
+const FULL: usize = 0xFF_FFFF;
+
+/// A connection that speaks in packets. What is put goes out when it is flushed.
+pub(super) struct Wire<S> {
+    pub(super) stream: S,
+    pub(super) sequence: u8,
+    out: Vec<u8>,
+}
+
+impl<S> Wire<S> {
+    pub(super) fn new(stream: S, sequence: u8) -> Self {
+        Self {
+            stream,
+            sequence,
+            out: Vec::new(),
+        }
+    }
+
+    pub(super) fn put(&mut self, payload: &[u8]) {
+        let mut rest = payload;
+        loop {
+            let (packet, after) = rest.split_at(rest.len().min(FULL));
+            let [a, b, c, ..] = packet.len().to_le_bytes();
+            self.out.extend([a, b, c, self.sequence]);
+            self.out.extend(packet);
+            self.sequence = self.sequence.wrapping_add(1);
+            rest = after;
+            if packet.len() < FULL {
+                return;
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Reads a whole payload. The peer's orderly end is an `UnexpectedEof`.
+    pub(super) async fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut payload = Vec::new();
+        loop {
+            let [a, b, c, sequence] = {
+                let mut header = [0; 4];
+                self.stream.read_exact(&mut header).await?;
+                header
+            };
+            let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+            self.sequence = sequence.wrapping_add(1);
+            let start = payload.len();
+            payload.resize(start + length, 0);
+            let part = payload.get_mut(start..).unwrap_or_default();
+            self.stream.read_exact(part).await?;
+            if length < FULL {
+                return Ok(payload);
+            }
+        }
+    }
+
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        self.stream.write_all(&self.out).await?;
+        self.out.clear();
+        self.stream.flush().await
+    }
+
+    /// Sends a command, which starts the sequence anew.
+    pub(super) async fn command(&mut self, payload: &[u8]) -> io::Result<()> {
+        self.sequence = 0;
+        self.put(payload);
+        self.flush().await
+    }
+}
+
+/// An error packet's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SqlError {
+    pub(super) number: u16,
+    pub(super) state: String,
+    pub(super) message: String,
+}
+
+impl SqlError {
+    pub(super) fn new(number: u16, state: &str, message: impl Into<String>) -> Self {
+        Self {
+            number,
+            state: state.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn payload(&self) -> Vec<u8> {
+        let mut payload = vec![0xFF];
+        payload.extend(self.number.to_le_bytes());
+        payload.push(b'#');
+        payload.extend(self.state.as_bytes());
+        payload.extend(self.message.as_bytes());
+        payload
+    }
+
+    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
+        let [0xFF, low, high, rest @ ..] = payload else {
+            return None;
+        };
+        // An error before the handshake's end has no SQLSTATE.
+        let (state, message) = match rest {
+            [b'#', rest @ ..] => rest.split_at_checked(5)?,
+            message => (b"HY000".as_slice(), message),
+        };
+        Some(Self::new(
+            u16::from_le_bytes([*low, *high]),
+            &String::from_utf8_lossy(state),
+            String::from_utf8_lossy(message),
+        ))
+    }
+}
+
+/// An OK packet that changed nothing.
+pub(super) fn ok(status: StatusFlags) -> Vec<u8> {
+    let [low, high] = status.bits().to_le_bytes();
+    vec![0, 0, 0, low, high, 0, 0]
+}
+
+/// The status in an OK packet, whichever first byte it has.
+pub(super) fn status_of_ok(payload: &[u8]) -> Option<StatusFlags> {
+    let mut parse = ParseBuf(payload.get(1..)?);
+    parse.checked_eat_lenenc_int()?;
+    parse.checked_eat_lenenc_int()?;
+    parse
+        .checked_eat_u16_le()
+        .map(StatusFlags::from_bits_truncate)
+}
+
+/// The status in an EOF packet of the old kind.
+pub(super) fn status_of_eof(payload: &[u8]) -> Option<StatusFlags> {
+    let bytes = payload.get(3..5)?.try_into().ok()?;
+    Some(StatusFlags::from_bits_truncate(u16::from_le_bytes(bytes)))
+}
+
+pub(super) fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("malformed {what}"))
+}
