@@ -1,0 +1,58 @@
+//! The other side of the functions' connections: what the server knows of them, and can do.
+
+use std::time::Duration;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use stack::FreshDatabase;
+
+use crate::client::stack;
+
+/// Runs a statement as the server's administrator.
+pub async fn as_admin(statement: String) {
+    let mut admin = stack().admin().await.unwrap();
+    admin.query_drop(statement).await.unwrap();
+    admin.disconnect().await.unwrap();
+}
+
+/// The connections of the database's user.
+pub async fn connections(database: &FreshDatabase) -> Vec<u64> {
+    let mut admin = stack().admin().await.unwrap();
+    let connections = database.connections(&mut admin).await.unwrap();
+    admin.disconnect().await.unwrap();
+    connections
+}
+
+/// Waits until the database's user has this many connections. The server learns a moment later
+/// than we that one was closed.
+pub async fn connections_become(database: &FreshDatabase, number: usize) {
+    for _ in 0..100 {
+        if connections(database).await.len() == number {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let found = connections(database).await.len();
+    panic!("there are {found} connections, not {number}");
+}
+
+/// Ends all connections of the database's user, as a failover does.
+pub async fn kill_connections(database: &FreshDatabase) {
+    let mut admin = stack().admin().await.unwrap();
+    database.kill_connections(&mut admin).await.unwrap();
+    admin.disconnect().await.unwrap();
+}
+
+/// Keeps everybody else from the table of orders until [`unlock`].
+pub async fn lock_orders(database: &FreshDatabase) -> Conn {
+    let mut lock = stack().admin().await.unwrap();
+    let statement = format!("LOCK TABLES `{}`.orders WRITE", database.name());
+    lock.query_drop(statement).await.unwrap();
+    lock
+}
+
+/// Ends a lock.
+pub async fn unlock(mut lock: Conn) {
+    lock.query_drop("UNLOCK TABLES").await.unwrap();
+    lock.disconnect().await.unwrap();
+}
