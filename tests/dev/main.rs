@@ -1,0 +1,260 @@
+//! `cargo dev` as its user types it: what it serves, what it says, and what it leaves behind.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod database;
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+/// Far more than any step takes, on any machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn cargo_dev() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .arg("dev")
+        .current_dir(stack::root())
+        .stdin(Stdio::null());
+    // What cargo has added for this test would make it build some dependencies again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO"
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Runs it to its end and returns what it wrote to standard error.
+fn refused(arguments: &[&str]) -> String {
+    let output = cargo_dev().args(arguments).output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// The folder as seen from the top of the checkout.
+fn relative(folder: &Path) -> &str {
+    folder
+        .strip_prefix(stack::root())
+        .unwrap()
+        .to_str()
+        .unwrap()
+}
+
+/// A `cargo dev` with a folder of its own.
+struct Dev {
+    child: Child,
+    folder: PathBuf,
+    url: String,
+}
+
+impl Dev {
+    fn start(folder: &Path, port: u16) -> Self {
+        let _ = fs::remove_file(folder.join("output"));
+        fs::create_dir_all(folder).unwrap();
+        let output = File::create(folder.join("output")).unwrap();
+        let child = cargo_dev()
+            .args(["--folder", relative(folder)])
+            .args(["--port", &port.to_string()])
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        let mut dev = Self {
+            child,
+            folder: folder.to_owned(),
+            url: format!("http://localhost:{port}"),
+        };
+        let began = Instant::now();
+        while !dev.output().contains("To stop:") {
+            assert_eq!(dev.child.try_wait().unwrap(), None, "{}", dev.output());
+            assert!(began.elapsed() < PATIENCE, "{}", dev.output());
+            sleep(Duration::from_millis(50));
+        }
+        dev
+    }
+
+    /// Everything it has written.
+    fn output(&self) -> String {
+        fs::read_to_string(self.folder.join("output")).unwrap()
+    }
+
+    /// The id of an order that the printed examples use.
+    fn order_shown(&self) -> String {
+        let output = self.output();
+        let (_, rest) = output
+            .split_once(&format!("curl {}/orders/", self.url))
+            .unwrap();
+        rest.lines().next().unwrap().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        (status, self.output())
+    }
+}
+
+/// The processes that have to do with the folder by their arguments or their environment, as a
+/// user would find them. `cargo dev` itself is none of them: it names the folder relatively.
+fn processes(folder: &Path) -> Vec<(i32, String)> {
+    let arguments = if cfg!(target_os = "macos") {
+        ["-A", "-E", "-ww"]
+    } else {
+        ["a", "x", "eww"]
+    };
+    let listing = Command::new("ps")
+        .args(arguments)
+        .args(["-o", "pid=,command="])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&listing.stdout)
+        .lines()
+        .filter(|line| line.contains(folder.to_str().unwrap()))
+        .map(|line| line.trim().split_once(' ').unwrap())
+        .map(|(id, command)| (id.parse().unwrap(), command.to_owned()))
+        .collect()
+}
+
+async fn get(url: &str) -> (u16, Value) {
+    let response = reqwest::get(url).await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn it_serves_the_api_and_leaves_nothing_behind() {
+    stack::Stack::from_env().unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev");
+    let port = free_port();
+
+    let dev = Dev::start(&folder, port);
+    let url = dev.url.clone();
+    let (status, _) = get(&format!("{url}/health?ready")).await;
+    assert_eq!(status, 200);
+    let order = dev.order_shown();
+    let (status, body) = get(&format!("{url}/orders/{order}")).await;
+    assert_eq!((status, &body["id"]), (200, &json!(order)));
+    let new = json!({
+        "customer_id": body["customer_id"],
+        "currency": "EUR",
+        "items": [{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}],
+    });
+    let placed = reqwest::Client::new()
+        .post(format!("{url}/orders"))
+        .json(&new)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(placed.status(), 201);
+
+    let environment = folder.join("environment");
+    assert_eq!(
+        environment.metadata().unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(
+        fs::read_to_string(&environment)
+            .unwrap()
+            .contains(&format!("API_URL={url}\n"))
+    );
+
+    let port_text = port.to_string();
+    let said = refused(&["--folder", relative(&folder), "--port", &port_text]);
+    assert!(said.contains("cargo dev is running already"), "{said}");
+    let other = folder.with_file_name("dev-other");
+    let said = refused(&["--folder", relative(&other), "--port", &port_text]);
+    assert!(said.contains(&format!("port {port} is taken")), "{said}");
+
+    // The server, the Secrets Manager, cargo lambda watch, and three functions.
+    assert!(processes(&folder).len() >= 6, "{:?}", processes(&folder));
+    dev.signal(Signal::SIGTERM);
+    let (status, output) = dev.wait();
+    assert!(status.success(), "{output}");
+    assert_eq!(processes(&folder), []);
+    assert!(!environment.exists());
+
+    // Its server dies: it says so, and stops the rest.
+    let dev = Dev::start(&folder, port);
+    let data = format!("--datadir={}", folder.join("data").display());
+    for (id, command) in processes(&folder) {
+        if command.contains(&data) {
+            kill(Pid::from_raw(id), Signal::SIGKILL).unwrap();
+        }
+    }
+    let (status, output) = dev.wait();
+    assert!(!status.success());
+    assert!(output.contains("server ended with signal: 9"), "{output}");
+    assert_eq!(processes(&folder), []);
+
+    // It is killed itself: the next start stops what it has left.
+    let dev = Dev::start(&folder, port);
+    get(&format!("{url}/health")).await;
+    dev.signal(Signal::SIGKILL);
+    dev.wait();
+    let left = processes(&folder);
+    assert!(left.len() >= 4, "{left:?}");
+    let dev = Dev::start(&folder, port);
+    assert!(
+        dev.output().contains("stopped what a killed run has left"),
+        "{}",
+        dev.output()
+    );
+    let now = processes(&folder);
+    assert!(
+        left.iter()
+            .all(|(id, _)| now.iter().all(|(other, _)| other != id)),
+        "{now:?}"
+    );
+    dev.signal(Signal::SIGINT);
+    assert!(dev.wait().0.success());
+    assert_eq!(processes(&folder), []);
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    for (arguments, wrong) in [
+        (&["--sever", "x"][..], "--sever"),
+        (&["--port", "many"], "many"),
+        (&["--port"], "--port"),
+        (&["tset"], "tset"),
+        (&["test", "--port", "1"], "--port"),
+    ] {
+        let said = refused(arguments);
+        assert!(
+            said.starts_with("error: ") && said.contains(wrong),
+            "{said}"
+        );
+        assert!(said.contains("Usage: cargo dev"), "{said}");
+    }
+}
+
+#[test]
+fn a_server_that_is_none_is_named() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-no-server");
+    let port = free_port().to_string();
+    let place = ["--folder", relative(&folder), "--port", &port];
+    let said = refused(&[&["--server", "/no/such/mysqld"], &place[..]].concat());
+    assert!(said.contains("/no/such/mysqld is not a program"), "{said}");
+}

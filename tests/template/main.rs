@@ -1,0 +1,294 @@
+//! `template.yaml` and the code say the same: routes, settings, functions; the API is closed; a
+//! function may do no more than it must; one TLS provider.
+//!
+//! These tests read files and need no running stack.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
+)]
+
+mod document;
+mod supply_chain;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use serde_json::{Value, json};
+use shared::config::{Settings, VARIABLES};
+
+use document::Document;
+use stack::Template;
+
+/// The folders in `functions/`.
+fn folders() -> BTreeSet<String> {
+    fs::read_dir(stack::root().join("functions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// The route that a function's source names: `Route::get("/orders/{order_id}")` is
+/// `GET /orders/{order_id}`.
+fn route_in_source(folder: &str) -> String {
+    let path = stack::root()
+        .join("functions")
+        .join(folder)
+        .join("src/main.rs");
+    let source = fs::read_to_string(&path).unwrap();
+    let routes: Vec<String> = source
+        .split("Route::")
+        .skip(1)
+        .filter_map(|after| {
+            let (method, rest) = after.split_once("(\"")?;
+            let (path, _) = rest.split_once('"')?;
+            Some(format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    match routes.as_slice() {
+        [route] => route.clone(),
+        _ => panic!("{} should name one route: {routes:?}", path.display()),
+    }
+}
+
+/// The routes of each function in the template, such as `GET /health`.
+fn routes() -> BTreeMap<String, Vec<String>> {
+    let template = Template::read().unwrap();
+    let functions = template.functions().iter();
+    functions
+        .map(|function| {
+            let routes = function.routes.iter();
+            let routes = routes.map(|route| format!("{} {}", route.method, route.path));
+            (function.binary.clone(), routes.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn each_folder_in_functions_is_one_function_of_the_template() {
+    let document = Document::read();
+    let binaries: Vec<_> = document
+        .functions()
+        .map(|function| function.binary)
+        .collect();
+    let unique: BTreeSet<_> = binaries.iter().cloned().collect();
+    assert_eq!(
+        binaries.len(),
+        unique.len(),
+        "one of {binaries:?} is there twice"
+    );
+    assert_eq!(unique, folders());
+}
+
+#[test]
+fn each_function_has_the_route_that_its_source_names() {
+    for (binary, routes) in routes() {
+        assert_eq!(routes, [route_in_source(&binary)], "{binary}");
+    }
+}
+
+#[test]
+fn the_api_names_the_caller_of_each_route() {
+    let of_functions: BTreeSet<String> = routes().into_values().flatten().collect();
+    let document = Document::read();
+    let paths = document.resource("Api")["Properties"]["DefinitionBody"]["paths"].clone();
+    let mut of_api = BTreeSet::new();
+    for (path, operations) in paths.as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let route = format!("{} {path}", method.to_uppercase());
+            let expected = json!({ "security": [{ "Caller": [] }] });
+            assert_eq!(*operation, expected, "{route}");
+            of_api.insert(route);
+        }
+    }
+    assert_eq!(
+        of_api, of_functions,
+        "paths of Api's DefinitionBody and the functions' events"
+    );
+}
+
+#[test]
+fn no_route_is_open() {
+    let document = Document::read();
+    let auth = json!({ "EnableIamAuthorizer": true, "DefaultAuthorizer": "AWS_IAM" });
+    assert_eq!(document.resource("Api")["Properties"]["Auth"], auth);
+    for function in document.functions() {
+        for event in function.events() {
+            assert_eq!(event.get("Auth"), None, "{}", function.name);
+            assert_eq!(event["ApiId"], json!({ "Ref": "Api" }), "{}", function.name);
+        }
+        assert_eq!(
+            function.properties.get("FunctionUrlConfig"),
+            None,
+            "{}",
+            function.name
+        );
+    }
+}
+
+#[test]
+fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
+    let expected: BTreeSet<&str> = VARIABLES
+        .iter()
+        .filter(|variable| !variable.local)
+        .map(|variable| variable.name)
+        .collect();
+    for function in Template::read().unwrap().functions() {
+        let set: BTreeSet<&str> = function.environment.keys().map(String::as_str).collect();
+        let missing: Vec<_> = expected.difference(&set).collect();
+        let unread: Vec<_> = set.difference(&expected).collect();
+        assert!(
+            missing.is_empty(),
+            "{} is not given {missing:?}",
+            function.binary
+        );
+        assert!(
+            unread.is_empty(),
+            "nothing in {} reads {unread:?}",
+            function.binary
+        );
+    }
+}
+
+#[test]
+fn the_code_takes_the_settings_of_a_stack_that_is_given_only_the_secret() {
+    let secret = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), "orders".to_owned())]);
+    for function in Template::read().unwrap().functions() {
+        let environment = function.environment(&secret).unwrap();
+        let settings = Settings::read(|name| environment.get(name).cloned());
+        assert!(
+            settings.is_ok(),
+            "{}: {}",
+            function.binary,
+            settings.unwrap_err()
+        );
+    }
+}
+
+#[test]
+fn each_parameter_is_described_and_used() {
+    let document = Document::read();
+    for (name, parameter) in document.section("Parameters") {
+        let description = parameter["Description"].as_str().unwrap_or_default();
+        assert!(!description.is_empty(), "{name} has no description");
+        assert!(document.refers_to(name), "{name} is used nowhere");
+    }
+}
+
+#[test]
+fn each_function_is_built_for_arm64_from_the_workspace() {
+    for function in Document::read().functions() {
+        let name = &function.name;
+        assert_eq!(
+            function.metadata["BuildMethod"], "rust-cargolambda",
+            "{name}"
+        );
+        assert_eq!(function.properties["Runtime"], "provided.al2023", "{name}");
+        assert_eq!(
+            function.properties["Architectures"],
+            json!(["arm64"]),
+            "{name}"
+        );
+        assert_eq!(function.properties["CodeUri"], ".", "{name}");
+        assert_eq!(function.properties["Handler"], "bootstrap", "{name}");
+        let own_name = format!("${{AWS::StackName}}-{}", function.binary);
+        assert_eq!(
+            function.properties["FunctionName"],
+            json!({ "Fn::Sub": own_name }),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn each_function_logs_json_to_a_group_of_its_own_that_forgets() {
+    let document = Document::read();
+    for function in document.functions() {
+        let name = &function.name;
+        let logging = &function.properties["LoggingConfig"];
+        assert_eq!(logging["LogFormat"], "JSON", "{name}");
+        let group = logging["LogGroup"]["Ref"].as_str().unwrap();
+        let group = &document.resource(group)["Properties"];
+        let own_name = format!("/aws/lambda/${{AWS::StackName}}-{}", function.binary);
+        assert_eq!(
+            group["LogGroupName"],
+            json!({ "Fn::Sub": own_name }),
+            "{name}"
+        );
+    }
+    for (name, resource) in document.section("Resources") {
+        if resource["Type"] == "AWS::Logs::LogGroup" {
+            let retention = &resource["Properties"]["RetentionInDays"];
+            assert_eq!(*retention, json!({ "Ref": "LogRetentionDays" }), "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_function_may_read_the_database_secret_and_nothing_else() {
+    let document = Document::read();
+    for function in document.functions() {
+        let policies = &function.properties["Policies"];
+        assert_eq!(
+            *policies,
+            json!([{ "Ref": "ReadDatabaseSecret" }]),
+            "{}",
+            function.name
+        );
+        assert_eq!(function.properties.get("Role"), None, "{}", function.name);
+    }
+    let policy = &document.resource("ReadDatabaseSecret")["Properties"]["PolicyDocument"];
+    let secret = json!({
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": { "Ref": "DatabaseSecretArn" },
+    });
+    assert_eq!(policy["Statement"][0], secret);
+}
+
+#[test]
+fn no_policy_has_a_wildcard() {
+    fn check(place: &str, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    if matches!(
+                        name.as_str(),
+                        "Action" | "NotAction" | "Resource" | "NotResource"
+                    ) {
+                        assert!(
+                            !field.to_string().contains('*'),
+                            "{place}: {name} is {field}"
+                        );
+                    }
+                    check(&format!("{place}/{name}"), field);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| check(place, value)),
+            _ => {}
+        }
+    }
+    for (name, resource) in Document::read().section("Resources") {
+        check(name, resource);
+    }
+}
+
+#[test]
+fn the_readme_has_every_setting() {
+    let readme = fs::read_to_string(stack::root().join("README.md")).unwrap();
+    for variable in VARIABLES {
+        let default = match variable.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let row = format!("| `{}` | {default} | {} |", variable.name, variable.meaning);
+        assert!(
+            readme.contains(&row),
+            "README.md should have the row\n{row}"
+        );
+    }
+}
