@@ -1,0 +1,149 @@
+//! Many invocations at once share a few connections, in turn, whatever happens to them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable;
+use stack::proxy::Fault;
+use tokio::task::JoinSet;
+
+use crate::errand::Call;
+use crate::scene::{Backend, Scene};
+
+const AT_ONCE: usize = 64;
+const BOUND: usize = 5;
+
+async fn scene(call: Call, backend: Backend) -> Arc<Scene> {
+    let scene = Scene::with(call, backend, |setup| {
+        setup
+            .env("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string())
+            .env("DATABASE_POOL_MAX", BOUND.to_string())
+            .env("DATABASE_STATEMENT_TIMEOUT_MS", "500")
+    });
+    Arc::new(scene.await)
+}
+
+#[tokio::test]
+async fn sixty_four_at_once_never_open_more_than_five() {
+    for (call, backend) in [
+        (Call::Get, Backend::Server),
+        (Call::Create, Backend::Server),
+        (Call::Get, Backend::Vitess),
+    ] {
+        let scene = scene(call, backend).await;
+        let mut rounds = JoinSet::new();
+        for _ in 0..AT_ONCE {
+            let scene = Arc::clone(&scene);
+            rounds.spawn(async move {
+                let mut done = 0;
+                for _ in 0..5 {
+                    let errand = scene.errand().await;
+                    let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+                    match answer.status {
+                        // Faults may strike a statement and its repetition.
+                        503 => {}
+                        500 => assert_eq!(answer.body["type"], "/problems/outcome-unknown"),
+                        _ => {
+                            scene.check(&errand, &answer).await;
+                            done += 1;
+                        }
+                    }
+                }
+                done
+            });
+        }
+        let mut faults = [Fault::Reset, Fault::Swallow, Fault::Close]
+            .into_iter()
+            .cycle();
+        let mut done = 0;
+        while !rounds.is_empty() {
+            scene.proxy.strike(faults.next().unwrap()).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            // What was swallowed ends at the server too.
+            scene.proxy.strike(Fault::Reset).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            while let Some(round) = rounds.try_join_next() {
+                done += round.unwrap();
+            }
+        }
+        assert!(done > AT_ONCE, "only {done} were done");
+        assert!(
+            scene.proxy.counts().peak <= BOUND,
+            "{:?}",
+            scene.proxy.counts()
+        );
+
+        // No place was lost.
+        scene.proxy.strike(Fault::Reset).await;
+        scene.succeed_at_once(AT_ONCE).await;
+        scene.wait_until_no_transaction_is_open().await;
+    }
+}
+
+#[tokio::test]
+async fn waiting_is_first_come_first_served() {
+    let scene = Scene::with(Call::Get, Backend::Server, |setup| {
+        setup
+            .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
+            .env("DATABASE_POOL_MAX", "1")
+    });
+    let scene = Arc::new(scene.await);
+    scene.succeed().await;
+    let latency = Duration::from_millis(20);
+    scene.proxy.delay(latency, latency);
+    let mut invocations = JoinSet::new();
+    for place in 0..12_usize {
+        let errand = scene.errand().await;
+        let scene = Arc::clone(&scene);
+        invocations.spawn(async move {
+            let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+            assert_eq!(answer.status, 200);
+            place
+        });
+        // So that they come one after the other.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut order = Vec::new();
+    while let Some(place) = invocations.join_next().await {
+        order.push(place.unwrap());
+    }
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[tokio::test]
+async fn whose_deadline_is_near_is_answered_in_time() {
+    let timeout = Duration::from_millis(1500);
+    let scene = Scene::with(Call::Get, Backend::Server, |setup| {
+        setup
+            .timeout(timeout)
+            .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
+            .env("DATABASE_POOL_MAX", "2")
+    });
+    let scene = Arc::new(scene.await);
+    scene.succeed().await;
+    let mut errands = Vec::new();
+    for _ in 0..16 {
+        errands.push(scene.errand().await);
+    }
+    let mut lock = scene.stack.admin().await.unwrap();
+    let schema = scene.database.name();
+    lock.query_drop(format!("LOCK TABLES `{schema}`.orders WRITE"))
+        .await
+        .unwrap();
+    let mut invocations = JoinSet::new();
+    for errand in errands {
+        let scene = Arc::clone(&scene);
+        invocations.spawn(async move {
+            let started = Instant::now();
+            let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+            (answer, started.elapsed())
+        });
+    }
+    for (answer, elapsed) in invocations.join_all().await {
+        assert_eq!(answer.status, 503, "{answer:#?}");
+        assert!(answer.header("retry-after").is_some());
+        assert!(elapsed < timeout, "{elapsed:?}");
+    }
+    lock.query_drop("UNLOCK TABLES").await.unwrap();
+    scene.succeed_at_once(16).await;
+}

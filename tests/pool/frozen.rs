@@ -1,0 +1,138 @@
+//! Whatever befalls the connections of a frozen function, its next invocation answers as if
+//! nothing had happened.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stack::proxy::Fault;
+
+use crate::errand::{Call, logged};
+use crate::scene::{Backend, PING_AFTER, Scene, everywhere};
+
+/// Enough for calls to meet in the pool.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// A fault for every function, with the connection warm and prepared before each.
+async fn every_call_survives(fault: impl AsyncFn(&Scene)) {
+    for (call, backend) in everywhere() {
+        let scene = Scene::new(call, backend).await;
+        for _ in 0..3 {
+            scene.succeed().await;
+            scene.survive(fault(&scene)).await;
+        }
+        assert_eq!(scene.proxy.counts().peak, 1);
+        scene.wait_until_no_transaction_is_open().await;
+    }
+}
+
+#[tokio::test]
+async fn connections_reset() {
+    every_call_survives(async |scene| scene.proxy.strike(Fault::Reset).await).await;
+}
+
+#[tokio::test]
+async fn connections_closed_in_order() {
+    every_call_survives(async |scene| scene.proxy.strike(Fault::Close).await).await;
+}
+
+#[tokio::test]
+async fn connections_killed_at_the_server() {
+    every_call_survives(async |scene| scene.kill().await).await;
+}
+
+#[tokio::test]
+async fn the_password_rotated() {
+    every_call_survives(async |scene| {
+        scene.rotate_password().await;
+        scene.kill().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_flow_swallowed_in_silence() {
+    for (call, backend) in everywhere() {
+        let scene = Scene::new(call, backend).await;
+        for _ in 0..2 {
+            scene.succeed().await;
+            let usual = Instant::now();
+            scene.succeed().await;
+            let usual = usual.elapsed();
+            let mut thawed = Instant::now();
+            scene
+                .survive(async {
+                    scene.proxy.strike(Fault::Swallow).await;
+                    tokio::time::sleep(2 * PING_AFTER).await;
+                    thawed = Instant::now();
+                })
+                .await;
+            let extra = thawed.elapsed().saturating_sub(usual);
+            assert!(
+                extra < Duration::from_secs(1),
+                "{call:?} took {extra:?} more"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flow_swallowed_with_many_idle_connections_costs_one_ping() {
+    let scene = Arc::new(
+        Scene::with(Call::Get, Backend::Server, |setup| {
+            setup
+                .env("AWS_LAMBDA_MAX_CONCURRENCY", "8")
+                .env("DATABASE_POOL_MAX", "5")
+        })
+        .await,
+    );
+    scene.proxy.delay(LATENCY, LATENCY);
+    scene.succeed_at_once(8).await;
+    scene.proxy.delay(Duration::ZERO, Duration::ZERO);
+    assert!(scene.proxy.counts().open > 1);
+    let mut thawed = Instant::now();
+    let answer = scene
+        .survive(async {
+            scene.proxy.strike(Fault::Swallow).await;
+            tokio::time::sleep(2 * PING_AFTER).await;
+            thawed = Instant::now();
+        })
+        .await;
+    assert!(thawed.elapsed() < Duration::from_secs(1));
+    assert_eq!(logged(&answer, "statements"), 1);
+}
+
+#[tokio::test]
+async fn the_server_s_idle_timeout_passed() {
+    for (call, backend) in everywhere() {
+        let scene = Scene::alone(call, backend).await;
+        scene.set_global("wait_timeout = 1").await;
+        // The connection that the function makes now is one of those that end after a second.
+        scene.proxy.strike(Fault::Reset).await;
+        scene.kill().await;
+        scene.succeed().await;
+        scene.set_global("wait_timeout = 28800").await;
+        let gone = async {
+            while !scene.connections().await.is_empty() {
+                tokio::time::sleep(PING_AFTER).await;
+            }
+        };
+        scene.survive(gone).await;
+    }
+}
+
+#[tokio::test]
+async fn the_server_read_only_for_two_seconds() {
+    for (call, backend) in everywhere() {
+        let scene = Scene::alone(call, backend).await;
+        scene.succeed().await;
+        let errand = scene.errand().await;
+        scene.function.freeze().unwrap();
+        scene.set_global("read_only = ON").await;
+        // The event comes in the middle of the failover.
+        let (answer, ()) = tokio::join!(scene.thaw_with(errand.event.clone()), async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            scene.set_global("read_only = OFF").await;
+        });
+        scene.check(&errand, &answer).await;
+    }
+}

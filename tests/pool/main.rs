@@ -1,0 +1,28 @@
+//! The pool is proven: freeze, faults, rotation and concurrency, through the functions' own
+//! programs, with the proxy of faults between them and the server, or the stand-in of vtgate.
+//!
+//! `frozen` and `midway` hold what befalls connections between invocations and within them,
+//! `vitess` every error of Vitess, `soak` all of it at random; `bound`, `cancelled`, `clock`,
+//! `round_trips` and `shutdown` what their names say.
+//!
+//! `cargo dev test` runs them.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what the tests share fails as they do: with a panic that says why"
+)]
+
+mod bound;
+mod cancelled;
+mod clock;
+mod errand;
+mod frozen;
+mod midway;
+mod round_trips;
+mod scene;
+mod shutdown;
+mod soak;
+mod vitess;

@@ -1,0 +1,316 @@
+//! A function on its own schema, with the proxy of faults between.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+use stack::event::Event;
+use stack::function::{Answer, Function, Setup};
+use stack::proxy::Proxy;
+use stack::vtgate::{Authentication, Upstream, Vtgate};
+use stack::{FreshDatabase, Stack};
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::errand::Call;
+
+/// Idling for longer than this is followed by a ping, so that no test waits the five seconds
+/// that are the default.
+pub const PING_AFTER: Duration = Duration::from_millis(200);
+
+/// The one customer of a scene.
+pub const CUSTOMER: &str = "cust-1";
+
+/// A function under test and all around it.
+pub struct Scene {
+    pub database: FreshDatabase,
+    pub stack: Stack,
+    /// Of the administrator, with the schema in use.
+    direct: Mutex<Conn>,
+    pub proxy: Proxy,
+    pub function: Function,
+    pub vtgate: Option<Vtgate>,
+    pub call: Call,
+    secret_id: String,
+    /// The authority of what the function connects to.
+    _ca_file: CaFile,
+    _turn: Turn,
+}
+
+/// The server that all scenes share.
+static SERVER: RwLock<()> = RwLock::const_new(());
+
+/// Whether others may use the server meanwhile.
+enum Turn {
+    Shared {
+        _guard: RwLockReadGuard<'static, ()>,
+    },
+    Alone {
+        _guard: RwLockWriteGuard<'static, ()>,
+    },
+}
+
+/// What the function's connections end at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// The server itself.
+    Server,
+    /// The stand-in of vtgate, with the server behind it.
+    Vitess,
+}
+
+impl Backend {
+    pub const ALL: [Self; 2] = [Self::Server, Self::Vitess];
+}
+
+impl Scene {
+    /// Starts the function of `call` with its usual settings.
+    pub async fn new(call: Call, backend: Backend) -> Self {
+        Self::with(call, backend, |setup| setup).await
+    }
+
+    /// Starts the function of `call` with settings changed.
+    pub async fn with(call: Call, backend: Backend, change: impl FnOnce(Setup) -> Setup) -> Self {
+        let turn = Turn::Shared {
+            _guard: SERVER.read().await,
+        };
+        Self::start(call, backend, change, turn).await
+    }
+
+    /// Starts the function of `call` when no other scene is left, and keeps others waiting: for
+    /// what is done to the whole server.
+    pub async fn alone(call: Call, backend: Backend) -> Self {
+        let turn = Turn::Alone {
+            _guard: SERVER.write().await,
+        };
+        Self::start(call, backend, |setup| setup, turn).await
+    }
+
+    async fn start(
+        call: Call,
+        backend: Backend,
+        change: impl FnOnce(Setup) -> Setup,
+        turn: Turn,
+    ) -> Self {
+        let stack = Stack::from_env().unwrap();
+        let database = stack.fresh_database().await.unwrap();
+        let ca = std::fs::read(stack.ca_file()).unwrap();
+        let (vtgate, address, ca) = match backend {
+            Backend::Server => (None, stack.server(), ca),
+            Backend::Vitess => {
+                let upstream = Upstream::new(&database.url(), &ca).await.unwrap();
+                let vtgate = Vtgate::start(upstream, Authentication::CachingSha2)
+                    .await
+                    .unwrap();
+                vtgate.set_password(database.username(), database.password());
+                let (address, ca) = (vtgate.address(), vtgate.ca_pem().as_bytes().to_vec());
+                (Some(vtgate), address, ca)
+            }
+        };
+        let ca_file = CaFile::new(&ca);
+        let proxy = Proxy::start(address).await.unwrap();
+        let secret = secret(&proxy, &database, database.password());
+        let secret_id = stack.new_secret(&secret).await.unwrap();
+        let setup = Function::of(&stack, &database, call.function())
+            .unwrap()
+            .env("DATABASE_SECRET_ID", &secret_id)
+            .env("DATABASE_CA_FILE", ca_file.0.display().to_string())
+            .env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string());
+        let function = change(setup).start().await.unwrap();
+        let mut direct = stack.admin().await.unwrap();
+        let schema = format!("USE `{}`", database.name());
+        direct.query_drop(schema).await.unwrap();
+        Self {
+            database,
+            stack,
+            direct: Mutex::new(direct),
+            proxy,
+            function,
+            vtgate,
+            call,
+            secret_id,
+            _ca_file: ca_file,
+            _turn: turn,
+        }
+    }
+
+    /// Asks once, and asserts that the answer is as it should be.
+    pub async fn succeed(&self) -> Answer {
+        let errand = self.errand().await;
+        let answer = self.function.invoke(errand.event.clone()).await.unwrap();
+        self.check(&errand, &answer).await;
+        answer
+    }
+
+    /// Freezes the function, does something to it, and asserts that the next event is answered
+    /// as if nothing had happened. The process goes on when the event is there, as on Lambda.
+    pub async fn survive<F: Future<Output = ()>>(&self, fault: F) -> Answer {
+        let errand = self.errand().await;
+        self.function.freeze().unwrap();
+        fault.await;
+        let answer = self.thaw_with(errand.event.clone()).await;
+        self.check(&errand, &answer).await;
+        answer
+    }
+
+    /// Lets a frozen function go on with an event.
+    pub async fn thaw_with(&self, event: Event) -> Answer {
+        // The first poll of `invoke` hands the event to the Runtime API.
+        let (answer, ()) = tokio::join!(self.function.invoke(event), async {
+            self.function.thaw().unwrap();
+        });
+        answer.unwrap()
+    }
+
+    /// Asks so often at once, and asserts that every answer is as it should be.
+    pub async fn succeed_at_once(self: &Arc<Self>, times: usize) {
+        let mut invocations = JoinSet::new();
+        for _ in 0..times {
+            let scene = Arc::clone(self);
+            invocations.spawn(async move { scene.succeed().await });
+        }
+        invocations.join_all().await;
+    }
+
+    /// How often an order was changed.
+    pub async fn changes(&self, id: Uuid) -> usize {
+        let query = "SELECT version - 1 FROM orders WHERE id = ?";
+        let mut direct = self.direct.lock().await;
+        let changes: Option<usize> = direct.exec_first(query, (id.as_bytes(),)).await.unwrap();
+        changes.unwrap()
+    }
+
+    /// Sets a variable of the whole server, for those who connect from now on.
+    pub async fn set_global(&self, setting: &str) {
+        let statement = format!("SET GLOBAL {setting}");
+        self.direct
+            .lock()
+            .await
+            .query_drop(statement)
+            .await
+            .unwrap();
+    }
+
+    /// Writes an order by hand, and gives its id.
+    pub async fn place(&self) -> Uuid {
+        let id = Uuid::now_v7();
+        let mut direct = self.direct.lock().await;
+        direct
+            .exec_drop(
+                "INSERT INTO orders VALUES (?, ?, 'pending', 'EUR', 9, 1, NULL, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+                (id.as_bytes(), CUSTOMER),
+            )
+            .await
+            .unwrap();
+        direct
+            .exec_drop(
+                "INSERT INTO order_items VALUES (?, 0, 'TEA-1', 2, 4.5)",
+                (id.as_bytes(),),
+            )
+            .await
+            .unwrap();
+        id
+    }
+
+    /// The orders that were placed with a key, each with all of its items.
+    pub async fn placed(&self, key: &str) -> Vec<Uuid> {
+        let mut direct = self.direct.lock().await;
+        let rows: Vec<([u8; 16], u32)> = direct
+            .exec(
+                "SELECT o.id, COUNT(i.position) FROM orders o LEFT JOIN order_items i ON i.order_id = o.id \
+                 WHERE o.customer_id = ? AND o.idempotency_key = UNHEX(SHA2(?, 256)) GROUP BY o.id",
+                (CUSTOMER, key),
+            )
+            .await
+            .unwrap();
+        for (_, items) in &rows {
+            assert_eq!(*items, 2, "an order without all of its items");
+        }
+        rows.into_iter()
+            .map(|(id, _)| Uuid::from_bytes(id))
+            .collect()
+    }
+
+    /// The connections of the function's user at the server.
+    pub async fn connections(&self) -> Vec<u64> {
+        let mut direct = self.direct.lock().await;
+        self.database.connections(&mut direct).await.unwrap()
+    }
+
+    /// Ends every connection of the function at the server, and waits until they are gone.
+    pub async fn kill(&self) {
+        let mut direct = self.direct.lock().await;
+        let killed = self.database.kill_connections(&mut direct).await;
+        killed.unwrap();
+    }
+
+    /// Waits until no transaction is open that has touched the tables.
+    pub async fn wait_until_no_transaction_is_open(&self) {
+        let mut direct = self.direct.lock().await;
+        // A transaction holds its tables' definitions until it ends.
+        direct
+            .query_drop("LOCK TABLES orders WRITE, order_items WRITE")
+            .await
+            .expect("a transaction stays open");
+        direct.query_drop("UNLOCK TABLES").await.unwrap();
+    }
+
+    /// Gives the user a new password: the old one is refused at once, and the secret follows.
+    pub async fn rotate_password(&self) {
+        let password = Uuid::new_v4().simple().to_string();
+        let user = self.database.username();
+        match &self.vtgate {
+            Some(vtgate) => vtgate.set_password(user, &password),
+            None => {
+                let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
+                self.direct.lock().await.query_drop(alter).await.unwrap();
+            }
+        }
+        let secret = secret(&self.proxy, &self.database, &password);
+        self.stack
+            .change_secret(&self.secret_id, &secret)
+            .await
+            .unwrap();
+    }
+}
+
+/// Every function, on everything that it can end at.
+pub fn everywhere() -> impl Iterator<Item = (Call, Backend)> {
+    Call::ALL
+        .into_iter()
+        .flat_map(|call| Backend::ALL.map(|backend| (call, backend)))
+}
+
+/// A file with an authority's certificate; gone when it is dropped.
+struct CaFile(PathBuf);
+
+impl CaFile {
+    fn new(pem: &[u8]) -> Self {
+        let path = std::env::temp_dir().join(format!("ca-{}.pem", Uuid::now_v7()));
+        std::fs::write(&path, pem).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        // The next reboot removes what this cannot.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The login as the functions read it, by way of the proxy.
+fn secret(proxy: &Proxy, database: &FreshDatabase, password: &str) -> String {
+    let login: Value = json!({
+        "host": proxy.address().ip(),
+        "port": proxy.address().port(),
+        "username": database.username(),
+        "password": password,
+        "dbname": database.name(),
+    });
+    login.to_string()
+}

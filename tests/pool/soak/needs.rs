@@ -1,0 +1,29 @@
+//! What a function's process takes of the machine.
+
+use std::path::PathBuf;
+
+/// What a process takes of the machine.
+#[derive(Debug)]
+pub(super) struct Needs {
+    /// Its open file descriptors.
+    pub(super) files: usize,
+    /// Its resident memory, in KiB.
+    pub(super) memory: usize,
+}
+
+impl Needs {
+    /// Only Linux tells, by the file system.
+    pub(super) fn of(process: u32) -> Option<Self> {
+        let folder = PathBuf::from(format!("/proc/{process}"));
+        let status = std::fs::read_to_string(folder.join("status")).ok()?;
+        let memory = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|size| size.trim().strip_suffix(" kB"))
+            .unwrap();
+        Some(Self {
+            files: std::fs::read_dir(folder.join("fd")).unwrap().count(),
+            memory: memory.parse().unwrap(),
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Every error that Vitess is known to answer has the status, the repetition and the fate of the
+//! connection that the classification promises; none leaves anything half written or tells the
+//! client of statements and values.
+
+use stack::vtgate::errors::VitessError;
+use stack::vtgate::{Failure, Vtgate};
+
+use crate::errand::{Call, logged};
+use crate::scene::{Backend, Scene};
+
+/// What the client of a read sees when its statement met an error once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It was sent again, and succeeded.
+    SentAgain,
+    /// 503: the time was up.
+    OutOfTime,
+    /// 500: the statement is at fault.
+    Refused,
+}
+use Outcome::{OutOfTime, Refused, SentAgain};
+
+/// The classification of facts §7 and §8: outcome, and whether the connection is kept.
+fn promised(error: &VitessError) -> (Outcome, bool) {
+    const KEPT: bool = true;
+    const CLOSED: bool = false;
+    match error.name {
+        // A transaction or the pool for it: again, later.
+        "TRANSACTION_POOL_FULL"
+        | "TRANSACTION_TIMED_OUT"
+        | "TRANSACTION_BEING_KILLED"
+        | "TRANSACTION_NOT_FOUND"
+        | "TRANSACTION_ENDED"
+        | "TRANSACTION_POISONED"
+        | "ROLLBACK_FIRST"
+        | "DEADLOCK"
+        | "LOCK_WAIT_TIMEOUT" => (SentAgain, KEPT),
+        // A failover behind vtgate: again, and vtgate itself is well.
+        "PRIMARY_NOT_SERVING"
+        | "PRIMARY_NOT_SERVING_ONCE"
+        | "NO_HEALTHY_TABLET"
+        | "INCONSISTENT_STATE"
+        | "BUFFER_FULL"
+        | "NOT_SERVING"
+        | "SHUTTING_DOWN"
+        | "WRONG_TABLET" => (SentAgain, KEPT),
+        // Something on the way went away.
+        "TABLET_LOST"
+        | "NO_ENDPOINTS"
+        | "NO_HEALTHY_ENDPOINTS"
+        | "READ_ONLY"
+        | "SERVER_SHUTDOWN"
+        | "SERVER_LOST"
+        | "SERVER_GONE"
+        | "UNKNOWN_STATEMENT" => (SentAgain, CLOSED),
+        // A statement that is too slow will be so again.
+        "QUERY_KILLED" | "QUERY_TIMED_OUT" | "EXECUTION_TIME_EXCEEDED" => (OutOfTime, KEPT),
+        // MySQL hangs up after the first, the edge after the others; what is unknown to the
+        // classification is not trusted.
+        "MESSAGE_TOO_LARGE"
+        | "BRANCH_MISSING"
+        | "INSECURE"
+        | "DIRECT_DDL_DISABLED"
+        | "SAFE_MIGRATIONS"
+        | "CANNOT_PREPARE" => (Refused, CLOSED),
+        _ => (Refused, KEPT),
+    }
+}
+
+fn vtgate(scene: &Scene) -> &Vtgate {
+    scene.vtgate.as_ref().unwrap()
+}
+
+/// What must not be told: statements, values, and what Vitess says of itself.
+fn assert_tells_no_value(text: &str) {
+    for inner in ["BindVars", "VARBINARY", "cust-1", "TEA-1"] {
+        assert!(!text.contains(inner), "{inner} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_meets_an_error() {
+    let scene = Scene::new(Call::Get, Backend::Vitess).await;
+    let mut wrong = Vec::new();
+    for error in VitessError::all() {
+        scene.succeed().await;
+        let connections = scene.proxy.counts().ever;
+        vtgate(&scene).fail(Failure::with(error).on("FROM orders"));
+        let errand = scene.errand().await;
+        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+        assert!(vtgate(&scene).has_failed_all());
+        assert_tells_no_value(&serde_json::to_string(&answer.logs).unwrap());
+        assert_tells_no_value(&answer.body["detail"].to_string());
+        let outcome = match answer.status {
+            200 => SentAgain,
+            503 => OutOfTime,
+            500 => Refused,
+            _ => panic!("{answer:#?}"),
+        };
+        if outcome == SentAgain {
+            scene.check(&errand, &answer).await;
+            assert_eq!(logged(&answer, "retries"), 1);
+        }
+        scene.succeed().await;
+        let kept = scene.proxy.counts().ever == connections;
+        if (outcome, kept) != promised(&error) {
+            wrong.push(format!(
+                "{} ({}): {outcome:?}, kept: {kept}; promised: {:?}",
+                error.name,
+                error.number,
+                promised(&error)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Where an order is being written when an error comes.
+async fn writes_that_meet(
+    errors: impl Iterator<Item = VitessError>,
+    place: impl Fn(Failure) -> Failure,
+) {
+    let scene = Scene::new(Call::Create, Backend::Vitess).await;
+    for error in errors {
+        scene.succeed().await;
+        vtgate(&scene).fail(place(Failure::with(error)));
+        let errand = scene.errand().await;
+        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+        assert!(vtgate(&scene).has_failed_all(), "{}", error.name);
+        assert_tells_no_value(&serde_json::to_string(&answer.logs).unwrap());
+        let placed = scene.placed(&errand.key).await;
+        let case = format!("{} {placed:?} {answer:#?}", error.name);
+        match (answer.status, answer.body["type"].as_str()) {
+            (201, _) => scene.check(&errand, &answer).await,
+            (500, Some("/problems/outcome-unknown")) => assert!(placed.len() <= 1, "{case}"),
+            // Whatever else is said, it says that nothing was done.
+            (500 | 503, _) => assert!(placed.is_empty(), "{case}"),
+            _ => panic!("{case}"),
+        }
+        scene.wait_until_no_transaction_is_open().await;
+        // The same key again: one order.
+        let again = scene.function.invoke(errand.event.clone()).await.unwrap();
+        assert_eq!(again.status, 201, "{case} {again:#?}");
+        assert_eq!(scene.placed(&errand.key).await.len(), 1, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_meets_an_error_at_its_start() {
+    writes_that_meet(VitessError::all(), |failure| {
+        failure.on("START TRANSACTION")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_meets_an_error_in_a_statement() {
+    writes_that_meet(VitessError::all(), |failure| {
+        failure.on("INSERT INTO order_items").in_transaction()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_meets_an_error_before_commit() {
+    writes_that_meet(VitessError::all(), |failure| failure.on("COMMIT")).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_meets_an_error_after_commit() {
+    // The others say that COMMIT was refused.
+    let after = VitessError::all().filter(|error| {
+        matches!(
+            error.name,
+            "QUERY_KILLED"
+                | "QUERY_TIMED_OUT"
+                | "TABLET_LOST"
+                | "NO_ENDPOINTS"
+                | "NO_HEALTHY_ENDPOINTS"
+                | "SERVER_SHUTDOWN"
+                | "SERVER_LOST"
+                | "SERVER_GONE"
+                | "TRANSACTION_POISONED"
+        )
+    });
+    writes_that_meet(after, |failure| failure.on("COMMIT").after_executing()).await;
+}
