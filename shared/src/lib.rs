@@ -10,5 +10,6 @@ pub mod config;
 pub mod credentials;
 pub mod database;
 mod function;
+pub mod migrations;
 pub mod orders;
 mod telemetry;

@@ -1,0 +1,14 @@
+//! The schema's files, what a database has of them, what is pending, and what may be in them.
+//!
+//! - [`Migrations`] are the files `shared/migrations/NNNN_name.sql`, compiled in or read from a
+//!   folder, each split into its [`Statement`]s. [`FilesError`] names the file that is none.
+//! - [`ledger`] is the table that says which of them a database has. [`LedgerError`] means that
+//!   files and database are not of one story, which a person has to look at.
+
+mod files;
+pub mod ledger;
+mod statement;
+
+pub use files::{FilesError, Migration, Migrations};
+pub use ledger::{Ledger, LedgerError};
+pub use statement::Statement;
