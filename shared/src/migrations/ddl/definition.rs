@@ -1,0 +1,293 @@
+//! Columns, keys and options, by sqlparser.
+
+use sqlparser::{
+    ast::{
+        self, ColumnDef, ColumnOption, CreateTableOptions, DataType, EnumMember, Expr, IndexColumn,
+        ObjectName, SqlOption, TableConstraint,
+    },
+    dialect::MySqlDialect,
+    parser::{Parser, ParserError},
+    tokenizer::{Token, TokenWithSpan},
+};
+
+use super::{
+    Column, Definition, ForeignKey, Key, KeyKind, KeyPart, Name, Options,
+    words::{bare, keyword, line, made, unquoted},
+};
+
+/// Reads what stands between the parentheses of CREATE TABLE, and what follows them.
+pub(super) fn read(
+    items: Vec<TokenWithSpan>,
+    options: Vec<TokenWithSpan>,
+) -> Result<Definition, String> {
+    let line = options.first().map_or(0, |token| line(token.span));
+    let mut tokens = vec![keyword("CREATE"), keyword("TABLE"), keyword("t")];
+    tokens.push(made(Token::LParen));
+    tokens.extend(known_words(items));
+    tokens.push(made(Token::RParen));
+    tokens.extend(known_options(options));
+
+    let mut parser = Parser::new(&MySqlDialect {}).with_tokens_with_locations(tokens);
+    let statement = parser.parse_statement().map_err(why)?;
+    let next = parser.peek_token();
+    if next.token != Token::EOF {
+        return Err(format!("`{}` is not expected there", next.token));
+    }
+    let ast::Statement::CreateTable(table) = statement else {
+        return Err("it is no definition".to_owned());
+    };
+    let mut definition = Definition {
+        options: table_options(&table.table_options, line),
+        ..Definition::default()
+    };
+    for column in &table.columns {
+        definition.add_column(column);
+    }
+    for constraint in &table.constraints {
+        definition.add_constraint(constraint);
+    }
+    Ok(definition)
+}
+
+/// Reads what CREATE TABLE may have behind its parentheses.
+pub(super) fn read_options(options: Vec<TokenWithSpan>) -> Result<Definition, String> {
+    read(vec![keyword("a"), keyword("INT")], options).map(|definition| Definition {
+        columns: Vec::new(),
+        ..definition
+    })
+}
+
+/// What the parser says, without its place in the statement, which has the lines of the file.
+fn why(error: ParserError) -> String {
+    let text = match error {
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
+        ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+    };
+    let (what, place) = match text.split_once(" at Line: ") {
+        Some((what, place)) => (what, place.split(',').next().unwrap_or_default()),
+        None => (text.as_str(), "0"),
+    };
+    let what = what.replacen("Expected: ", "expected ", 1);
+    let what = what.replacen("found: EOF", "found the end", 1);
+    let what = what.replacen("found: ", "found ", 1);
+    match place {
+        "0" => what,
+        place => format!("{what} on line {place}"),
+    }
+}
+
+/// What sqlparser does not know, in words that it does: CHARSET of a column, and a key that is
+/// INVISIBLE.
+fn known_words(items: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut known: Vec<TokenWithSpan> = Vec::new();
+    let mut depth = 0_usize;
+    let mut items = items.into_iter().peekable();
+    while let Some(token) = items.next() {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let first = known.last().is_none_or(|last| last.token == Token::Comma);
+        let ends = items.peek().is_none_or(|next| next.token == Token::Comma);
+        match bare(&token.token).as_deref() {
+            Some("CHARSET") if depth == 0 && !first => {
+                known.extend([keyword("CHARACTER"), keyword("SET")]);
+            }
+            Some("VISIBLE" | "INVISIBLE") if depth == 0 && !first && ends => {}
+            _ => known.push(token),
+        }
+    }
+    known
+}
+
+/// An engine in quotes is one without.
+fn known_options(options: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut known: Vec<TokenWithSpan> = Vec::new();
+    let mut of_engine = false;
+    for token in options {
+        let is_engine = bare(&token.token).as_deref() == Some("ENGINE");
+        known.push(if of_engine {
+            unquoted(&token)
+        } else {
+            token.clone()
+        });
+        of_engine = is_engine || of_engine && token.token == Token::Eq;
+    }
+    known
+}
+
+fn table_options(options: &CreateTableOptions, line: usize) -> Options {
+    let mut known = Options {
+        line,
+        ..Options::default()
+    };
+    let CreateTableOptions::Plain(options) = options else {
+        return known;
+    };
+    for option in options {
+        match option {
+            SqlOption::NamedParenthesizedList(list)
+                if list.key.value.eq_ignore_ascii_case("ENGINE") =>
+            {
+                known.engine = list.name.as_ref().map(|name| name.value.clone());
+            }
+            SqlOption::KeyValue { key, value } => {
+                let key = key.to_string().to_ascii_uppercase();
+                let value = value.to_string();
+                let value = value.trim_matches(['\'', '"', '`']);
+                if key.ends_with("CHARSET") || key.ends_with("CHARACTER SET") {
+                    known.charset = Some(value.to_ascii_lowercase());
+                } else if key.ends_with("COLLATE") && known.charset.is_none() {
+                    known.charset = Some(charset_of(value));
+                }
+            }
+            _ => {}
+        }
+    }
+    known
+}
+
+/// A collation's name begins with its character set's.
+pub(super) fn charset_of(collation: &str) -> String {
+    let collation = collation.to_ascii_lowercase();
+    collation
+        .split_once('_')
+        .map_or(collation.as_str(), |(charset, _)| charset)
+        .to_owned()
+}
+
+impl Definition {
+    fn add_column(&mut self, column: &ColumnDef) {
+        let text = column.data_type.to_string().to_ascii_uppercase();
+        let serial = text == "SERIAL";
+        let mut known = Column {
+            name: column.name.value.clone(),
+            line: line(column.name.span),
+            not_null: serial,
+            has_default: serial,
+            long: is_long(&text),
+            charset: None,
+            members: members(&column.data_type),
+        };
+        let mut own_key = serial.then_some(KeyKind::Unique);
+        for option in &column.options {
+            match &option.option {
+                ColumnOption::NotNull => known.not_null = true,
+                ColumnOption::Default(_) | ColumnOption::Generated { .. } => {
+                    known.has_default = true;
+                }
+                ColumnOption::PrimaryKey(_) => own_key = Some(KeyKind::Primary),
+                ColumnOption::Unique(_) => own_key = Some(KeyKind::Unique),
+                ColumnOption::ForeignKey(key) => {
+                    self.add_foreign_key(known.line, &key.foreign_table);
+                }
+                ColumnOption::CharacterSet(charset) => {
+                    known.charset = Some(last(charset).to_ascii_lowercase());
+                }
+                ColumnOption::Collation(collation) if known.charset.is_none() => {
+                    known.charset = Some(charset_of(&last(collation)));
+                }
+                ColumnOption::DialectSpecific(words) => {
+                    let automatic = |word| bare(word).as_deref() == Some("AUTO_INCREMENT");
+                    known.has_default |= words.iter().any(automatic);
+                }
+                _ => {}
+            }
+        }
+        if let Some(kind) = own_key {
+            self.keys.push(Key {
+                name: None,
+                line: known.line,
+                kind,
+                parts: vec![KeyPart::Column(known.name.clone())],
+            });
+        }
+        self.columns.push(known);
+    }
+
+    fn add_constraint(&mut self, constraint: &TableConstraint) {
+        let (kind, name, columns) = match constraint {
+            TableConstraint::PrimaryKey(key) => (KeyKind::Primary, None, &key.columns),
+            TableConstraint::Unique(key) => {
+                let name = key.index_name.as_ref().or(key.name.as_ref());
+                (KeyKind::Unique, name, &key.columns)
+            }
+            TableConstraint::Index(key) => (KeyKind::Plain, key.name.as_ref(), &key.columns),
+            TableConstraint::FulltextOrSpatial(key) => {
+                let kind = if key.fulltext {
+                    KeyKind::FullText
+                } else {
+                    KeyKind::Spatial
+                };
+                (kind, key.opt_index_name.as_ref(), &key.columns)
+            }
+            TableConstraint::ForeignKey(key) => {
+                let place = key.name.as_ref().or(key.columns.first());
+                let line = place.map_or(0, |ident| line(ident.span));
+                return self.add_foreign_key(line, &key.foreign_table);
+            }
+            _ => return,
+        };
+        let place = name.map(|name| name.span);
+        let place = place.or_else(|| columns.first().map(ast::Spanned::span));
+        self.keys.push(Key {
+            name: name.map(|name| name.value.clone()),
+            line: place.map_or(0, line),
+            kind,
+            parts: columns.iter().map(key_part).collect(),
+        });
+    }
+
+    fn add_foreign_key(&mut self, line: usize, table: &ObjectName) {
+        let parts: Vec<String> = parts(table);
+        let (name, database) = match parts.as_slice() {
+            [.., database, name] => (name.clone(), Some(database.clone())),
+            [name] => (name.clone(), None),
+            [] => return,
+        };
+        self.foreign_keys.push(ForeignKey {
+            line,
+            table: Name { database, name },
+        });
+    }
+}
+
+fn is_long(data_type: &str) -> bool {
+    let name = data_type.split(['(', ' ']).next().unwrap_or_default();
+    name.ends_with("TEXT") || name.ends_with("BLOB")
+}
+
+fn members(data_type: &DataType) -> Vec<String> {
+    match data_type {
+        DataType::Enum(members, _) => members
+            .iter()
+            .map(|member| match member {
+                EnumMember::Name(name) | EnumMember::NamedValue(name, _) => name.clone(),
+            })
+            .collect(),
+        DataType::Set(members) => members.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// `a(10)` looks like the call of a function.
+fn key_part(part: &IndexColumn) -> KeyPart {
+    match &part.column.expr {
+        Expr::Identifier(name) => KeyPart::Column(name.value.clone()),
+        Expr::Function(function) => KeyPart::Prefix(last(&function.name)),
+        _ => KeyPart::Expression,
+    }
+}
+
+fn parts(name: &ObjectName) -> Vec<String> {
+    name.0
+        .iter()
+        .filter_map(|part| part.as_ident())
+        .map(|part| part.value.clone())
+        .collect()
+}
+
+fn last(name: &ObjectName) -> String {
+    parts(name).pop().unwrap_or_default()
+}
