@@ -49,12 +49,17 @@ pub(super) fn split(sql: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut open: Option<Open> = None;
     let mut comments = Vec::new();
+    // Of the last statement's end.
+    let mut last_line = None;
     // Where what the tokenizer has not taken begins.
     let mut rest = 0;
     for TokenWithSpan { token, span } in &tokens {
         rest = offsets.of(span.end);
         match (token, &mut open) {
-            (Token::Whitespace(Whitespace::SingleLineComment { comment, .. }), None) => {
+            // One behind a statement is about that.
+            (Token::Whitespace(Whitespace::SingleLineComment { comment, .. }), None)
+                if last_line != Some(span.start.line) =>
+            {
                 comments.push(Comment {
                     text: comment.trim().to_owned(),
                     line: line(span.start),
@@ -64,6 +69,7 @@ pub(super) fn split(sql: &str) -> Vec<Statement> {
             (Token::SemiColon, None) => {}
             (Token::SemiColon, Some(current)) if current.body.is_open() => {}
             (Token::SemiColon, Some(_)) => {
+                last_line = Some(span.start.line);
                 if let Some(open) = open.take() {
                     statements.push(open.close(sql, offsets.of(span.start)));
                 }
@@ -304,13 +310,13 @@ mod tests {
     }
 
     #[test]
-    fn comments_belong_to_the_statement_after_them() {
-        let statements = split("-- one\nDROP TABLE a; -- two\n# three\nDROP TABLE b;");
+    fn comments_on_lines_of_their_own_belong_to_the_statement_after_them() {
+        let statements = split("-- one\nDROP TABLE a; -- two\n# three\n-- four\nDROP TABLE b;");
         let comments: Vec<_> = statements[1]
             .comments()
             .iter()
             .map(|comment| (comment.line, comment.text.as_str()))
             .collect();
-        assert_eq!(comments, [(2, "two"), (3, "three")]);
+        assert_eq!(comments, [(3, "three"), (4, "four")]);
     }
 }

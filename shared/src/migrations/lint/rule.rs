@@ -68,7 +68,7 @@ rules! {
         "correct it";
     NotUnderstood, "not-understood", Error, true,
         "a definition that the linter can't read",
-        "correct it, or split it up; if MySQL takes it as it is, allow it and check its rules by hand";
+        "correct it, or write it in another way; before you allow it, hold it against the other rules yourself";
     Empty, "empty", Error, false,
         "a file without a statement",
         "write one, or delete the file";
@@ -108,7 +108,7 @@ rules! {
     PrimaryKeyPart, "primary-key-part", Error, false,
         "a primary key over TEXT, BLOB or the first characters of a column",
         "make the primary key of whole, short columns";
-    KeyReplaced, "key-replaced", Error, false,
+    KeyReplaced, "key-replaced", Error, true,
         "a change after which no old unique key has all its columns left, or no new one had all its columns before",
         "do it in two migrations, each deployed by itself: add the column, then change the key";
     RenameColumn, "rename-column", Error, false,
@@ -119,19 +119,19 @@ rules! {
         "PlanetScale takes it for a drop and an add, and the rows are lost: create the new table, write both, copy the rows, read the new one, then drop the old one";
     DropColumn, "drop-column", Error, true,
         "dropped columns",
-        "deploy code that no longer uses it first; then allow it";
+        "first deploy code that no longer uses it";
     DropTable, "drop-table", Error, true,
         "dropped tables",
-        "deploy code that no longer uses it first; then allow it";
+        "first deploy code that no longer uses it";
     DropPartition, "drop-partition", Error, true,
         "dropped partitions",
-        "the rows in it are lost: if they may be, allow it";
+        "copy the rows that are still needed first";
     NotNullWithoutDefault, "not-null-without-default", Error, true,
         "a NOT NULL column without a default on a table that is there",
         "the code that runs meanwhile does not write it: give it a default, or make it NULL and NOT NULL later";
     BecomesNotNull, "becomes-not-null", Warning, true,
         "a column that was NULL and becomes NOT NULL",
-        "the deployment fails at the first NULL: fill them all before, then allow it";
+        "the deployment fails at the first NULL: fill them all before";
     Conditional, "conditional", Error, false,
         "IF EXISTS, IF NOT EXISTS, and OR REPLACE of a table",
         "leave it out: each migration runs once, on a schema that is known";

@@ -1,0 +1,196 @@
+//! The rules on changes of a table.
+
+use super::{
+    Linter, Rule,
+    key::PRIMARY,
+    schema::{Table, same},
+};
+use crate::migrations::ddl::{Change, Clause, Column, Definition, Name};
+
+impl Linter<'_> {
+    pub(super) fn alter_table(&mut self, name: &Name, clauses: Vec<Clause>) {
+        self.name(name);
+        let name = name.name.as_str();
+        let old = match self.schema.table(name) {
+            Some(table) => table.clone(),
+            None => {
+                self.no_such_table("table", name);
+                // The other rules hold for it all the same.
+                let mut table = Table::new(self.version);
+                table.doubtful = true;
+                table
+            }
+        };
+        let known = self.schema.table(name).is_some();
+        let mut new = old.clone();
+        let mut renamed = None;
+        // The server takes the clauses together: what is dropped makes room for what is added,
+        // and an index may be over a column that a later clause adds.
+        let mut keys = Vec::new();
+        let (drops, others): (Vec<_>, Vec<_>) = clauses.into_iter().partition(is_drop);
+        for Clause { line, change } in drops.into_iter().chain(others) {
+            match change {
+                Change::Define(definition) => {
+                    keys.extend(self.add_columns(&mut new, name, definition));
+                }
+                Change::RenameTable(to) => renamed = Some((line, to)),
+                change => keys.extend(self.change(&mut new, name, line, change)),
+            }
+        }
+        for definition in keys {
+            for key in definition.keys {
+                self.add_key(&mut new, name, key);
+            }
+        }
+        self.has_row_key(&new, name);
+        if old.since != self.version {
+            self.shares_row_key(&old, &new, name);
+        }
+        if known {
+            self.schema.put_table(name.to_owned(), new);
+        }
+        if let Some((line, to)) = renamed {
+            let from = Name {
+                database: None,
+                name: name.to_owned(),
+            };
+            self.rename_table(line, &from, &to);
+        }
+    }
+
+    /// Adds the columns; the keys are for later.
+    fn add_columns(
+        &mut self,
+        table: &mut Table,
+        name: &str,
+        mut definition: Definition,
+    ) -> Option<Definition> {
+        self.table_wide(&definition);
+        for column in std::mem::take(&mut definition.columns) {
+            if column.not_null && !column.has_default && table.since != self.version {
+                let what = format!(
+                    "the new column `{}` of `{name}` is NOT NULL and has no default",
+                    column.name
+                );
+                self.report(column.line, Rule::NotNullWithoutDefault, what);
+            }
+            self.add_column(table, name, column);
+        }
+        Some(definition)
+    }
+
+    /// Any other clause; returns the keys in it.
+    fn change(
+        &mut self,
+        table: &mut Table,
+        name: &str,
+        line: usize,
+        change: Change,
+    ) -> Option<Definition> {
+        match change {
+            Change::Redefine { old, new } => return self.redefine(table, name, &old, new, line),
+            Change::DropColumn(column) => {
+                let what = format!("drops the column `{column}` of `{name}` and what is in it");
+                self.report(line, Rule::DropColumn, what);
+                self.needs_column(table, name, &column, line);
+                table.drop_column(&column);
+            }
+            Change::RenameColumn { old, new } => {
+                self.rename_column(table, name, &old, &new, line);
+            }
+            Change::TouchColumn(column) => self.needs_column(table, name, &column, line),
+            Change::DropKey(key) => {
+                self.needs_key(table, name, &key, line);
+                table.drop_key(&key);
+            }
+            Change::DropPrimaryKey => {
+                self.needs_key(table, name, PRIMARY, line);
+                table.drop_key(PRIMARY);
+            }
+            Change::RenameKey { old, new } => {
+                self.needs_key(table, name, &old, line);
+                if table.key(&new).is_some() {
+                    let what = format!("`{name}` has an index `{new}` already");
+                    self.report(line, Rule::IndexExists, what);
+                }
+                table.rename_key(&old, &new);
+            }
+            Change::TouchKey(key) => self.needs_key(table, name, &key, line),
+            Change::Partition(partitions) => self.partitions(&partitions),
+            Change::DropPartitions => {
+                let what = format!("drops partitions of `{name}` and their rows");
+                self.report(line, Rule::DropPartition, what);
+            }
+            Change::HowToApply => {
+                self.report(
+                    line,
+                    Rule::HowToApply,
+                    "says how the change is to be applied",
+                );
+            }
+            Change::Unread(why) => {
+                let what = format!("the linter does not understand this: {why}");
+                self.report(line, Rule::NotUnderstood, what);
+                table.doubtful = true;
+            }
+            Change::Define(_) | Change::RenameTable(_) | Change::Other => {}
+        }
+        None
+    }
+
+    fn redefine(
+        &mut self,
+        table: &mut Table,
+        name: &str,
+        old: &str,
+        mut new: Definition,
+        line: usize,
+    ) -> Option<Definition> {
+        self.table_wide(&new);
+        let column: Column = new.columns.pop()?;
+        self.column(&column);
+        self.needs_column(table, name, old, line);
+        let was_null = table.column(old).is_some_and(|column| !column.not_null);
+        if was_null && column.not_null && table.since != self.version {
+            let what = format!("the column `{}` of `{name}` becomes NOT NULL", column.name);
+            self.report(column.line, Rule::BecomesNotNull, what);
+        }
+        if !same(old, &column.name) {
+            self.rename_column(table, name, old, &column.name, line);
+        }
+        table.put_column(column);
+        Some(new)
+    }
+
+    fn rename_column(&mut self, table: &mut Table, name: &str, old: &str, new: &str, line: usize) {
+        let what = format!("renames the column `{old}` of `{name}` to `{new}`");
+        self.report(line, Rule::RenameColumn, what);
+        self.needs_column(table, name, old, line);
+        if table.column(new).is_some() {
+            let what = format!("`{name}` has a column `{new}` already");
+            self.report(line, Rule::ColumnExists, what);
+        }
+        table.rename_column(old, new);
+    }
+
+    fn needs_column(&mut self, table: &Table, name: &str, column: &str, line: usize) {
+        if table.column(column).is_none() && !table.doubtful {
+            let what = format!("`{name}` has no column `{column}`");
+            self.report(line, Rule::NoSuchColumn, what);
+        }
+    }
+
+    fn needs_key(&mut self, table: &Table, name: &str, key: &str, line: usize) {
+        if table.key(key).is_none() && !table.doubtful {
+            let what = format!("`{name}` has no index `{key}`");
+            self.report(line, Rule::NoSuchIndex, what);
+        }
+    }
+}
+
+fn is_drop(clause: &Clause) -> bool {
+    matches!(
+        clause.change,
+        Change::DropColumn(_) | Change::DropKey(_) | Change::DropPrimaryKey
+    )
+}

@@ -1,0 +1,480 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// What an earlier migration has left.
+const BEFORE: &str = "\
+CREATE TABLE orders (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  customer VARCHAR(64) NOT NULL,
+  note TEXT,
+  total DECIMAL(14, 4) NULL,
+  PRIMARY KEY (id),
+  KEY by_customer (customer, id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 PARTITION BY HASH (id) PARTITIONS 4;
+CREATE TABLE carts (code CHAR(8) NOT NULL, UNIQUE KEY by_code (code));
+CREATE VIEW totals AS SELECT id, total FROM orders;";
+
+fn lint_with(sql: &str, options: Options) -> Vec<Finding> {
+    let files = [("0001_before.sql", BEFORE), ("0002_next.sql", sql)];
+    lint(&Migrations::parse("m", files).unwrap(), options)
+}
+
+fn findings(sql: &str) -> Vec<Finding> {
+    lint_with(sql, Options::default())
+}
+
+fn codes(sql: &str) -> Vec<&'static str> {
+    findings(sql)
+        .iter()
+        .map(|finding| finding.rule.code())
+        .collect()
+}
+
+/// For each rule, a migration that breaks it and no other, and one that comes near.
+const CASES: &[(Rule, &str, &str)] = &[
+    (
+        Rule::NoSql,
+        "CRATE TABLE a (id INT PRIMARY KEY)",
+        "CREATE TABLE a (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::NoSql,
+        "ALTER TABLE orders COMMENT = 'no end",
+        "ALTER TABLE orders COMMENT = 'end'",
+    ),
+    (
+        Rule::NotUnderstood,
+        "CREATE TABLE a (id INT PRIMARY KEY, b NATIONAL VARCHAR(5))",
+        "-- allow not-understood: it is VARCHAR\nCREATE TABLE a (id INT PRIMARY KEY, b NATIONAL VARCHAR(5))",
+    ),
+    (Rule::Empty, "-- later\n", "ALTER TABLE orders COMMENT 'x'"),
+    (
+        Rule::NotDdl,
+        "UPDATE orders SET total = 0",
+        "ALTER TABLE orders ALTER total SET DEFAULT 0",
+    ),
+    (
+        Rule::NotDdl,
+        "TRUNCATE orders",
+        "ALTER TABLE orders AUTO_INCREMENT = 1",
+    ),
+    (
+        Rule::NotDdl,
+        "START TRANSACTION",
+        "ALTER TABLE orders COMMENT 'START TRANSACTION'",
+    ),
+    (
+        Rule::NotDdl,
+        "CREATE TEMPORARY TABLE a (id INT PRIMARY KEY)",
+        "CREATE TABLE temporary_a (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::Administration,
+        "SET foreign_key_checks = 0",
+        "ALTER TABLE orders ADD checks SET ('a')",
+    ),
+    (
+        Rule::Administration,
+        "CREATE DATABASE other",
+        "CREATE TABLE `database` (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::Administration,
+        "CREATE USER a IDENTIFIED BY 'b'",
+        "CREATE TABLE user (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::Trigger,
+        "CREATE TRIGGER a BEFORE INSERT ON orders FOR EACH ROW BEGIN SET NEW.note = ''; END;",
+        "CREATE TABLE a (id INT PRIMARY KEY, `trigger` INT)",
+    ),
+    (
+        Rule::Routine,
+        "CREATE DEFINER = `a`@`%` PROCEDURE b() SELECT 1",
+        "CREATE TABLE a (id INT PRIMARY KEY, `procedure` INT)",
+    ),
+    (
+        Rule::Routine,
+        "DELIMITER //\nCREATE FUNCTION a(b INT) RETURNS INT DETERMINISTIC RETURN b + 1//",
+        "CREATE TABLE a (id INT PRIMARY KEY, `function` INT)",
+    ),
+    (
+        Rule::Event,
+        "CREATE EVENT a ON SCHEDULE EVERY 1 HOUR DO DELETE FROM orders",
+        "CREATE TABLE event (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::LockTables,
+        "LOCK TABLES orders WRITE",
+        "CREATE TABLE `lock` (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::ForeignKey,
+        "ALTER TABLE carts ADD CONSTRAINT a FOREIGN KEY (code) REFERENCES orders (customer)",
+        "ALTER TABLE carts ADD `references` INT",
+    ),
+    (
+        Rule::ForeignKey,
+        "CREATE TABLE a (id INT PRIMARY KEY, b BIGINT UNSIGNED REFERENCES orders (id))",
+        "CREATE TABLE a (id INT PRIMARY KEY, b BIGINT UNSIGNED, KEY (b))",
+    ),
+    (
+        Rule::Engine,
+        "CREATE TABLE a (id INT PRIMARY KEY) ENGINE = 'MyISAM'",
+        "CREATE TABLE a (id INT PRIMARY KEY) ENGINE = innodb",
+    ),
+    (
+        Rule::Engine,
+        "ALTER TABLE orders ENGINE MEMORY",
+        "ALTER TABLE orders ENGINE 'InnoDB'",
+    ),
+    (
+        Rule::Charset,
+        "CREATE TABLE a (id INT PRIMARY KEY) DEFAULT CHARACTER SET = gbk",
+        "CREATE TABLE a (id INT PRIMARY KEY) CHARSET utf8mb4",
+    ),
+    (
+        Rule::Charset,
+        "ALTER TABLE orders ADD a VARCHAR(5) COLLATE latin2_bin",
+        "ALTER TABLE orders ADD a VARCHAR(5) COLLATE latin1_bin",
+    ),
+    (
+        Rule::Charset,
+        "ALTER TABLE orders CONVERT TO CHARACTER SET ucs2",
+        "ALTER TABLE orders CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    ),
+    (
+        Rule::Partitioning,
+        "CREATE TABLE a (id INT PRIMARY KEY) PARTITION BY LIST (id) (PARTITION p VALUES IN (1))",
+        "CREATE TABLE a (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (1))",
+    ),
+    (
+        Rule::Partitioning,
+        "ALTER TABLE orders PARTITION BY RANGE (id) SUBPARTITION BY HASH (id) (PARTITION p VALUES LESS THAN (1))",
+        "ALTER TABLE orders ADD a INT PARTITION BY LINEAR HASH (id) PARTITIONS 8",
+    ),
+    (
+        Rule::Partitioning,
+        "CREATE TABLE a (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (1) ENGINE = ARCHIVE)",
+        "CREATE TABLE a (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (1) ENGINE = InnoDB)",
+    ),
+    (
+        Rule::NoKey,
+        "CREATE TABLE a (id INT NOT NULL, KEY (id))",
+        "CREATE TABLE a (id INT NOT NULL, UNIQUE KEY (id))",
+    ),
+    (
+        Rule::NoKey,
+        "CREATE TABLE a (id INT, b TEXT NOT NULL, c INT NOT NULL, UNIQUE (id, c), UNIQUE (b(9)), UNIQUE ((c + 1)))",
+        "CREATE TABLE a (id SERIAL)",
+    ),
+    (
+        Rule::NoKey,
+        "ALTER TABLE carts DROP KEY by_code",
+        "ALTER TABLE carts ADD PRIMARY KEY (code), DROP KEY by_code",
+    ),
+    (
+        Rule::PrimaryKeyPart,
+        "CREATE TABLE a (b VARCHAR(99), c INT NOT NULL UNIQUE, PRIMARY KEY (b(9)))",
+        "CREATE TABLE a (b VARCHAR(99), c INT NOT NULL UNIQUE, PRIMARY KEY (b))",
+    ),
+    (
+        Rule::KeyReplaced,
+        "ALTER TABLE carts ADD id INT NOT NULL DEFAULT 0, ADD PRIMARY KEY (id), DROP KEY by_code",
+        "ALTER TABLE carts ADD id INT NOT NULL DEFAULT 0, ADD PRIMARY KEY (id)",
+    ),
+    (
+        Rule::RenameColumn,
+        "ALTER TABLE orders RENAME COLUMN note TO remark",
+        "ALTER TABLE orders RENAME KEY by_customer TO of_customer",
+    ),
+    (
+        Rule::RenameColumn,
+        "ALTER TABLE orders CHANGE note remark TEXT",
+        "ALTER TABLE orders CHANGE COLUMN note note LONGTEXT AFTER id",
+    ),
+    (
+        Rule::RenameTable,
+        "RENAME TABLE carts TO baskets",
+        "ALTER TABLE carts COMMENT 'baskets'",
+    ),
+    (
+        Rule::RenameTable,
+        "ALTER TABLE carts RENAME baskets",
+        "CREATE TABLE baskets (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::DropColumn,
+        "ALTER TABLE orders DROP note",
+        "-- allow drop-column: nothing reads it since spring\nALTER TABLE orders DROP note",
+    ),
+    (
+        Rule::DropTable,
+        "DROP TABLE carts",
+        "# allow drop-table: carts live elsewhere now\nDROP TABLE carts",
+    ),
+    (
+        Rule::DropPartition,
+        "ALTER TABLE orders DROP PARTITION p0",
+        "ALTER TABLE orders ADD PARTITION (PARTITION p1 VALUES LESS THAN (9))",
+    ),
+    (
+        Rule::NotNullWithoutDefault,
+        "ALTER TABLE orders ADD channel VARCHAR(9) NOT NULL",
+        "ALTER TABLE orders ADD channel VARCHAR(9) NOT NULL DEFAULT '', ADD a INT, ADD b INT NOT NULL AS (1)",
+    ),
+    (
+        Rule::NotNullWithoutDefault,
+        "ALTER TABLE orders ADD COLUMN (a INT NOT NULL, b INT)",
+        "CREATE TABLE a (id INT PRIMARY KEY); ALTER TABLE a ADD b INT NOT NULL",
+    ),
+    (
+        Rule::BecomesNotNull,
+        "ALTER TABLE orders MODIFY total DECIMAL(14, 4) NOT NULL",
+        "ALTER TABLE orders MODIFY customer VARCHAR(99) NOT NULL",
+    ),
+    (
+        Rule::Conditional,
+        "CREATE TABLE IF NOT EXISTS a (id INT PRIMARY KEY)",
+        "CREATE OR REPLACE VIEW totals AS SELECT id FROM orders",
+    ),
+    (
+        Rule::Conditional,
+        "DROP VIEW IF EXISTS totals",
+        "DROP VIEW totals",
+    ),
+    (
+        Rule::CopiedTable,
+        "CREATE TABLE a LIKE orders",
+        "CREATE TABLE a (id INT PRIMARY KEY, `like` INT)",
+    ),
+    (
+        Rule::CopiedTable,
+        "CREATE TABLE a (id INT PRIMARY KEY) AS SELECT id FROM orders",
+        "CREATE TABLE a (id INT PRIMARY KEY, b INT AS (id + 1))",
+    ),
+    (
+        Rule::TableExists,
+        "CREATE TABLE orders (id INT PRIMARY KEY)",
+        "CREATE TABLE other (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::NoSuchTable,
+        "ALTER TABLE order_items ADD a INT",
+        "CREATE TABLE order_items (id INT PRIMARY KEY); ALTER TABLE order_items ADD a INT",
+    ),
+    (
+        Rule::ColumnExists,
+        "ALTER TABLE orders ADD Note TEXT",
+        "-- allow drop-column: to begin anew\nALTER TABLE orders ADD note JSON, DROP note",
+    ),
+    (
+        Rule::NoSuchColumn,
+        "CREATE INDEX a ON orders (channel)",
+        "ALTER TABLE orders ADD INDEX a (channel), ADD channel INT",
+    ),
+    (
+        Rule::NoSuchColumn,
+        "ALTER TABLE orders MODIFY channel INT",
+        "ALTER TABLE orders MODIFY NOTE JSON",
+    ),
+    (
+        Rule::IndexExists,
+        "CREATE INDEX BY_CUSTOMER ON orders (total)",
+        "ALTER TABLE orders DROP INDEX by_customer, ADD INDEX by_customer (customer)",
+    ),
+    (
+        Rule::IndexExists,
+        "ALTER TABLE orders ADD PRIMARY KEY (customer)",
+        "ALTER TABLE orders DROP PRIMARY KEY, ADD PRIMARY KEY (id, customer)",
+    ),
+    (
+        Rule::DuplicateIndex,
+        "ALTER TABLE orders ADD KEY another (customer, id)",
+        "ALTER TABLE orders ADD KEY another (id, customer), ADD FULLTEXT INDEX words (note)",
+    ),
+    (
+        Rule::NoSuchIndex,
+        "DROP INDEX by_total ON orders",
+        "CREATE INDEX by_total ON orders (total); DROP INDEX by_total ON orders",
+    ),
+    (
+        Rule::DuplicateValue,
+        "ALTER TABLE orders ADD a ENUM ('x', 'y', 'x')",
+        "ALTER TABLE orders ADD a ENUM ('x', 'y'), ADD b SET ('x')",
+    ),
+    (
+        Rule::View,
+        "CREATE VIEW a AS SELECT * FROM orders AS o, missing JOIN carts",
+        "CREATE VIEW a AS WITH c AS (SELECT id FROM totals) SELECT * FROM orders AS o, c JOIN carts",
+    ),
+    (
+        Rule::View,
+        "-- allow drop-table: not used\nDROP TABLE orders",
+        "ALTER VIEW totals AS SELECT code FROM carts;\n-- allow drop-table: not used\nDROP TABLE orders;",
+    ),
+    (
+        Rule::OtherDatabase,
+        "ALTER TABLE shop.orders ADD a INT",
+        "ALTER TABLE `orders` ADD `shop.orders` INT",
+    ),
+    (
+        Rule::Ledger,
+        "CREATE TABLE schema_migrations (id INT PRIMARY KEY)",
+        "CREATE TABLE schema_migration (id INT PRIMARY KEY)",
+    ),
+    (
+        Rule::HowToApply,
+        "ALTER TABLE orders ADD a INT, ALGORITHM = INSTANT",
+        "ALTER TABLE orders ADD algorithm INT",
+    ),
+    (
+        Rule::HowToApply,
+        "CREATE INDEX a ON orders (total) LOCK = NONE",
+        "CREATE INDEX a USING BTREE ON orders (total) COMMENT 'LOCK'",
+    ),
+    (
+        Rule::Allowance,
+        "-- allow drop-table: no longer used\nALTER TABLE orders ADD a INT",
+        "-- allows nothing\nALTER TABLE orders ADD a INT",
+    ),
+];
+
+#[test]
+fn each_rule_fires_and_is_silent() {
+    for (rule, fires, silent) in CASES {
+        let code = rule.code();
+        let found = codes(fires);
+        assert_eq!(found, [code], "{fires}\n{:?}", findings(fires));
+        let found = codes(silent);
+        assert!(found.is_empty(), "{silent}\n{:?}", findings(silent));
+    }
+}
+
+#[test]
+fn each_rule_has_a_case_and_a_code_of_its_own() {
+    let cases: BTreeSet<Rule> = CASES.iter().map(|(rule, ..)| *rule).collect();
+    assert_eq!(cases, BTreeSet::from_iter(Rule::ALL.iter().copied()));
+    let codes: BTreeSet<&str> = Rule::ALL.iter().map(|rule| rule.code()).collect();
+    assert_eq!(codes.len(), Rule::ALL.len());
+}
+
+#[test]
+fn a_finding_is_one_line_that_says_what_to_do() {
+    let found = findings("\nALTER TABLE orders\n  ADD a INT,\n  DROP COLUMN note;");
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "m/0002_next.sql:4: error[drop-column]: drops the column `note` of `orders` and what is \
+             in it. First deploy code that no longer uses it. To allow it, write `-- allow \
+             drop-column: reason` on a line before the statement."
+        ]
+    );
+}
+
+#[test]
+fn the_projects_own_migrations_break_no_rule() {
+    let found = lint(&Migrations::built_in().unwrap(), Options::default());
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn the_ledger_breaks_no_rule_but_its_own() {
+    let files = [("0001_ledger.sql", ledger::CREATE)];
+    let found = lint(&Migrations::parse("m", files).unwrap(), Options::default());
+    let rules: Vec<_> = found.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [Rule::Ledger]);
+}
+
+#[test]
+fn foreign_keys_may_be_allowed_and_lead_to_tables() {
+    let allowed = Options { foreign_keys: true };
+    let add = "ALTER TABLE orders ADD FOREIGN KEY (customer) REFERENCES";
+    assert_eq!(lint_with(&format!("{add} carts (code)"), allowed), []);
+    let found = lint_with(&format!("{add} customers (id)"), allowed);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].rule, Rule::NoSuchTable);
+    let own = "CREATE TABLE a (id INT PRIMARY KEY, b INT REFERENCES a (id))";
+    assert_eq!(lint_with(own, allowed), []);
+}
+
+#[test]
+fn an_allowance_says_why_it_does_not_count() {
+    let drop = "ALTER TABLE orders DROP note";
+    for (comment, fault, left) in [
+        ("-- allow drop-column", "has no reason", true),
+        ("-- allow drop-column:", "has no reason", true),
+        (
+            "-- allow drop_column: why",
+            "no rule has the code `drop_column`",
+            true,
+        ),
+        (
+            "-- allow rename-column: why",
+            "no comment can allow `rename-column`",
+            true,
+        ),
+        (
+            "-- allow drop-table: why",
+            "nothing that needs `drop-table` allowed",
+            true,
+        ),
+    ] {
+        let found = findings(&format!("{comment}\n{drop}"));
+        let rules: Vec<_> = found.iter().map(|finding| finding.rule).collect();
+        assert_eq!(rules.contains(&Rule::DropColumn), left, "{comment}");
+        let allowance = found.iter().find(|found| found.rule == Rule::Allowance);
+        let allowance = allowance.unwrap();
+        assert!(allowance.what.contains(fault), "{allowance}");
+        assert_eq!(allowance.line, 1);
+    }
+}
+
+#[test]
+fn an_allowance_is_for_the_next_statement_only() {
+    let sql = "-- allow drop-column: unused\nALTER TABLE orders DROP note;\nALTER TABLE orders DROP total;";
+    let found = findings(sql);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].line, found[0].rule), (3, Rule::DropColumn));
+    let behind =
+        "ALTER TABLE orders ADD a INT; -- allow drop-column: unused\nALTER TABLE orders DROP note;";
+    assert_eq!(codes(behind), ["drop-column"]);
+}
+
+#[test]
+fn several_allowances_go_together() {
+    let sql = "-- allow drop-column: unused\n-- allow not-null-without-default: filled by a generated value\n\
+               ALTER TABLE orders DROP note, ADD channel INT NOT NULL;";
+    assert_eq!(findings(sql), []);
+}
+
+#[test]
+fn all_of_a_statement_is_found_at_its_lines() {
+    let sql = "CREATE TABLE a (\n  b INT NOT NULL,\n  c VARCHAR(9) CHARACTER SET cp1250,\n  KEY (b),\n  \
+               KEY d (e)\n) ENGINE = MyISAM;";
+    let found = findings(sql);
+    let places: Vec<_> = found
+        .iter()
+        .map(|finding| (finding.line, finding.rule))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (1, Rule::NoKey),
+            (3, Rule::Charset),
+            (5, Rule::NoSuchColumn),
+            (6, Rule::Engine),
+        ]
+    );
+}
+
+#[test]
+fn what_was_not_understood_makes_nothing_missing() {
+    let sql = "-- allow not-understood: MySQL takes it\nALTER TABLE orders SOMETHING NEW;\n\
+               ALTER TABLE orders DROP KEY whatever, MODIFY whatever INT;\n\
+               -- allow not-understood: it is VARCHAR\nCREATE TABLE a (b NATIONAL VARCHAR(5));\n\
+               CREATE INDEX c ON a (b);";
+    assert_eq!(findings(sql), []);
+}
