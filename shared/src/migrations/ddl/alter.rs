@@ -16,6 +16,12 @@ pub(super) fn clauses(words: Words) -> Vec<Clause> {
     let mut clauses = Vec::new();
     for mut part in words.parts() {
         let line = part.line();
+        // Names of partitions have commas too, and no other clause follows them.
+        if word(&part, 1) == Some("PARTITION".to_owned()) {
+            let change = change(part);
+            clauses.push(Clause { line, change });
+            return clauses;
+        }
         // PARTITION BY follows the last clause without a comma.
         let begins = part.peek().is_some_and(|word| word == "PARTITION");
         let own = if begins {
@@ -39,14 +45,13 @@ pub(super) fn clauses(words: Words) -> Vec<Clause> {
     clauses
 }
 
+fn word(words: &Words, position: usize) -> Option<String> {
+    bare(&words.left().get(position)?.token)
+}
+
 fn until_partition_by(part: &mut Words) -> Vec<TokenWithSpan> {
     let mut own = part.until(&["PARTITION"]);
-    // ADD, DROP, TRUNCATE … PARTITION are clauses.
-    let follows = part
-        .left()
-        .get(1)
-        .is_some_and(|next| bare(&next.token).as_deref() == Some("BY"));
-    if !follows {
+    if word(part, 1) != Some("BY".to_owned()) {
         while let Some(token) = part.any() {
             own.push(token);
         }

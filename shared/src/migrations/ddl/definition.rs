@@ -76,8 +76,8 @@ fn why(error: ParserError) -> String {
     }
 }
 
-/// What sqlparser does not know, in words that it does: CHARSET of a column, and a key that is
-/// INVISIBLE.
+/// What sqlparser does not know, in words that it does or left out: CHARSET of a column, a key
+/// that is INVISIBLE, and WITH PARSER.
 fn known_words(items: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut known: Vec<TokenWithSpan> = Vec::new();
     let mut depth = 0_usize;
@@ -93,6 +93,11 @@ fn known_words(items: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         match bare(&token.token).as_deref() {
             Some("CHARSET") if depth == 0 && !first => {
                 known.extend([keyword("CHARACTER"), keyword("SET")]);
+            }
+            Some("WITH") if depth == 0 && !first => {
+                // PARSER and its name, of a FULLTEXT key.
+                items.next();
+                items.next();
             }
             Some("VISIBLE" | "INVISIBLE") if depth == 0 && !first && ends => {}
             _ => known.push(token),
