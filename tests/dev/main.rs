@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod database;
+mod lint;
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -240,6 +241,8 @@ fn wrong_arguments_are_named() {
         (&["--port"], "--port"),
         (&["tset"], "tset"),
         (&["test", "--port", "1"], "--port"),
+        (&["lint", "--port", "1"], "--port"),
+        (&["lint", "a", "b"], "\"b\""),
     ] {
         let said = refused(arguments);
         assert!(

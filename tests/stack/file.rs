@@ -83,17 +83,6 @@ fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// What is in a folder, by name.
-pub fn list(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let entries = fs::read_dir(folder).map_err(on("list", folder))?;
-    let paths: Result<Vec<_>, _> = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect();
-    let mut paths = paths.map_err(on("list", folder))?;
-    paths.sort();
-    Ok(paths)
-}
-
 /// The last lines of a log that are not blank; nothing when it can't be read.
 pub fn last_lines(log: &Path, count: usize) -> String {
     let mut text = Vec::new();

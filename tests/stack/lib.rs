@@ -22,6 +22,7 @@ mod environment;
 pub mod event;
 mod file;
 pub mod function;
+pub mod lint;
 mod mark;
 mod migrations;
 mod process;

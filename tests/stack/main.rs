@@ -1,4 +1,5 @@
-//! `cargo dev`: the whole service on this machine; `cargo dev test`: its tests.
+//! `cargo dev`: the whole service on this machine; `cargo dev test`: its tests; `cargo dev lint`:
+//! its migrations under PlanetScale's rules.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use stack::dev::{self, DevError, Options};
+use stack::lint;
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, migrations, sample data, a
@@ -14,6 +16,8 @@ Secrets Manager, and the functions with the routes of template.yaml.
 
 Usage: cargo dev [OPTIONS]                  runs it until Ctrl-C
        cargo dev test [OPTIONS] [-- ARGS]   runs every test beside it; ARGS go to cargo test
+       cargo dev lint [FOLDER]              holds the migrations against PlanetScale's rules;
+                                            without a server; FOLDER is else shared/migrations
 
 Options:
   --server PATH   the database server program, mysqld or mariadbd (or the variable MYSQLD);
@@ -21,6 +25,10 @@ Options:
   --port N        the port of the API (not for tests); else 9000 or the next free one
   --folder PATH   where data, logs and certificates are kept; else target/dev or target/dev-test
   --help          this text
+
+Options of cargo dev lint:
+  --foreign-keys  they are allowed in the database's settings on PlanetScale
+  --github        writes annotations of a GitHub workflow; where GITHUB_ACTIONS is set, as well
 ";
 
 /// What the command line asks for.
@@ -28,6 +36,7 @@ enum Request {
     Help,
     Run(Options),
     Test(Options, Vec<OsString>),
+    Lint(lint::Request),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +65,7 @@ fn main() -> ExitCode {
                 let code = status.code().and_then(|code| u8::try_from(code).ok());
                 Ok::<_, DevError>(code.map_or(ExitCode::FAILURE, ExitCode::from))
             }
+            Request::Lint(request) => Ok(lint::run(&request)),
         }
     });
     result.unwrap_or_else(|error| failure(&error))
@@ -71,6 +81,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),
             Long("port") if !test => options.port = Some(arguments.value()?.parse()?),
             Value(word) if word == "test" && !test => test = true,
+            Value(word) if word == "lint" && !test && options == Options::default() => {
+                return parse_lint(arguments);
+            }
             other => return Err(other.unexpected()),
         }
         if test
@@ -85,6 +98,20 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
     } else {
         Ok(Request::Run(options))
     }
+}
+
+fn parse_lint(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut request = lint::Request::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("foreign-keys") => request.foreign_keys = true,
+            Long("github") => request.github = true,
+            Value(folder) if request.folder.is_none() => request.folder = Some(folder.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Lint(request))
 }
 
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {

@@ -1,193 +1,206 @@
-//! Brings a schema to the state of `shared/migrations`: each file is applied once, in the order
-//! of the numbers, and recorded in the table `schema_migrations`.
+//! Brings a schema to the state of `shared/migrations` as an administrator does, without branches
+//! and deploy requests: what is pending runs right there and is recorded.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
+use shared::migrations::{FilesError, Ledger, LedgerError, Migrations, ledger};
 
-use crate::file::{self, FileError};
-
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
-    version INT UNSIGNED NOT NULL PRIMARY KEY,
-    name VARCHAR(255) NOT NULL,
-    applied_at DATETIME(6) NOT NULL
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4";
-
-/// A file of `shared/migrations`, `NNNN_name.sql`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Migration {
-    version: u32,
-    name: String,
-    sql: String,
-}
+/// ER_BAD_FIELD_ERROR.
+const UNKNOWN_COLUMN: u16 = 1054;
 
 /// The schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// The folder or a file can't be read.
+    /// The files are none.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// A file's name is not `NNNN_name.sql`.
-    #[error("shared/migrations: {0} is not named like 0001_what_it_does.sql")]
-    Name(String),
-    /// Two files have the same number.
-    #[error("shared/migrations: two files have the number {0:04}")]
-    Twice(u32),
-    /// The schema has what no file has made.
+    Files(#[from] FilesError),
+    /// The schema is not one that these files have made.
+    #[error("{0}; or delete the data folder and start again")]
+    Ledger(#[from] LedgerError),
+    /// An older version of this project made the ledger.
     #[error(
-        "the schema has migration {version:04} ({name}), which shared/migrations does not have: another checkout made it; delete the data folder and start again"
+        "the table schema_migrations has no checksums, because an older version of this project made it: delete the data folder and start again"
     )]
-    Unknown {
-        /// Its number.
-        version: u32,
-        /// Its name.
-        name: String,
-    },
-    /// The server refused a file. What came before in it stays: DDL is not rolled back.
-    #[error("migration {version:04} ({name}) failed: {source}")]
+    OldLedger,
+    /// The server refused a statement. What came before it stays: DDL is not rolled back.
+    #[error("{place}: {source}")]
     Refused {
-        /// The file's number.
-        version: u32,
-        /// The file's name.
-        name: String,
+        /// The file and the line.
+        place: String,
         /// What the server said.
-        source: mysql_async::Error,
+        source: Error,
     },
     /// The ledger can't be read or written.
     #[error("the table schema_migrations: {0}")]
-    Ledger(#[from] mysql_async::Error),
+    Table(#[from] Error),
 }
 
 /// Applies to the connection's schema what it lacks, and says how many files that were.
 pub async fn apply(connection: &mut Conn, folder: &Path) -> Result<usize, MigrationError> {
-    let pending = pending(read(folder)?, applied(connection).await?)?;
-    for Migration { version, name, sql } in &pending {
-        connection
-            .query_drop(sql)
-            .await
-            .map_err(|source| MigrationError::Refused {
-                version: *version,
-                name: name.clone(),
+    let migrations = Migrations::read(folder)?;
+    let recorded = read(connection).await?;
+    let pending = recorded.pending(&migrations)?;
+    if !recorded.exists() {
+        connection.query_drop(ledger::CREATE).await?;
+    }
+    for migration in &pending {
+        for statement in migration.statements() {
+            let ran = connection.query_drop(statement.text()).await;
+            ran.map_err(|source| MigrationError::Refused {
+                place: format!("{}:{}", migration.file(), statement.line()),
                 source,
             })?;
-        let record = "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, UTC_TIMESTAMP(6))";
-        connection.exec_drop(record, (version, name)).await?;
+        }
+        let row = (migration.version(), migration.name(), migration.checksum());
+        connection.exec_drop(ledger::RECORD.sql(), row).await?;
     }
     Ok(pending.len())
 }
 
-async fn applied(connection: &mut Conn) -> Result<BTreeMap<u32, String>, MigrationError> {
-    connection.query_drop(LEDGER).await?;
-    let rows: Vec<(u32, String)> = connection
-        .query("SELECT version, name FROM schema_migrations")
-        .await?;
-    Ok(rows.into_iter().collect())
-}
-
-fn read(folder: &Path) -> Result<Vec<Migration>, MigrationError> {
-    let mut migrations: Vec<Migration> = Vec::new();
-    for path in file::list(folder)? {
-        let file_name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let (version, name) =
-            parse_name(&file_name).ok_or_else(|| MigrationError::Name(file_name.clone()))?;
-        if migrations
-            .last()
-            .is_some_and(|last| last.version == version)
-        {
-            return Err(MigrationError::Twice(version));
-        }
-        migrations.push(Migration {
-            version,
-            name,
-            sql: file::read(&path)?,
-        });
+async fn read(connection: &mut Conn) -> Result<Ledger, MigrationError> {
+    let tables: Option<u64> = connection.query_first(ledger::EXISTS.sql()).await?;
+    if tables.unwrap_or_default() == 0 {
+        return Ok(Ledger::absent());
     }
-    Ok(migrations)
-}
-
-/// Four digits, so that the order of the names is that of the numbers.
-fn parse_name(file_name: &str) -> Option<(u32, String)> {
-    let (number, name) = file_name.strip_suffix(".sql")?.split_once('_')?;
-    let digits = number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && !name.is_empty()).then(|| Some((number.parse().ok()?, name.to_owned())))?
-}
-
-fn pending(
-    files: Vec<Migration>,
-    mut applied: BTreeMap<u32, String>,
-) -> Result<Vec<Migration>, MigrationError> {
-    let pending = files
-        .into_iter()
-        .filter(|file| applied.remove(&file.version).is_none())
-        .collect();
-    match applied.pop_last() {
-        Some((version, name)) => Err(MigrationError::Unknown { version, name }),
-        None => Ok(pending),
+    match connection.query(ledger::READ.sql()).await {
+        Ok(rows) => Ok(Ledger::new(rows)),
+        Err(Error::Server(error)) if error.code == UNKNOWN_COLUMN => Err(MigrationError::OldLedger),
+        Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use shared::clock::SystemClock;
+    use shared::config::Settings;
+    use shared::database::{Database, Deadline};
+
     use super::*;
+    use crate::running::{FreshDatabase, Stack};
 
-    fn migration(version: u32) -> Migration {
-        Migration {
-            version,
-            name: "x".to_owned(),
-            sql: String::new(),
+    /// A schema in which the project's migrations are applied, and a connection to it that may
+    /// change it.
+    async fn migrated() -> (FreshDatabase, Conn) {
+        let stack = Stack::from_env().unwrap();
+        let database = stack.fresh_database().await.unwrap();
+        let mut connection = stack.admin().await.unwrap();
+        let name = database.name();
+        connection
+            .query_drop(format!("USE `{name}`"))
+            .await
+            .unwrap();
+        (database, connection)
+    }
+
+    async fn apply_files(
+        database: &FreshDatabase,
+        connection: &mut Conn,
+        files: &[(&str, &str)],
+    ) -> Result<usize, MigrationError> {
+        let folder = std::env::temp_dir().join(database.name());
+        let own = crate::root().join("shared/migrations/0001_orders.sql");
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy(own, folder.join("0001_orders.sql")).unwrap();
+        for (name, sql) in files {
+            fs::write(folder.join(name), sql).unwrap();
+        }
+        let applied = apply(connection, &folder).await;
+        fs::remove_dir_all(folder).unwrap();
+        applied
+    }
+
+    #[tokio::test]
+    async fn each_file_is_applied_once() {
+        let (database, mut connection) = migrated().await;
+        let next = ("0002_next.sql", "CREATE TABLE a (id INT PRIMARY KEY);");
+        for expected in [1, 0] {
+            let applied = apply_files(&database, &mut connection, &[next]).await;
+            assert_eq!(applied.unwrap(), expected);
         }
     }
 
-    #[test]
-    fn names_have_four_digits() {
-        assert_eq!(
-            parse_name("0001_orders.sql"),
-            Some((1, "orders".to_owned()))
+    #[tokio::test]
+    async fn a_statement_that_the_server_refuses_is_named_and_what_came_before_is_recorded() {
+        let (database, mut connection) = migrated().await;
+        let files = [
+            ("0002_next.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+            (
+                "0003_wrong.sql",
+                "-- about\nALTER TABLE a\n  DROP COLUMN b;",
+            ),
+        ];
+        let error = apply_files(&database, &mut connection, &files).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("0003_wrong.sql:2: "), "{error}");
+        let applied = apply_files(&database, &mut connection, &files[..1]).await;
+        assert_eq!(applied.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_ledger_of_before_is_not_guessed_at() {
+        let (database, mut connection) = migrated().await;
+        let before = "ALTER TABLE schema_migrations DROP COLUMN checksum";
+        connection.query_drop(before).await.unwrap();
+        let error = apply_files(&database, &mut connection, &[]).await;
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("delete the data folder and start again"),
+            "{error}"
         );
-        assert_eq!(
-            parse_name("0120_add_a_b.sql"),
-            Some((120, "add_a_b".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_schema_of_another_checkout_is_told() {
+        let (database, mut connection) = migrated().await;
+        let next = ("0002_next.sql", "CREATE TABLE a (id INT PRIMARY KEY);");
+        let applied = apply_files(&database, &mut connection, &[next]).await;
+        assert_eq!(applied.unwrap(), 1);
+        let error = apply_files(&database, &mut connection, &[]).await;
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("migration 0002 (next) was applied"),
+            "{error}"
         );
-        for wrong in [
-            "1_orders.sql",
-            "0001.sql",
-            "0001_.sql",
-            "0001_orders.txt",
-            "+001_a.sql",
-            ".keep",
-        ] {
-            assert_eq!(parse_name(wrong), None, "{wrong}");
-        }
     }
 
-    #[test]
-    fn each_file_is_applied_once() {
-        let applied = BTreeMap::from([(1, "x".to_owned())]);
-        let todo = pending(vec![migration(1), migration(2), migration(3)], applied).unwrap();
-        assert_eq!(todo, [migration(2), migration(3)]);
-    }
+    #[tokio::test]
+    async fn functions_read_and_write_the_same_ledger() {
+        let (database, mut connection) = migrated().await;
+        let environment = database.environment("health").unwrap();
+        let settings = Settings::read(|name| environment.get(name).cloned());
+        let pool = Database::new(settings.unwrap(), Arc::new(SystemClock));
+        let deadline = Deadline::after(Duration::from_secs(30));
+        let mut session = pool.session(deadline).await.unwrap();
 
-    #[test]
-    fn what_only_the_schema_knows_is_named() {
-        let applied = BTreeMap::from([(1, "x".to_owned()), (2, "later".to_owned())]);
-        let error = pending(vec![migration(1)], applied).unwrap_err();
-        assert!(error.to_string().contains("0002 (later)"), "{error}");
-    }
+        let migrations = Migrations::built_in().unwrap();
+        let first = migrations.get(1).unwrap();
+        let recorded = Ledger::read(&mut session).await.unwrap();
+        assert_eq!(recorded.has(first), Ok(true));
+        ledger::record(&mut session, first).await.unwrap();
+        assert_eq!(Ledger::read(&mut session).await, Ok(recorded));
 
-    #[test]
-    fn a_folder_with_the_same_number_twice_is_refused() {
-        let folder = std::env::temp_dir().join(format!("migrations-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        for name in ["0001_a.sql", "0001_b.sql"] {
-            std::fs::write(folder.join(name), "").unwrap();
-        }
-        assert!(matches!(read(&folder), Err(MigrationError::Twice(1))));
-        std::fs::remove_dir_all(folder).unwrap();
+        let other = "UPDATE schema_migrations SET checksum = REVERSE(checksum)";
+        connection.query_drop(other).await.unwrap();
+        let changed = ledger::record(&mut session, first).await;
+        assert!(
+            matches!(changed, Err(LedgerError::Changed { .. })),
+            "{changed:?}"
+        );
+
+        let forget = "DELETE FROM schema_migrations";
+        connection.query_drop(forget).await.unwrap();
+        ledger::record(&mut session, first).await.unwrap();
+        let recorded = Ledger::read(&mut session).await.unwrap();
+        assert_eq!(recorded.has(first), Ok(true));
+
+        let drop = "DROP TABLE schema_migrations";
+        connection.query_drop(drop).await.unwrap();
+        assert_eq!(Ledger::read(&mut session).await, Ok(Ledger::absent()));
     }
 }
