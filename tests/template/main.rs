@@ -11,6 +11,7 @@
 )]
 
 mod document;
+mod rules;
 mod supply_chain;
 
 use std::{
