@@ -25,7 +25,7 @@ fn changes(clauses: &str) -> Vec<Change> {
 
 /// What MySQL takes between the parentheses of CREATE TABLE, and behind them.
 const DEFINITIONS: &[&str] = &[
-    "(id INT NOT NULL AUTO_INCREMENT, a INT GENERATED ALWAYS AS (id + 1) STORED, b INT AS (id * 2) VIRTUAL, PRIMARY KEY (id)) \
+    "(id INT NOT NULL AUTO_INCREMENT, n INT, a INT GENERATED ALWAYS AS (n + 1) STORED, b INT AS (n * 2) VIRTUAL NOT NULL, PRIMARY KEY (id)) \
      ENGINE = InnoDB AUTO_INCREMENT = 5 ROW_FORMAT = DYNAMIC COMMENT = 'x'",
     "(id INT PRIMARY KEY, body TEXT, FULLTEXT KEY ft (body), p POINT NOT NULL SRID 4326, SPATIAL INDEX sp (p))",
     "(id INT PRIMARY KEY, a VARCHAR(10), KEY f ((LOWER(a))), KEY d (a DESC, id ASC), KEY e (a(5)) USING BTREE COMMENT 'x')",
@@ -57,7 +57,7 @@ fn definitions_are_understood() {
 #[test]
 fn a_column_has_what_the_rules_ask_for() {
     let definition = "(a INT, b INT NOT NULL, c INT NOT NULL DEFAULT 1, d INT NOT NULL AUTO_INCREMENT, \
-                      e INT NOT NULL AS (1), f TINYTEXT, g MEDIUMBLOB, h VARCHAR(9) COLLATE ascii_bin, \
+                      e INT AS (1) NOT NULL, f TINYTEXT, g MEDIUMBLOB, h VARCHAR(9) COLLATE ascii_bin, \
                       i ENUM ('x', 'y'), j SERIAL)";
     let columns = table(&format!("CREATE TABLE t {definition}"))
         .definition

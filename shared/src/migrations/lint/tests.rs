@@ -11,8 +11,10 @@ CREATE TABLE orders (
   total DECIMAL(14, 4) NULL,
   PRIMARY KEY (id),
   KEY by_customer (customer, id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 PARTITION BY HASH (id) PARTITIONS 4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 CREATE TABLE carts (code CHAR(8) NOT NULL, UNIQUE KEY by_code (code));
+CREATE TABLE logs (id INT, at DATE, PRIMARY KEY (id, at))
+  PARTITION BY RANGE COLUMNS (at) (PARTITION p0 VALUES LESS THAN ('2026-01-01'));
 CREATE VIEW totals AS SELECT id, total FROM orders;";
 
 fn lint_with(sql: &str, options: Options) -> Vec<Finding> {
@@ -216,13 +218,13 @@ const CASES: &[(Rule, &str, &str)] = &[
     ),
     (
         Rule::DropPartition,
-        "ALTER TABLE orders DROP PARTITION p0",
-        "ALTER TABLE orders ADD PARTITION (PARTITION p1 VALUES LESS THAN (9))",
+        "ALTER TABLE logs DROP PARTITION p0",
+        "ALTER TABLE logs ADD PARTITION (PARTITION p1 VALUES LESS THAN ('2027-01-01'))",
     ),
     (
         Rule::NotNullWithoutDefault,
         "ALTER TABLE orders ADD channel VARCHAR(9) NOT NULL",
-        "ALTER TABLE orders ADD channel VARCHAR(9) NOT NULL DEFAULT '', ADD a INT, ADD b INT NOT NULL AS (1)",
+        "ALTER TABLE orders ADD channel VARCHAR(9) NOT NULL DEFAULT '', ADD a INT, ADD b INT AS (1) NOT NULL",
     ),
     (
         Rule::NotNullWithoutDefault,
@@ -307,7 +309,7 @@ const CASES: &[(Rule, &str, &str)] = &[
     (
         Rule::View,
         "CREATE VIEW a AS SELECT * FROM orders AS o, missing JOIN carts",
-        "CREATE VIEW a AS WITH c AS (SELECT id FROM totals) SELECT * FROM orders AS o, c JOIN carts",
+        "CREATE VIEW a AS WITH c AS (SELECT id FROM totals) SELECT o.id FROM orders AS o, c JOIN carts",
     ),
     (
         Rule::View,
