@@ -172,6 +172,7 @@ impl Definition {
             not_null: serial,
             has_default: serial,
             long: is_long(&text),
+            data_type: text,
             charset: None,
             members: members(&column.data_type),
         };

@@ -107,6 +107,8 @@ pub(super) struct Definition {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) line: usize,
+    /// In capitals, as sqlparser writes it.
+    pub(super) data_type: String,
     pub(super) not_null: bool,
     /// A row that does not name it gets a value, also by AUTO_INCREMENT or an expression.
     pub(super) has_default: bool,

@@ -293,3 +293,104 @@ fn names_have_their_database() {
     assert_eq!(tables[1].database.as_deref(), Some("b"));
     assert_eq!(tables[1].name, "c");
 }
+
+/// Pieces of statements, whole and broken.
+const PIECES: &[&str] = &[
+    "CREATE",
+    "ALTER",
+    "DROP",
+    "RENAME",
+    "TABLE",
+    "INDEX",
+    "VIEW",
+    "TRIGGER",
+    "ADD",
+    "COLUMN",
+    "MODIFY",
+    "CHANGE",
+    "KEY",
+    "PRIMARY",
+    "UNIQUE",
+    "FOREIGN",
+    "REFERENCES",
+    "PARTITION",
+    "BY",
+    "RANGE",
+    "LIST",
+    "HASH",
+    "VALUES",
+    "LESS",
+    "THAN",
+    "IF",
+    "NOT",
+    "EXISTS",
+    "NULL",
+    "DEFAULT",
+    "ENGINE",
+    "CHARSET",
+    "CHARACTER",
+    "SET",
+    "COLLATE",
+    "CONVERT",
+    "TO",
+    "AFTER",
+    "FIRST",
+    "ON",
+    "USING",
+    "FROM",
+    "JOIN",
+    "AS",
+    "SELECT",
+    "LIKE",
+    "WITH",
+    "BEGIN",
+    "END",
+    "CASE",
+    "DELIMITER",
+    "INVISIBLE",
+    "t",
+    "a",
+    "`b c`",
+    "é",
+    "INT",
+    "VARCHAR(9)",
+    "ENUM ('x', 'y')",
+    "(",
+    ")",
+    ",",
+    ";",
+    "=",
+    ".",
+    "*",
+    "'",
+    "\"",
+    "`",
+    "--",
+    "-- allow x: y\n",
+    "/*",
+    "*/",
+    "/*!50100",
+    "#",
+    "\n",
+    "1",
+    "-1.5e",
+    "0x",
+    "@",
+    ":",
+    "\\",
+    "$$",
+];
+
+proptest::proptest! {
+    /// Whatever is in a file, every part of it ends up in a statement or between two, and can
+    /// be spoken about.
+    #[test]
+    fn nothing_is_too_odd(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40)) {
+        let sql = pieces.join(" ");
+        for statement in statement::split(&sql) {
+            proptest::prop_assert!(!statement.text().is_empty());
+            proptest::prop_assert!(sql.contains(statement.text()));
+            Ddl::read(&statement);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use super::{
     Linter, Rule,
     key::PRIMARY,
+    narrow,
     schema::{Table, same},
 };
 use crate::migrations::ddl::{Change, Clause, Column, Definition, Name};
@@ -154,6 +155,18 @@ impl Linter<'_> {
         if was_null && column.not_null && table.since != self.version {
             let what = format!("the column `{}` of `{name}` becomes NOT NULL", column.name);
             self.report(column.line, Rule::BecomesNotNull, what);
+        }
+        let lost = table
+            .column(old)
+            .and_then(|known| narrow::lost(known, &column));
+        if let Some(lost) = lost
+            && table.since != self.version
+        {
+            let what = format!(
+                "the column `{}` of `{name}` has no room for {lost}",
+                column.name
+            );
+            self.report(column.line, Rule::NarrowerColumn, what);
         }
         if !same(old, &column.name) {
             self.rename_column(table, name, old, &column.name, line);

@@ -7,6 +7,7 @@
 mod alter;
 mod create;
 mod key;
+mod narrow;
 mod rule;
 mod schema;
 

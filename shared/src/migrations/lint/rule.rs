@@ -132,6 +132,9 @@ rules! {
     BecomesNotNull, "becomes-not-null", Warning, true,
         "a column that was NULL and becomes NOT NULL",
         "the deployment fails at the first NULL: fill them all before";
+    NarrowerColumn, "narrower-column", Warning, true,
+        "a column whose new type holds less",
+        "the deployment fails at the first value that does not fit, or cuts it: look for such values before";
     Conditional, "conditional", Error, false,
         "IF EXISTS, IF NOT EXISTS, and OR REPLACE of a table",
         "leave it out: each migration runs once, on a schema that is known";

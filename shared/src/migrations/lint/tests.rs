@@ -237,6 +237,11 @@ const CASES: &[(Rule, &str, &str)] = &[
         "ALTER TABLE orders MODIFY customer VARCHAR(99) NOT NULL",
     ),
     (
+        Rule::NarrowerColumn,
+        "ALTER TABLE orders MODIFY customer VARCHAR(32) NOT NULL",
+        "ALTER TABLE orders MODIFY customer VARCHAR(65) NOT NULL",
+    ),
+    (
         Rule::Conditional,
         "CREATE TABLE IF NOT EXISTS a (id INT PRIMARY KEY)",
         "CREATE OR REPLACE VIEW totals AS SELECT id FROM orders",
