@@ -187,6 +187,11 @@ const CASES: &[(Rule, &str, &str)] = &[
         "ALTER TABLE carts ADD id INT NOT NULL DEFAULT 0, ADD PRIMARY KEY (id)",
     ),
     (
+        Rule::KeyReplaced,
+        "-- allow drop-column: the customer is enough\nALTER TABLE orders DROP id, ADD PRIMARY KEY (customer)",
+        "ALTER TABLE orders DROP PRIMARY KEY, ADD PRIMARY KEY (id, total)",
+    ),
+    (
         Rule::RenameColumn,
         "ALTER TABLE orders RENAME COLUMN note TO remark",
         "ALTER TABLE orders RENAME KEY by_customer TO of_customer",
