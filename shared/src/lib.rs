@@ -1,8 +1,8 @@
 //! What every function stands on: connections to the database that survive Lambda, the
-//! orders domain, the HTTP API, and logs.
+//! orders domain, the HTTP API, the schema's migrations, and logs.
 //!
-//! Modules know each other downward only: `api`, `orders` and `telemetry` may use `database`,
-//! which may use `credentials` and `config`; never the other way, and never sideways.
+//! Modules know each other downward only: `api`, `orders`, `migrations` and `telemetry` may use
+//! `database`, which may use `credentials` and `config`; never the other way, and never sideways.
 
 pub mod api;
 pub mod clock;

@@ -1,6 +1,6 @@
 //! `-- allow CODE: reason` on a line of its own before a statement.
 
-use super::Statement;
+use super::{Statement, lint::Rule};
 
 /// What a comment allows the statement after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,20 +12,24 @@ pub(super) struct Allowance {
     pub(super) reason: String,
 }
 
-/// The statement's allowances, also those that are wrong.
+/// The statement's allowances, also those that are wrong. A comment is one when it says `allow`
+/// and the code of a rule, or `allow` and another word with a colon.
 pub(super) fn of(statement: &Statement) -> Vec<Allowance> {
     let comments = statement.comments().iter();
     comments
         .filter_map(|comment| {
-            let rest = comment.text.strip_prefix("allow")?;
-            if !rest.starts_with([' ', ':']) {
-                return None;
-            }
-            let (code, reason) = rest.split_once(':').unwrap_or((rest, ""));
-            Some(Allowance {
+            let (allow, rest) = comment.text.split_once(char::is_whitespace)?;
+            let (code, reason) = match rest.split_once(':') {
+                Some((code, reason)) => (code.trim(), Some(reason.trim())),
+                None => (rest.trim(), None),
+            };
+            let known = Rule::ALL.iter().any(|rule| rule.code() == code);
+            let meant = known || reason.is_some() && !code.contains(char::is_whitespace);
+            let is_one = allow.eq_ignore_ascii_case("allow") && meant;
+            is_one.then(|| Allowance {
                 line: comment.line,
-                code: code.trim().to_owned(),
-                reason: reason.trim().to_owned(),
+                code: code.to_owned(),
+                reason: reason.unwrap_or_default().to_owned(),
             })
         })
         .collect()

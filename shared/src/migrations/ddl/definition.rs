@@ -186,7 +186,8 @@ impl Definition {
                 ColumnOption::PrimaryKey(_) => own_key = Some(KeyKind::Primary),
                 ColumnOption::Unique(_) => own_key = Some(KeyKind::Unique),
                 ColumnOption::ForeignKey(key) => {
-                    self.add_foreign_key(known.line, &key.foreign_table);
+                    let columns = vec![known.name.clone()];
+                    self.add_foreign_key(None, known.line, columns, &key.foreign_table);
                 }
                 ColumnOption::CharacterSet(charset) => {
                     known.charset = Some(last(charset).to_ascii_lowercase());
@@ -231,7 +232,10 @@ impl Definition {
             TableConstraint::ForeignKey(key) => {
                 let place = key.name.as_ref().or(key.columns.first());
                 let line = place.map_or(0, |ident| line(ident.span));
-                return self.add_foreign_key(line, &key.foreign_table);
+                let name = key.index_name.as_ref().or(key.name.as_ref());
+                let name = name.map(|name| name.value.clone());
+                let columns = key.columns.iter().map(|column| column.value.clone());
+                return self.add_foreign_key(name, line, columns.collect(), &key.foreign_table);
             }
             _ => return,
         };
@@ -245,16 +249,30 @@ impl Definition {
         });
     }
 
-    fn add_foreign_key(&mut self, line: usize, table: &ObjectName) {
+    fn add_foreign_key(
+        &mut self,
+        name: Option<String>,
+        line: usize,
+        columns: Vec<String>,
+        table: &ObjectName,
+    ) {
         let parts: Vec<String> = parts(table);
-        let (name, database) = match parts.as_slice() {
-            [.., database, name] => (name.clone(), Some(database.clone())),
-            [name] => (name.clone(), None),
+        let table = match parts.as_slice() {
+            [.., database, name] => Name {
+                database: Some(database.clone()),
+                name: name.clone(),
+            },
+            [name] => Name {
+                database: None,
+                name: name.clone(),
+            },
             [] => return,
         };
         self.foreign_keys.push(ForeignKey {
+            name,
             line,
-            table: Name { database, name },
+            columns,
+            table,
         });
     }
 }

@@ -146,7 +146,9 @@ pub(super) enum KeyPart {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ForeignKey {
+    pub(super) name: Option<String>,
     pub(super) line: usize,
+    pub(super) columns: Vec<String>,
     pub(super) table: Name,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Linter, Rule,
-    key::PRIMARY,
+    key::{PRIMARY, index_foreign_keys},
     narrow,
     schema::{Table, same},
 };
@@ -16,13 +16,12 @@ impl Linter<'_> {
             Some(table) => table.clone(),
             None => {
                 self.no_such_table("table", name);
-                // The other rules hold for it all the same.
+                // The other rules hold for it all the same, and once is enough to say so.
                 let mut table = Table::new(self.version);
                 table.doubtful = true;
                 table
             }
         };
-        let known = self.schema.table(name).is_some();
         let mut new = old.clone();
         let mut renamed = None;
         // The server takes the clauses together: what is dropped makes room for what is added,
@@ -42,14 +41,13 @@ impl Linter<'_> {
             for key in definition.keys {
                 self.add_key(&mut new, name, key);
             }
+            index_foreign_keys(&mut new, definition.foreign_keys);
         }
         self.has_row_key(&new, name);
         if old.since != self.version {
             self.shares_row_key(&old, &new, name);
         }
-        if known {
-            self.schema.put_table(name.to_owned(), new);
-        }
+        self.schema.put_table(name.to_owned(), new);
         if let Some((line, to)) = renamed {
             let from = Name {
                 database: None,

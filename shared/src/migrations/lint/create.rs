@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Linter, Rule, schema::Table};
+use super::{Linter, Rule, key::index_foreign_keys, schema::Table};
 use crate::migrations::ddl::{
     Column, Definition, ForeignKey, NewTable, NewView, Options, Partitions,
 };
@@ -41,6 +41,7 @@ impl Linter<'_> {
         for key in new.definition.keys {
             self.add_key(&mut table, &name, key);
         }
+        index_foreign_keys(&mut table, new.definition.foreign_keys);
         self.has_row_key(&table, &name);
         self.schema.put_table(name, table);
     }
@@ -103,7 +104,7 @@ impl Linter<'_> {
 
     /// `new` is a table that is being created, which may refer to itself.
     fn foreign_keys(&mut self, keys: &[ForeignKey], new: Option<&str>) {
-        for ForeignKey { line, table } in keys {
+        for ForeignKey { line, table, .. } in keys {
             let name = &table.name;
             if !self.options.foreign_keys {
                 let what = format!("a foreign key to `{name}`");

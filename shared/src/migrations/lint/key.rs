@@ -2,9 +2,9 @@
 
 use super::{
     Linter, Rule,
-    schema::{Table, part_column, same},
+    schema::{NamedKey, Table, part_column, same},
 };
-use crate::migrations::ddl::{Key, KeyKind, KeyPart};
+use crate::migrations::ddl::{ForeignKey, Key, KeyKind, KeyPart};
 
 /// The name that the server gives the primary key.
 pub(super) const PRIMARY: &str = "PRIMARY";
@@ -86,6 +86,33 @@ impl Linter<'_> {
                 "no unique key of `{name}` is over columns that are there before and after"
             );
             self.report(self.line, Rule::KeyReplaced, what);
+        }
+    }
+}
+
+/// A foreign key gets an index, named like it, where none begins with its columns.
+pub(super) fn index_foreign_keys(table: &mut Table, keys: Vec<ForeignKey>) {
+    for ForeignKey {
+        name,
+        line,
+        columns,
+        ..
+    } in keys
+    {
+        let parts: Vec<KeyPart> = columns.into_iter().map(KeyPart::Column).collect();
+        let begins = |known: &NamedKey| {
+            let first = known.parts.get(..parts.len());
+            first.is_some_and(|first| same_parts(first, &parts))
+        };
+        if !table.keys().iter().any(begins) {
+            let kind = KeyKind::Plain;
+            let key = Key {
+                name,
+                line,
+                kind,
+                parts,
+            };
+            table.add_key(key_name(table, &key), key);
         }
     }
 }

@@ -141,31 +141,31 @@ rules! {
     CopiedTable, "copied-table", Error, false,
         "CREATE TABLE … LIKE and CREATE TABLE … SELECT",
         "write out the columns and keys";
-    TableExists, "table-exists", Error, false,
+    TableExists, "table-exists", Error, true,
         "a table or a view that an earlier statement has created",
         "choose another name, or alter the one that is there";
-    NoSuchTable, "no-such-table", Error, false,
+    NoSuchTable, "no-such-table", Error, true,
         "a table or a view that no earlier statement has created",
         "correct the name, or create it before";
-    ColumnExists, "column-exists", Error, false,
+    ColumnExists, "column-exists", Error, true,
         "a column that the table has already",
         "choose another name, or modify the one that is there";
-    NoSuchColumn, "no-such-column", Error, false,
+    NoSuchColumn, "no-such-column", Error, true,
         "a column that the table does not have",
         "correct the name, or add it before";
-    IndexExists, "index-exists", Error, false,
+    IndexExists, "index-exists", Error, true,
         "an index that the table has already, by its name",
         "leave it out, or choose another name";
     DuplicateIndex, "duplicate-index", Warning, true,
         "an index over the same columns as another one",
         "leave it out: each index costs at every write";
-    NoSuchIndex, "no-such-index", Error, false,
+    NoSuchIndex, "no-such-index", Error, true,
         "an index that the table does not have",
         "correct the name";
     DuplicateValue, "duplicate-value", Error, false,
         "an ENUM or a SET that names a value twice",
         "name it once";
-    View, "view", Error, false,
+    View, "view", Error, true,
         "a view of a table that is not there, or with JSON_TABLE",
         "change or drop the view first";
     OtherDatabase, "other-database", Error, false,
