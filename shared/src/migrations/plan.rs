@@ -40,9 +40,12 @@ pub struct PlannedMigration {
 pub struct PlannedTable {
     /// From before the first of the migrations to after the last.
     pub change: TableChange,
-    /// All of its rows may go: it is dropped, or partitions of it are, and a migration allows it.
+    /// All of its rows may go: it is dropped, and a migration allows it.
     #[serde(default)]
     pub may_lose_rows: bool,
+    /// The rows of some partitions may go, in the same way.
+    #[serde(default)]
+    pub may_lose_partitions: bool,
     /// The columns that are dropped, in lower case, for which a migration allows it.
     #[serde(default)]
     pub may_lose_columns: BTreeSet<String>,
@@ -223,17 +226,21 @@ impl Plan {
                 }
                 Ddl::AlterTable { clauses, .. } => {
                     for clause in clauses {
-                        if let Change::DropColumn(column) = clause.change
-                            && !planned.may_lose(&column)
-                        {
-                            return Err(Deviation::DroppedColumn { table, column });
+                        match clause.change {
+                            Change::DropColumn(column) if !planned.may_lose(&column) => {
+                                return Err(Deviation::DroppedColumn { table, column });
+                            }
+                            Change::DropPartitions if !planned.may_lose_partitions => {
+                                return Err(Deviation::DroppedData { table });
+                            }
+                            _ => {}
                         }
                     }
                 }
                 _ => {}
             }
         }
-        if can_drop_data && !planned.may_lose_rows && planned.may_lose_columns.is_empty() {
+        if can_drop_data && !planned.may_lose_anything() {
             return Err(Deviation::DroppedData { table });
         }
         Ok(())
@@ -285,7 +292,7 @@ impl Plan {
                 planned.may_lose_columns.insert(column.to_lowercase());
             }
             Change::DropPartitions if allowance::has(statement, Rule::DropPartition.code()) => {
-                planned.may_lose_rows = true;
+                planned.may_lose_partitions = true;
             }
             Change::RenameTable(new) => {
                 self.drop(table.to_owned(), false);
@@ -327,13 +334,18 @@ impl PlannedTable {
         Self {
             change,
             may_lose_rows: false,
+            may_lose_partitions: false,
             may_lose_columns: BTreeSet::new(),
         }
     }
 
+    fn may_lose_anything(&self) -> bool {
+        self.may_lose_rows || self.may_lose_partitions || !self.may_lose_columns.is_empty()
+    }
+
+    /// A table that was dropped and created anew may have lost any.
     fn may_lose(&self, column: &str) -> bool {
-        self.may_lose_rows && self.change == TableChange::Altered
-            || self.may_lose_columns.contains(&column.to_lowercase())
+        self.may_lose_rows || self.may_lose_columns.contains(&column.to_lowercase())
     }
 }
 

@@ -183,3 +183,35 @@ fn an_allowance_without_a_reason_allows_nothing() {
     let plan = plan("-- allow drop-table\nDROP TABLE orders");
     assert!(plan.check("orders", "DROP TABLE orders", true).is_err());
 }
+
+#[test]
+fn partitions_are_dropped_only_where_a_migration_allows_it() {
+    let drop = "ALTER TABLE `orders` DROP PARTITION `p0`";
+    let table = "orders".to_owned();
+    let silent = plan("ALTER TABLE orders DROP PARTITION p0");
+    assert_eq!(
+        silent.check("orders", drop, false),
+        Err(Deviation::DroppedData {
+            table: table.clone()
+        })
+    );
+    let allowed = plan("-- allow drop-partition: archived\nALTER TABLE orders DROP PARTITION p0");
+    assert_eq!(allowed.check("orders", drop, true), Ok(()));
+    let column = "note".to_owned();
+    assert_eq!(
+        allowed.check("orders", "ALTER TABLE orders DROP COLUMN note", true),
+        Err(Deviation::DroppedColumn { table, column })
+    );
+}
+
+#[test]
+fn a_table_that_is_created_anew_may_have_lost_any_column() {
+    let anew = "-- allow drop-table: begun anew\nDROP TABLE orders;\n\
+                CREATE TABLE orders (id INT PRIMARY KEY);";
+    let plan = plan(anew);
+    assert_eq!(changes(&plan), [("orders", TableChange::Altered)]);
+    assert_eq!(
+        plan.check("orders", "ALTER TABLE orders DROP COLUMN note", true),
+        Ok(())
+    );
+}
