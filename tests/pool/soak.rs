@@ -2,28 +2,28 @@
 //! during them, held against a model of what must be in the database.
 //!
 //! `SOAK_INVOCATIONS` says how many, `SOAK_SEED` which. The functions are frozen whenever they
-//! have nothing to do, as Lambda does it.
+//! have nothing to do, as Lambda does it; the server is the test's own.
 
+mod calls;
 mod faults;
 mod model;
 mod needs;
+mod tally;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
-use serde_json::{Value, json};
 use stack::event::Event;
 use stack::function::{Answer, Function};
-use stack::proxy::{At, Fault, Proxy, Reception};
-use stack::{FreshDatabase, Stack};
-use uuid::Uuid;
+use stack::proxy::{Fault, Hold, Proxy, Reception};
+use stack::{FreshDatabase, PrivateServer, Stack};
 
-use faults::{BETWEEN, Between, secret};
-use model::{Model, Order, ask, expected, without_update_time};
+use faults::{Between, Deed, Trouble, admin, secret};
+use model::Model;
 use needs::Needs;
+use tally::Tally;
 
 /// What runs where nothing else is said.
 const INVOCATIONS: usize = 500;
@@ -35,9 +35,6 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// An idle connection is pinged after this.
 const PING_AFTER: Duration = Duration::from_millis(50);
 
-/// The most orders on a page that is asked for.
-const PAGE: usize = 10;
-
 /// What is asked of which function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Call {
@@ -45,6 +42,32 @@ enum Call {
     Get,
     List,
     Update,
+}
+
+impl Call {
+    const ALL: [Self; 4] = [Self::Create, Self::Get, Self::List, Self::Update];
+
+    fn function(self) -> &'static str {
+        match self {
+            Self::Create => "create-order",
+            Self::Get => "get-order",
+            Self::List => "list-orders",
+            Self::Update => "update-order",
+        }
+    }
+
+    /// The round trips of a call on a warm connection.
+    fn flights(self) -> usize {
+        match self {
+            Self::Create => 4,
+            Self::Get | Self::List => 1,
+            Self::Update => 2,
+        }
+    }
+
+    fn is_write(self) -> bool {
+        matches!(self, Self::Create | Self::Update)
+    }
 }
 
 #[tokio::test]
@@ -65,10 +88,13 @@ async fn nothing_is_wrong_lost_or_doubled_whatever_happens() {
     let after = soak.needs().await;
 
     println!(
-        "{:#?}\nafter {warm}: {before:?}\nat the end: {after:?}",
+        "{:?}\nafter {warm}: {before:?}\nat the end: {after:?}",
         soak.tally
     );
     soak.verify().await;
+    if invocations >= INVOCATIONS {
+        soak.tally.assert_complete();
+    }
     for (before, after) in before.iter().zip(&after) {
         assert!(after.files <= before.files + FILES, "{before:?} {after:?}");
         assert!(
@@ -97,36 +123,33 @@ struct Worker {
     warm: bool,
 }
 
+/// Fields are dropped in their order: the server last.
 struct Soak {
     random: Rng,
     model: Model,
     customers: Vec<String>,
     workers: BTreeMap<Call, Worker>,
     proxy: Proxy,
-    database: FreshDatabase,
-    stack: Stack,
     secret_id: String,
     admin: Conn,
     invocations: usize,
-    /// How often there was what answer.
-    tally: BTreeMap<String, usize>,
+    tally: Tally,
+    database: FreshDatabase,
+    server: PrivateServer,
 }
 
 impl Soak {
     async fn start(seed: u64) -> Self {
-        let stack = Stack::from_env().unwrap();
+        let server = PrivateServer::start(&Stack::from_env().unwrap()).await;
+        let server = server.unwrap();
+        let stack = server.stack();
         let database = stack.fresh_database().await.unwrap();
         let proxy = Proxy::start(stack.server()).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();
         let mut workers = BTreeMap::new();
-        for (call, name) in [
-            (Call::Create, "create-order"),
-            (Call::Get, "get-order"),
-            (Call::List, "list-orders"),
-            (Call::Update, "update-order"),
-        ] {
-            let setup = Function::of(&stack, &database, name)
+        for call in Call::ALL {
+            let setup = Function::of(stack, &database, call.function())
                 .unwrap()
                 .timeout(TIMEOUT)
                 .env("DATABASE_SECRET_ID", &secret_id)
@@ -139,11 +162,6 @@ impl Soak {
             let warm = false;
             workers.insert(call, Worker { function, warm });
         }
-        let mut admin = stack.admin().await.unwrap();
-        let schema = format!("USE `{}`", database.name());
-        admin.query_drop(schema).await.unwrap();
-        let patience = "SET SESSION lock_wait_timeout = 20";
-        admin.query_drop(patience).await.unwrap();
         let mut random = Rng::with_seed(seed);
         Self {
             model: Model::default(),
@@ -151,206 +169,73 @@ impl Soak {
             random,
             workers,
             proxy,
-            database,
-            stack,
             secret_id,
-            admin,
+            admin: admin(&server, &database).await,
             invocations: 0,
-            tally: BTreeMap::new(),
+            tally: Tally::default(),
+            database,
+            server,
         }
     }
 
     /// A call, most often with a fault, and its repetition by the client where one is needed.
     async fn step(&mut self) {
-        let between = self.random.u8(..4) == 0;
-        let between = between.then(|| BETWEEN[self.random.usize(..BETWEEN.len())]);
-        if self.random.u8(..3) == 0 {
-            let faults = [Fault::Reset, Fault::Close, Fault::Swallow];
-            let fault = faults[self.random.usize(..faults.len())];
-            let at = match self.random.u8(..3) {
-                0 => At::BeforeServer,
-                1 => At::Answer(0),
-                _ => At::Answer(self.random.usize(1..200)),
-            };
-            // Where no call gets so far, it waits for the next.
-            self.proxy.ambush(self.random.usize(1..=5), at, fault);
+        let kind = self.random.u8(..10);
+        let call = match kind {
+            0..=2 => Call::Get,
+            3..=4 => Call::List,
+            5..=6 => Call::Update,
+            _ => Call::Create,
+        };
+        let trouble = Trouble::choose(&mut self.random, call);
+        if trouble.wants_warmth() {
+            self.ask(kind, Trouble::default()).await;
         }
-        let open: Vec<usize> = (0..self.model.orders.len())
-            .filter(|order| self.model.orders[*order].next_status().is_some())
-            .collect();
-        match self.random.u8(..10) {
-            0..=2 => self.get(between).await,
-            3..=4 => self.list(between).await,
-            5..=6 if !open.is_empty() => {
-                let order = open[self.random.usize(..open.len())];
-                self.update(order, between).await;
-            }
-            7 => self.replay(between).await,
-            _ => self.create(between).await,
-        }
+        self.ask(kind, trouble).await;
     }
 
-    async fn create(&mut self, between: Option<Between>) {
-        let customer = self.customers[self.random.usize(..self.customers.len())].clone();
-        let asked = ask(&customer, &mut self.random);
-        let key = format!("key-{}", self.random.u128(..));
-        let event = create(&key, &asked);
-        let mut answer = self.invoke(Call::Create, &event, between).await;
-        let done = self.placed(&customer, &key).await;
-        assert!(done.len() <= 1, "{done:?} for one key");
-        match answer.status {
-            201 => assert_eq!(done.len(), 1, "{answer:#?}"),
-            503 => assert!(done.is_empty(), "{answer:#?}"),
-            _ => {}
+    async fn ask(&mut self, kind: u8, trouble: Trouble) {
+        match kind {
+            0..=2 => self.get(trouble).await,
+            3..=4 => self.list(trouble).await,
+            5..=6 => self.update(trouble).await,
+            7 => self.replay(trouble).await,
+            _ => self.create(trouble).await,
         }
-        if answer.status != 201 {
-            answer = self.repeat(Call::Create, &event).await;
-            let replayed = (done.len() == 1).then_some("true");
-            assert_eq!(answer.header("idempotent-replayed"), replayed);
-        }
-        assert_eq!(answer.status, 201, "{answer:#?}");
-        let placed = self.placed(&customer, &key).await;
-        let mut body = without_update_time(answer.body.clone());
-        body.as_object_mut().unwrap().remove("created_at");
-        let id = body.as_object_mut().unwrap().remove("id").unwrap();
-        assert_eq!(body, expected(&asked));
-        let id: Uuid = id.as_str().unwrap().parse().unwrap();
-        assert_eq!(placed, [id]);
-        assert!(done.is_empty() || done == placed);
-        self.model.orders.push(Order {
-            id,
-            customer,
-            key,
-            asked,
-            placed: answer.body,
-            status: "pending",
-            version: 1,
-        });
-    }
-
-    /// An earlier request again, by a client that has not heard of the answer.
-    async fn replay(&mut self, between: Option<Between>) {
-        if self.model.orders.is_empty() {
-            return self.create(between).await;
-        }
-        let order = self.random.usize(..self.model.orders.len());
-        let Order { key, asked, .. } = &self.model.orders[order];
-        let event = create(key, asked);
-        let mut answer = self.invoke(Call::Create, &event, between).await;
-        if answer.status != 201 {
-            answer = self.repeat(Call::Create, &event).await;
-        }
-        assert_eq!(answer.status, 201, "{answer:#?}");
-        assert_eq!(answer.header("idempotent-replayed"), Some("true"));
-        assert_eq!(answer.body, self.model.orders[order].placed);
-    }
-
-    async fn get(&mut self, between: Option<Between>) {
-        let known = self.model.orders.len();
-        // One more than there are: what nobody has placed.
-        let order = self.random.usize(..=known);
-        let id = self.model.orders.get(order).map(|order| order.id);
-        let event = Event::get(format!("/orders/{}", id.unwrap_or_else(Uuid::now_v7)));
-        let answer = self.read(Call::Get, &event, between).await;
-        match self.model.orders.get(order) {
-            None => assert_eq!(answer.status, 404, "{answer:#?}"),
-            Some(order) => {
-                assert_eq!(answer.status, 200, "{answer:#?}");
-                assert_eq!(without_update_time(answer.body), order.body());
-            }
-        }
-    }
-
-    async fn list(&mut self, between: Option<Between>) {
-        let customer = self.customers[self.random.usize(..self.customers.len())].clone();
-        let event = Event::get(format!("/customers/{customer}/orders?limit={PAGE}"));
-        let answer = self.read(Call::List, &event, between).await;
-        assert_eq!(answer.status, 200, "{answer:#?}");
-        let orders = answer.body["orders"].as_array().unwrap().iter().cloned();
-        let orders: Vec<Value> = orders.map(without_update_time).collect();
-        assert_eq!(orders, self.model.newest(&customer, PAGE));
-    }
-
-    async fn update(&mut self, order: usize, between: Option<Between>) {
-        let Order { id, version, .. } = self.model.orders[order];
-        let status = self.model.orders[order].next_status().unwrap();
-        let event = Event::patch(format!("/orders/{id}"))
-            .header("if-match", format!("\"{version}\""))
-            .json(&json!({ "status": status }));
-        let mut answer = self.invoke(Call::Update, &event, between).await;
-        let found = self.version(id).await;
-        match answer.status {
-            200 => assert_eq!(found, version + 1, "{answer:#?}"),
-            503 => assert_eq!(found, version, "{answer:#?}"),
-            _ => assert!([version, version + 1].contains(&found), "{answer:#?}"),
-        }
-        if found == version {
-            answer = self.repeat(Call::Update, &event).await;
-            assert_eq!(self.version(id).await, version + 1);
-        }
-        let order = &mut self.model.orders[order];
-        (order.status, order.version) = (status, version + 1);
-        if answer.status == 200 {
-            assert_eq!(without_update_time(answer.body), order.body());
-        }
-    }
-
-    /// A read, which the client repeats when it must.
-    async fn read(&mut self, call: Call, event: &Event, between: Option<Between>) -> Answer {
-        let answer = self.invoke(call, event, between).await;
-        if answer.status == 503 {
-            return self.repeat(call, event).await;
-        }
-        answer
-    }
-
-    /// The same again, with no fault in the way.
-    async fn repeat(&mut self, call: Call, event: &Event) -> Answer {
-        assert!(!self.proxy.is_ambush_laid());
-        self.invoke(call, event, None).await
     }
 
     /// One invocation. It fails in the way that is promised, and only where a fault during the
     /// invocation excuses it.
-    async fn invoke(&mut self, call: Call, event: &Event, between: Option<Between>) -> Answer {
+    async fn invoke(&mut self, call: Call, event: &Event, trouble: Trouble) -> Answer {
         self.invocations += 1;
-        if let Some(between) = between {
+        if let Some(between) = trouble.between {
             self.befall(between).await;
         }
-        let endangered = self.proxy.is_ambush_laid();
-        let worker = &self.workers[&call];
+        let hold = trouble.during.and_then(|during| during.lay(&self.proxy));
+        let warm = self.workers[&call].warm;
         let started = Instant::now();
-        // The first poll of `invoke` hands the event to the Runtime API.
-        let (answer, ()) = tokio::join!(worker.function.invoke(event.clone()), async {
-            worker.function.thaw().unwrap();
-            if between == Some(Between::Refuse) {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                self.proxy.receive(Reception::Relay).await.unwrap();
-            }
-        });
+        let answer = self.thaw_with(call, event, trouble, hold).await;
         let took = started.elapsed();
-        let answer = answer.unwrap();
-        worker.function.freeze().unwrap();
-        let struck = endangered && !self.proxy.is_ambush_laid();
+        self.workers[&call].function.freeze().unwrap();
+        let struck = trouble.during.is_some() && !self.proxy.lift_ambush();
         let case = format!(
-            "invocation {}: {call:?} after {between:?}, struck {struck}: {answer:#?}",
+            "invocation {}: {call:?}, {trouble:?}, struck {struck}, warm {warm}: {answer:#?}",
             self.invocations
         );
         assert!(took < TIMEOUT, "{took:?} for {case}");
-        let write = matches!(call, Call::Create | Call::Update);
+        let outage = trouble.during.map(|during| during.deed) == Some(Deed::Outage);
         match (answer.status, answer.body["type"].as_str()) {
             (200 | 201, None) => {}
             (404, Some("/problems/not-found")) if call == Call::Get => {}
-            (503, _) if struck && (write || !worker.warm) => {
+            (503, _) if struck && (call.is_write() || !warm || outage) => {
                 assert!(answer.header("retry-after").is_some(), "{case}");
             }
-            (500, Some("/problems/outcome-unknown")) if struck && write => {}
+            (500, Some("/problems/outcome-unknown")) if struck && call.is_write() => {}
             _ => panic!("{case}"),
         }
-        let fault = between.map_or_else(|| "nothing".to_owned(), |fault| format!("{fault:?}"));
-        let during = if struck { "and a fault" } else { "alone" };
-        let outcome = format!("{call:?} after {fault} {during}: {}", answer.status);
-        *self.tally.entry(outcome).or_default() += 1;
+        let met = trouble.during.filter(|_| struck);
+        self.tally
+            .count(call, trouble.between, met, warm, answer.status);
         if self.invocations.is_multiple_of(1000) {
             println!("{} invocations", self.invocations);
         }
@@ -358,7 +243,7 @@ impl Soak {
         if let Some(worker) = self.workers.get_mut(&call) {
             worker.warm = !struck;
         }
-        if struck || between == Some(Between::Swallow) {
+        if struck || trouble.between == Some(Between::Swallow) {
             // What was swallowed comes to the server's notice only now.
             self.strike(Fault::Reset).await;
             self.wait_until_no_transaction_is_open().await;
@@ -366,69 +251,55 @@ impl Soak {
         answer
     }
 
-    /// The orders that were placed with a key.
-    async fn placed(&mut self, customer: &str, key: &str) -> Vec<Uuid> {
-        let query =
-            "SELECT id FROM orders WHERE customer_id = ? AND idempotency_key = UNHEX(SHA2(?, 256))";
-        let ids: Vec<[u8; 16]> = self.admin.exec(query, (customer, key)).await.unwrap();
-        ids.into_iter().map(Uuid::from_bytes).collect()
-    }
-
-    async fn version(&mut self, id: Uuid) -> u32 {
-        let query = "SELECT version FROM orders WHERE id = ?";
-        let version = self.admin.exec_first(query, (id.as_bytes(),)).await;
-        version.unwrap().unwrap()
+    /// Lets a frozen function go on with an event. What lasts ends meanwhile.
+    async fn thaw_with(
+        &mut self,
+        call: Call,
+        event: &Event,
+        trouble: Trouble,
+        hold: Option<Hold>,
+    ) -> Answer {
+        let worker = &self.workers[&call];
+        let lasting = trouble.between.filter(|between| between.lasts());
+        let meanwhile = async {
+            worker.function.thaw().unwrap();
+            if let Some(between) = lasting {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                between.end(&self.proxy, &mut self.admin).await;
+            }
+            if let (Some(during), Some(hold)) = (trouble.during, hold) {
+                let strike = during.strike(hold, &self.proxy, &self.database, &mut self.admin);
+                strike.await;
+            }
+        };
+        let invocation = worker.function.invoke(event.clone());
+        tokio::pin!(invocation);
+        // The first poll of the invocation hands the event to the Runtime API.
+        let answer = tokio::select! {
+            biased;
+            answer = &mut invocation => Some(answer),
+            () = meanwhile => None,
+        };
+        let answer = match answer {
+            Some(answer) => answer,
+            None => invocation.await,
+        };
+        if let Some(between) = lasting {
+            between.end(&self.proxy, &mut self.admin).await;
+        }
+        self.proxy.receive(Reception::Relay).await.unwrap();
+        answer.unwrap()
     }
 
     /// What each function needs when it has just answered, and nothing is in the way.
     async fn needs(&mut self) -> Vec<Needs> {
         self.strike(Fault::Reset).await;
-        // Meets an ambush that is still laid.
-        while self.proxy.is_ambush_laid() {
-            self.get(None).await;
+        for kind in [0, 3, 9, 5] {
+            self.ask(kind, Trouble::default()).await;
         }
-        self.get(None).await;
-        self.list(None).await;
-        self.create(None).await;
-        let newest = self.model.orders.len() - 1;
-        self.update(newest, None).await;
         let functions = self.workers.values().map(|worker| &worker.function);
         functions
             .filter_map(|function| Needs::of(function.pid()))
             .collect()
     }
-
-    /// Asserts that the database holds what the model says and nothing else.
-    async fn verify(&mut self) {
-        self.strike(Fault::Reset).await;
-        self.wait_until_no_transaction_is_open().await;
-        assert!(self.proxy.counts().peak <= self.workers.len());
-        let query = "SELECT id, customer_id, status, version, \
-                     (SELECT COUNT(*) FROM order_items WHERE order_id = id) FROM orders";
-        let found: Vec<([u8; 16], String, String, u32, usize)> =
-            self.admin.query(query).await.unwrap();
-        let found: BTreeSet<_> = found.into_iter().collect();
-        let known = self.model.orders.iter().map(|order| {
-            let items = order.asked["items"].as_array().unwrap().len();
-            let (customer, status) = (order.customer.clone(), order.status.to_owned());
-            (
-                order.id.into_bytes(),
-                customer,
-                status,
-                order.version,
-                items,
-            )
-        });
-        assert_eq!(found, known.collect());
-        let query =
-            "SELECT COUNT(*) FROM order_items WHERE order_id NOT IN (SELECT id FROM orders)";
-        let stray: Option<u64> = self.admin.query_first(query).await.unwrap();
-        assert_eq!(stray, Some(0));
-    }
-}
-
-fn create(key: &str, asked: &Value) -> Event {
-    Event::post("/orders")
-        .header("idempotency-key", key)
-        .json(asked)
 }

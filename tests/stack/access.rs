@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mysql_async::{Conn, OptsBuilder, SslOpts};
 use serde::{Deserialize, Serialize};
+
+use crate::server::ServerProgram;
 
 /// The region of everything local.
 pub const REGION: &str = "us-east-1";
@@ -25,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where the parts of the stack are.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Access {
+    /// The stack's folder.
+    pub folder: PathBuf,
+    /// The program of the database server.
+    pub server_program: ServerProgram,
     /// The database server.
     pub server: SocketAddr,
     /// The certificate of the authority that signed the server's.
@@ -48,6 +54,30 @@ pub enum ConnectError {
     Silent,
 }
 
+/// A connection over TLS to a server whose certificate the authority in `ca_file` has signed, to
+/// no schema when none is given.
+pub async fn connect(
+    server: SocketAddr,
+    ca_file: &Path,
+    user: &str,
+    password: &str,
+    schema: Option<&str>,
+) -> Result<Conn, ConnectError> {
+    let tls = SslOpts::default()
+        .with_root_certs(vec![ca_file.to_owned().into()])
+        .with_disable_built_in_roots(true);
+    let options = OptsBuilder::default()
+        .ip_or_hostname(server.ip().to_string())
+        .tcp_port(server.port())
+        .user(Some(user))
+        .pass(Some(password))
+        .db_name(schema)
+        .prefer_socket(false)
+        .ssl_opts(tls);
+    let connection = tokio::time::timeout(PATIENCE, Conn::new(options)).await;
+    Ok(connection.map_err(|_| ConnectError::Silent)??)
+}
+
 impl Access {
     /// A connection over TLS, to no schema when none is given.
     pub async fn connect(
@@ -56,19 +86,7 @@ impl Access {
         password: &str,
         schema: Option<&str>,
     ) -> Result<Conn, ConnectError> {
-        let tls = SslOpts::default()
-            .with_root_certs(vec![self.ca_file.clone().into()])
-            .with_disable_built_in_roots(true);
-        let options = OptsBuilder::default()
-            .ip_or_hostname(self.server.ip().to_string())
-            .tcp_port(self.server.port())
-            .user(Some(user))
-            .pass(Some(password))
-            .db_name(schema)
-            .prefer_socket(false)
-            .ssl_opts(tls);
-        let connection = tokio::time::timeout(PATIENCE, Conn::new(options)).await;
-        Ok(connection.map_err(|_| ConnectError::Silent)??)
+        connect(self.server, &self.ca_file, user, password, schema).await
     }
 
     /// A connection as the administrator.

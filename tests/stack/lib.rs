@@ -41,6 +41,7 @@ mod watch;
 use std::path::Path;
 
 pub use running::{FreshDatabase, Stack, StackError};
+pub use server::PrivateServer;
 pub use template::{Function, Route, Template, TemplateError, Value};
 
 /// The top of this checkout.

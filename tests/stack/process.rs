@@ -126,6 +126,8 @@ pub fn free_port() -> Result<u16, ProcessError> {
 /// Every program that was started and not yet stopped.
 pub struct Processes {
     mark: Mark,
+    /// What their names begin with among those of the whole stack.
+    prefix: String,
     logs: PathBuf,
     started: Mutex<Vec<Program>>,
 }
@@ -137,9 +139,19 @@ impl Processes {
         file::create_folder(&logs)?;
         Ok(Self {
             mark: Mark::of_stack(folder),
+            prefix: String::new(),
             logs,
             started: Mutex::default(),
         })
+    }
+
+    /// For a part of the stack in `stack` that comes and goes while it runs. The part's `name` and
+    /// `folder` are its own.
+    pub fn of_part(stack: &Path, name: &str, folder: &Path) -> Result<Self, FileError> {
+        let mut processes = Self::new(folder)?;
+        processes.mark = Mark::of_stack(stack);
+        processes.prefix = format!("{name}-");
+        Ok(processes)
     }
 
     /// Where the output of the program of this name goes.
@@ -192,6 +204,13 @@ impl Processes {
         }
     }
 
+    /// The last resort, after a panic or when nobody wants to wait: kills what was not stopped.
+    pub fn kill_all(&self) {
+        for id in self.lock().iter().flat_map(Program::processes) {
+            let _ = kill(id, Signal::SIGKILL);
+        }
+    }
+
     /// Stops what an earlier run in the same folder has left behind, and names it.
     pub async fn stop_leftovers(&self) -> Vec<String> {
         let mut names: Vec<_> = self
@@ -214,13 +233,13 @@ impl Processes {
     }
 
     /// Stops a program with all that it has started.
-    async fn stop(&self, program: &Program) {
+    pub async fn stop(&self, program: &Program) {
         end(|| program.processes()).await;
         self.lock().retain(|other| other.id != program.id);
     }
 
     fn spawn(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
-        let mark = self.mark.program(name);
+        let mark = self.mark.program(&format!("{}{name}", self.prefix));
         // In the terminal's foreground it would get Ctrl-C too, and end before its time.
         command.env(mark::VARIABLE, mark.value()).process_group(0);
         let mut child = command
@@ -253,11 +272,8 @@ impl Processes {
 }
 
 impl Drop for Processes {
-    /// The last resort, after a panic or when nobody wants to wait: kills what was not stopped.
     fn drop(&mut self) {
-        for id in self.lock().iter().flat_map(Program::processes) {
-            let _ = kill(id, Signal::SIGKILL);
-        }
+        self.kill_all();
     }
 }
 

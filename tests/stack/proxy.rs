@@ -20,6 +20,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -153,18 +154,32 @@ impl Proxy {
     /// Does `fault` to the connection that sends the `flight`-th flight from now, counted from 1
     /// over all connections. One ambush is laid at a time: a new one replaces the old.
     pub fn ambush(&self, flight: usize, at: At, fault: Fault) {
-        self.shared.lock().ambush = Some(Ambush { flight, at, fault });
+        let deed = Deed::Strike(fault);
+        self.shared.lock().ambush = Some(Ambush { flight, at, deed });
+    }
+
+    /// Lays an ambush that holds the flight up until the returned value is dropped, so that a test
+    /// can do something to the server in the middle of an exchange. Then the flight goes on, or,
+    /// where it was its answer, the connection is reset.
+    #[must_use]
+    pub fn hold(&self, flight: usize, at: At) -> Hold {
+        let reached = Arc::new(AtomicBool::new(false));
+        let (release, released) = oneshot::channel();
+        let deed = Deed::Hold(Held {
+            reached: Arc::clone(&reached),
+            released,
+        });
+        self.shared.lock().ambush = Some(Ambush { flight, at, deed });
+        Hold {
+            reached,
+            _release: release,
+        }
     }
 
     /// Resets the connection that sends the next flight once the server has answered it: what
     /// was asked for is done, and nobody hears of it.
     pub fn lose_next_answer(&self) {
         self.ambush(1, At::Answer(0), Fault::Reset);
-    }
-
-    /// Whether there is an ambush that no flight has met yet.
-    pub fn is_ambush_laid(&self) -> bool {
-        self.shared.lock().ambush.is_some()
     }
 
     /// Takes back an ambush that no flight has met; says whether there was one.
@@ -210,11 +225,48 @@ struct Delay {
     to_client: Duration,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Ambush {
     flight: usize,
     at: At,
-    fault: Fault,
+    deed: Deed,
+}
+
+/// What befalls who meets an ambush.
+#[derive(Debug)]
+enum Deed {
+    Strike(Fault),
+    Hold(Held),
+}
+
+/// A flight's side of a [`Hold`].
+#[derive(Debug)]
+struct Held {
+    reached: Arc<AtomicBool>,
+    released: oneshot::Receiver<()>,
+}
+
+impl Held {
+    async fn wait(self) {
+        self.reached.store(true, Ordering::SeqCst);
+        // The other end says nothing; it is dropped.
+        self.released.await.unwrap_or_default();
+    }
+}
+
+/// Holds a flight up, from its arrival on and until this is dropped.
+#[derive(Debug)]
+pub struct Hold {
+    reached: Arc<AtomicBool>,
+    _release: oneshot::Sender<()>,
+}
+
+impl Hold {
+    /// Whether the flight is there.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::SeqCst)
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ use mysql_async::prelude::Queryable;
 use crate::access::{Access, ConnectError, Login};
 use crate::migrations::{self, MigrationError};
 use crate::secrets::{Secrets, SecretsError};
+use crate::server::ServerError;
 use crate::template::{Template, TemplateError};
 
 /// The variable in which `cargo dev test` tells the tests where the stack is, as JSON.
@@ -43,6 +44,9 @@ pub enum StackError {
     /// The server does not let us in.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// A server of the test's own does not run.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// The server refused a statement.
     #[error("the server: {0}")]
     Statement(#[from] mysql_async::Error),
@@ -71,6 +75,18 @@ impl Stack {
             secrets: Secrets::at(&access.secrets_url),
             access,
         })
+    }
+
+    /// The same stack with another server.
+    pub(crate) fn with_server(&self, access: Access) -> Self {
+        Self {
+            access,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Where the server listens: 127.0.0.1 and its port. TLS is required; its certificate is

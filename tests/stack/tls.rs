@@ -1,10 +1,10 @@
-//! The stack's own certificate authority and the server's certificate.
+//! Certificate authorities of the stack's own, and the certificates of its servers.
 
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -15,6 +15,36 @@ const VALID: Duration = Duration::days(398);
 
 /// Certificates with less time left than this are made anew.
 const TOO_SHORT: Duration = Duration::days(30);
+
+/// An authority that vouches for servers on this machine.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    /// A new one, which nobody trusts yet.
+    pub fn new() -> Result<Self, TlsError> {
+        let mut params = params(&[], "local stack", OffsetDateTime::now_utc())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        Ok(Self(issuer))
+    }
+
+    /// What clients have to trust, as PEM.
+    pub fn pem(&self) -> String {
+        self.0.as_ref().pem()
+    }
+
+    /// A new certificate for 127.0.0.1, ::1 and localhost, with its key.
+    pub fn certify(&self) -> Result<(Certificate, KeyPair), TlsError> {
+        let names = ["127.0.0.1", "::1", "localhost"];
+        let mut params = params(&names, "local server", OffsetDateTime::now_utc())?;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
+        Ok((params.signed_by(&key, &self.0)?, key))
+    }
+}
 
 /// The PEM files that the server and its clients need.
 #[derive(Debug, Clone)]
@@ -42,11 +72,7 @@ impl Certificates {
     /// The certificates in `folder`, which are made when they aren't there or soon expire. The
     /// authority's key is thrown away, so it can sign nothing else.
     pub fn keep(folder: &Path) -> Result<Self, TlsError> {
-        let certificates = Self {
-            authority: folder.join("ca.pem"),
-            server: folder.join("server.pem"),
-            key: folder.join("server-key.pem"),
-        };
+        let certificates = Self::in_folder(folder);
         // Written last, so that it speaks for the others too.
         let valid_until = folder.join("valid-until");
         let now = OffsetDateTime::now_utc();
@@ -55,26 +81,32 @@ impl Certificates {
         }
         file::create_folder(folder)?;
         file::remove(&valid_until)?;
-        certificates.make(now)?;
+        Self::by(&Authority::new()?, folder)?;
         file::write(&valid_until, &(now + VALID).unix_timestamp().to_string())?;
         Ok(certificates)
     }
 
-    fn make(&self, now: OffsetDateTime) -> Result<(), TlsError> {
-        let mut authority = params(&[], "local stack", now)?;
-        authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    /// New certificates in `folder`, by an authority that can be used again.
+    pub fn by(authority: &Authority, folder: &Path) -> Result<Self, TlsError> {
+        let certificates = Self::in_folder(folder);
+        file::create_folder(folder)?;
+        file::write(&certificates.authority, &authority.pem())?;
+        certificates.renew(authority)?;
+        Ok(certificates)
+    }
 
-        let mut server = params(&["127.0.0.1", "::1", "localhost"], "local server", now)?;
-        server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        server.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate()?;
-        let server = server.signed_by(&key, &authority)?;
+    fn in_folder(folder: &Path) -> Self {
+        Self {
+            authority: folder.join("ca.pem"),
+            server: folder.join("server.pem"),
+            key: folder.join("server-key.pem"),
+        }
+    }
 
-        file::write(&self.authority, &authority.pem())?;
-        file::write(&self.server, &server.pem())?;
+    /// Gives the server another certificate and key.
+    pub fn renew(&self, authority: &Authority) -> Result<(), TlsError> {
+        let (certificate, key) = authority.certify()?;
+        file::write(&self.server, &certificate.pem())?;
         file::write(&self.key, &key.serialize_pem())?;
         Ok(())
     }

@@ -29,7 +29,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mysql_common::packets::AuthPlugin;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::CryptoProvider;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -45,6 +44,7 @@ mod statement;
 mod tablet;
 mod wire;
 
+use crate::tls::Authority;
 use errors::VitessError;
 pub use script::Failure;
 use script::Stage;
@@ -78,24 +78,25 @@ impl Authentication {
 /// A running stand-in. Dropping it ends every session.
 pub struct Vtgate {
     address: SocketAddr,
+    authority: Authority,
     ca_pem: String,
     gate: Arc<Gate>,
     listener: JoinHandle<()>,
 }
 
 impl Vtgate {
-    /// Starts on a free port of the loopback interface, with a certificate for `localhost` and
-    /// `127.0.0.1` that an authority of its own has signed.
+    /// Starts on a free port of the loopback interface, with a certificate that an authority of its
+    /// own has signed.
     ///
     /// # Errors
     ///
     /// No port can be had.
     pub async fn start(upstream: Upstream, authentication: Authentication) -> io::Result<Self> {
-        let (ca_pem, tls) = certify().map_err(io::Error::other)?;
+        let authority = Authority::new().map_err(io::Error::other)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let gate = Arc::new(Gate {
             upstream,
-            tls,
+            tls: Mutex::new(acceptor(&authority)?),
             authentication,
             // Far from what a server counts, so that a mix-up cannot go unnoticed.
             connections: AtomicU32::new(1 << 30),
@@ -105,7 +106,8 @@ impl Vtgate {
         });
         Ok(Self {
             address: listener.local_addr()?,
-            ca_pem,
+            ca_pem: authority.pem(),
+            authority,
             gate: Arc::clone(&gate),
             listener: tokio::spawn(listen(listener, gate)),
         })
@@ -121,6 +123,17 @@ impl Vtgate {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// Shows connections to come another certificate of the same authority.
+    ///
+    /// # Errors
+    ///
+    /// It can't be made.
+    pub fn renew_certificate(&self) -> io::Result<()> {
+        let renewed = acceptor(&self.authority)?;
+        *self.gate.tls.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+        Ok(())
     }
 
     /// Gives a user a password, in place of the one it had.
@@ -172,7 +185,7 @@ impl Drop for Vtgate {
 /// What all sessions share.
 struct Gate {
     upstream: Upstream,
-    tls: TlsAcceptor,
+    tls: Mutex<TlsAcceptor>,
     authentication: Authentication,
     connections: AtomicU32,
     farewells: AtomicUsize,
@@ -192,6 +205,13 @@ struct State {
 impl Gate {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tls(&self) -> TlsAcceptor {
+        self.tls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn password(&self, user: &str) -> Option<String> {
@@ -238,20 +258,14 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Makes an authority, and a certificate for this machine that it has signed.
-fn certify() -> Result<(String, TlsAcceptor), Box<dyn std::error::Error + Send + Sync>> {
-    let mut authority = CertificateParams::new(Vec::new())?;
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
+/// What a listener needs to prove that it is this machine.
+fn acceptor(authority: &Authority) -> io::Result<TlsAcceptor> {
+    let (certificate, key) = authority.certify().map_err(io::Error::other)?;
     let settings = rustls::ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.into()], key.into())?;
-    Ok((
-        authority.as_ref().pem(),
-        TlsAcceptor::from(Arc::new(settings)),
-    ))
+        .with_single_cert(vec![certificate.into()], key.into())
+        .map_err(io::Error::other)?;
+    Ok(TlsAcceptor::from(Arc::new(settings)))
 }

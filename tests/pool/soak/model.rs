@@ -22,6 +22,12 @@ pub struct Order {
 }
 
 impl Model {
+    /// The places of the orders that are `such`.
+    pub fn positions(&self, such: impl Fn(&Order) -> bool) -> impl Iterator<Item = usize> {
+        let numbered = self.orders.iter().enumerate();
+        numbered.filter_map(move |(position, order)| such(order).then_some(position))
+    }
+
     /// The newest orders of a customer as its list shows them.
     pub fn newest(&self, customer: &str, limit: usize) -> Vec<Value> {
         let mut orders: Vec<&Order> = self

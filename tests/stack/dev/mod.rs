@@ -18,7 +18,7 @@ use crate::process::{ProcessError, Processes, command};
 use crate::progress::Progress;
 use crate::running;
 use crate::secrets::SecretsError;
-use crate::server::ServerError;
+use crate::server::{PRIVATE_SERVERS, ServerError};
 use crate::template::TemplateError;
 use crate::tls::TlsError;
 use crate::tools::ToolsError;
@@ -182,6 +182,7 @@ impl Run {
         options: &Options,
         arguments: &[OsString],
     ) -> Result<ExitStatus, DevError> {
+        file::remove_folder(&self.folder.join(PRIVATE_SERVERS))?;
         let base = self.base(options).await?;
         let mut admin = base.access.connect_as_admin(None).await?;
         running::remove_leftovers(&mut admin).await?;
@@ -223,7 +224,11 @@ impl Run {
         print("");
         let step = self.progress.step("stopping");
         tokio::select! {
-            () = self.processes.stop_all() => step.done("all stopped"),
+            () = async {
+                self.processes.stop_all().await;
+                // Those of tests that were killed.
+                self.processes.stop_leftovers().await;
+            } => step.done("all stopped"),
             // What still runs is killed when `self` is dropped.
             () = stop.next() => step.done("all killed"),
         }

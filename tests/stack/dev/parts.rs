@@ -67,6 +67,8 @@ impl Run {
         let (server, (tools, secrets, secrets_url), ()) =
             tokio::try_join!(server, secrets, self.build())?;
         let access = Access {
+            folder: folder.clone(),
+            server_program: server.program.clone(),
             server: server.address,
             ca_file: certificates.authority,
             admin_password: server.admin_password.clone(),

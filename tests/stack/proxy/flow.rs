@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Ambush, At, Fault, Open, Order, Reception, Shared};
+use super::{Ambush, At, Deed, Fault, Open, Order, Reception, Shared};
 
 /// A client's connection and the one behind it.
 pub(super) struct Flow {
@@ -109,7 +109,7 @@ async fn exchange(
 ) -> io::Result<Fault> {
     let (mut sent, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let mut in_flight = false;
-    let mut trap: Option<(usize, Fault)> = None;
+    let mut trap: Option<(usize, Deed)> = None;
     loop {
         tokio::select! {
             read = client.read(&mut sent) => {
@@ -119,8 +119,9 @@ async fn exchange(
                 }
                 if !std::mem::replace(&mut in_flight, true) {
                     match shared.begin_flight() {
-                        Some(Ambush { at: At::BeforeServer, fault, .. }) => return Ok(fault),
-                        Some(Ambush { at: At::Answer(bytes), fault, .. }) => trap = Some((bytes, fault)),
+                        Some(Ambush { at: At::BeforeServer, deed: Deed::Strike(fault), .. }) => return Ok(fault),
+                        Some(Ambush { at: At::BeforeServer, deed: Deed::Hold(held), .. }) => held.wait().await,
+                        Some(Ambush { at: At::Answer(bytes), deed, .. }) => trap = Some((bytes, deed)),
                         None => {}
                     }
                 }
@@ -141,8 +142,13 @@ async fn exchange(
                 }
                 let delay = shared.lock().delay.to_client;
                 pass(bytes, client, delay).await?;
-                if let Some((0, fault)) = trap {
-                    return Ok(fault);
+                match trap.take_if(|(left, _)| *left == 0) {
+                    Some((_, Deed::Strike(fault))) => return Ok(fault),
+                    Some((_, Deed::Hold(held))) => {
+                        held.wait().await;
+                        return Ok(Fault::Reset);
+                    }
+                    None => {}
                 }
             }
         }

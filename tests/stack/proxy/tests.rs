@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -215,6 +215,30 @@ async fn cuts_the_nth_flight_before_the_server_and_within_an_answer() {
     proxy.ambush(1, At::Answer(3), Fault::Swallow);
     assert_eq!(ask(&mut client, "abcdef").await.unwrap(), "abc");
     assert_eq!(kind(read(&mut client).await), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn holds_a_flight_or_its_answer_until_it_is_told() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut client = connect(&proxy).await;
+    let hold = proxy.hold(1, At::BeforeServer);
+    assert!(!hold.is_reached());
+    assert_eq!(kind(ask(&mut client, "one").await), io::ErrorKind::TimedOut);
+    assert!(hold.is_reached());
+    assert_eq!(echo.messages.load(Ordering::SeqCst), 0);
+    drop(hold);
+    assert_eq!(read(&mut client).await.unwrap(), "one");
+
+    let hold = proxy.hold(1, At::Answer(0));
+    client.write_all(b"two").await.unwrap();
+    eventually(|| hold.is_reached()).await;
+    assert_eq!(echo.messages.load(Ordering::SeqCst), 2);
+    drop(hold);
+    assert_eq!(
+        kind(read(&mut client).await),
+        io::ErrorKind::ConnectionReset
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{getegid, geteuid};
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use super::ServerError;
@@ -32,7 +33,7 @@ const USUAL_PLACES: [&str; 10] = [
 const IMAGE: &str = "mysql:8.4";
 
 /// A server program that can be run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerProgram {
     location: Location,
     /// Whose it is.
@@ -41,14 +42,14 @@ pub struct ServerProgram {
     version: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Location {
     Path(PathBuf),
     Docker,
 }
 
 /// The two that speak MySQL's protocol, with their differences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Make {
     /// Oracle's.
     MySql,

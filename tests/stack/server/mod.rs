@@ -3,18 +3,20 @@
 
 mod find;
 mod initialize;
+mod private;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use find::{ServerProgram, find};
+pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
 
-use crate::access::{ADMIN, Access, ConnectError, Login};
+use crate::access::{self, ADMIN, ConnectError, Login};
 use crate::file::{self, FileError};
 use crate::process::{ProcessError, Processes, Program, free_port};
 use crate::progress::Progress;
-use crate::tls::Certificates;
+use crate::tls::{Certificates, TlsError};
 
 /// Every flag that both makes of server understand; `loose` marks those of one alone.
 const FLAGS: [&str; 15] = [
@@ -105,6 +107,15 @@ pub enum ServerError {
         /// Its log.
         log: PathBuf,
     },
+    /// It has no certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// It does not let us in.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// It refused a statement.
+    #[error("the server: {0}")]
+    Statement(#[from] mysql_async::Error),
     /// It can't be started at all.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -137,6 +148,8 @@ fn advice(error: &ProcessError) -> &'static str {
 
 /// A running server.
 pub struct Server {
+    /// Its program.
+    pub program: ServerProgram,
     /// Its process.
     pub process: Program,
     /// Where it listens.
@@ -162,45 +175,98 @@ pub async fn start(
     make_data(program, folder, &data, processes, progress).await?;
 
     let port = free_port()?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let admin_password = crate::access::random_password();
+    let admin_password = access::random_password();
     let login = Login::new("orders", "orders");
-    let accounts = folder.join("accounts.sql");
-    file::write(&accounts, &accounts_statements(&admin_password, &login))?;
-
-    program.remove_container(folder).await;
-    let mut run = program.command(folder, Some(port));
-    run.args(FLAGS)
-        .arg(format!("--datadir={}", data.display()))
-        .arg(format!("--bind-address={}", program.bind_address()))
-        .arg(format!("--port={port}"))
-        .arg(format!("--init-file={}", accounts.display()))
-        .arg(format!("--ssl-ca={}", certificates.authority.display()))
-        .arg(format!("--ssl-cert={}", certificates.server.display()))
-        .arg(format!("--ssl-key={}", certificates.key.display()));
-    let process = processes.start("server", run)?;
-
-    let access = Access {
-        server: address,
-        ca_file: certificates.authority.clone(),
+    let site = Site {
+        program: program.clone(),
+        certificates: certificates.clone(),
+        folder: folder.to_owned(),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        accounts: accounts_statements(&admin_password, Some(&login)),
         admin_password,
-        secrets_url: String::new(),
-        programs: PathBuf::new(),
     };
-    tokio::select! {
-        status = process.ended() => {
-            return Err(ServerError::Start { data, source: process.failure(status) });
-        }
-        let_in = wait_until_let_in(&access, process.log()) => let_in?,
-    }
-    file::remove(&accounts)?;
+    let process = site.start(processes).await?;
     step.done(&format!("server {program}, port {port}"));
     Ok(Server {
+        program: site.program,
         process,
-        address,
-        admin_password: access.admin_password,
+        address: site.address,
+        admin_password: site.admin_password,
         login,
     })
+}
+
+/// All that stays the same of a server when it is started again. Its data is in the folder `data`
+/// of `folder`.
+struct Site {
+    program: ServerProgram,
+    certificates: Certificates,
+    folder: PathBuf,
+    address: SocketAddr,
+    admin_password: String,
+    /// What it does before it takes connections.
+    accounts: String,
+}
+
+impl Site {
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts the server and waits until it takes connections.
+    async fn start(&self, processes: &Processes) -> Result<Program, ServerError> {
+        let Self {
+            program,
+            certificates,
+            folder,
+            ..
+        } = self;
+        let accounts = folder.join("accounts.sql");
+        file::write(&accounts, &self.accounts)?;
+        program.remove_container(folder).await;
+        let port = self.address.port();
+        let mut run = program.command(folder, Some(port));
+        run.args(FLAGS)
+            .arg(format!("--datadir={}", self.data().display()))
+            .arg(format!("--bind-address={}", program.bind_address()))
+            .arg(format!("--port={port}"))
+            .arg(format!("--init-file={}", accounts.display()))
+            .arg(format!("--ssl-ca={}", certificates.authority.display()))
+            .arg(format!("--ssl-cert={}", certificates.server.display()))
+            .arg(format!("--ssl-key={}", certificates.key.display()));
+        let process = processes.start("server", run)?;
+        tokio::select! {
+            status = process.ended() => {
+                let source = process.failure(status);
+                return Err(ServerError::Start { data: self.data(), source });
+            }
+            let_in = self.wait_until_let_in(process.log()) => let_in?,
+        }
+        file::remove(&accounts)?;
+        Ok(process)
+    }
+
+    async fn wait_until_let_in(&self, log: &Path) -> Result<(), ServerError> {
+        let ca_file = &self.certificates.authority;
+        let began = Instant::now();
+        loop {
+            let admin = access::connect(self.address, ca_file, ADMIN, &self.admin_password, None);
+            match admin.await {
+                Ok(connection) => {
+                    // The server has let us in; how it takes the farewell says nothing more.
+                    let _ = connection.disconnect().await;
+                    return Ok(());
+                }
+                Err(source) if began.elapsed() > PATIENCE => {
+                    return Err(ServerError::Closed {
+                        source,
+                        log: log.to_owned(),
+                    });
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
 }
 
 async fn make_data(
@@ -234,33 +300,13 @@ async fn make_data(
 
 /// What the server does before it takes connections, each time: nobody can log in as root, and
 /// the others have new passwords. One statement in each line.
-fn accounts_statements(admin_password: &str, login: &Login) -> String {
+fn accounts_statements(admin_password: &str, login: Option<&Login>) -> String {
     let mut statements = vec![
         format!("CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
         format!("ALTER USER '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
         format!("GRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION"),
         "ALTER USER 'root'@'localhost' ACCOUNT LOCK".to_owned(),
     ];
-    statements.extend(login.statements());
+    statements.extend(login.into_iter().flat_map(Login::statements));
     statements.join(";\n") + ";\n"
-}
-
-async fn wait_until_let_in(access: &Access, log: &Path) -> Result<(), ServerError> {
-    let began = Instant::now();
-    loop {
-        match access.connect_as_admin(None).await {
-            Ok(connection) => {
-                // The server has let us in; how it takes the farewell says nothing more.
-                let _ = connection.disconnect().await;
-                return Ok(());
-            }
-            Err(source) if began.elapsed() > PATIENCE => {
-                return Err(ServerError::Closed {
-                    source,
-                    log: log.to_owned(),
-                });
-            }
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
 }

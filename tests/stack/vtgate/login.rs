@@ -77,7 +77,7 @@ pub(super) async fn receive(
         plain.flush().await?;
         return Ok(None);
     }
-    let stream = gate.tls.accept(plain.stream).await?;
+    let stream = gate.tls().accept(plain.stream).await?;
     let mut wire = Wire::new(stream, plain.sequence);
     let response = wire.read().await?;
     let response = HandshakeResponse::deserialize((), &mut ParseBuf(&response))?;

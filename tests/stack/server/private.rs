@@ -1,0 +1,141 @@
+//! A server of one test's own, for what is done to a whole server.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use mysql_async::prelude::Queryable;
+
+use super::find::Make;
+use super::{ServerError, Site, accounts_statements, initialize};
+use crate::Stack;
+use crate::access::{Access, random_password};
+use crate::file;
+use crate::process::{Processes, Program};
+use crate::tls::{Authority, Certificates};
+
+/// The folder of all of them, in that of the stack.
+pub const FOLDER: &str = "servers";
+
+/// A server like that of the stack, beside it. It is gone, with its data, when this is dropped.
+pub struct PrivateServer {
+    site: Site,
+    stack: Stack,
+    authority: Authority,
+    processes: Processes,
+    running: Option<Program>,
+}
+
+impl PrivateServer {
+    /// Starts the stack's server program on fresh data.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn start(stack: &Stack) -> Result<Self, ServerError> {
+        let access = stack.access();
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let folder = access.folder.join(FOLDER).join(&name);
+        let authority = Authority::new()?;
+        let admin_password = random_password();
+        let site = Site {
+            program: access.server_program.clone(),
+            certificates: Certificates::by(&authority, &folder.join("tls"))?,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, lasting_port())),
+            accounts: accounts_statements(&admin_password, None),
+            admin_password,
+            folder,
+        };
+        let processes = Processes::of_part(&access.folder, &name, &site.folder)?;
+        let stack = stack.with_server(Access {
+            server: site.address,
+            ca_file: site.certificates.authority.clone(),
+            admin_password: site.admin_password.clone(),
+            ..access.clone()
+        });
+        let mut server = Self {
+            processes,
+            site,
+            stack,
+            authority,
+            running: None,
+        };
+        let Site {
+            program, folder, ..
+        } = &server.site;
+        initialize::initialize(program, &server.processes, folder, &server.site.data()).await?;
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    /// The stack, with this server in place of its own.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Ends the server in order, as an operator does.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.processes.stop(&running).await;
+        }
+    }
+
+    /// Starts a stopped server, on its port and on its data, and waits until it takes connections.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.running = Some(self.site.start(&self.processes).await?);
+        Ok(())
+    }
+
+    /// Gives the server another certificate of the same authority, for connections to come.
+    ///
+    /// # Errors
+    ///
+    /// The server does not take it.
+    pub async fn renew_certificate(&self) -> Result<(), ServerError> {
+        self.present_certificate_of(&self.authority).await
+    }
+
+    /// Gives the server a certificate of an authority that nobody trusts, for connections to come.
+    ///
+    /// # Errors
+    ///
+    /// The server does not take it.
+    pub async fn forge_certificate(&self) -> Result<(), ServerError> {
+        let stranger = Authority::new()?;
+        self.present_certificate_of(&stranger).await
+    }
+
+    async fn present_certificate_of(&self, authority: &Authority) -> Result<(), ServerError> {
+        let reload = match self.site.program.make {
+            Make::MySql => "ALTER INSTANCE RELOAD TLS",
+            Make::MariaDb => "FLUSH SSL",
+        };
+        self.site.certificates.renew(authority)?;
+        let mut admin = self.stack.access().connect_as_admin(None).await?;
+        admin.query_drop(reload).await?;
+        admin.disconnect().await?;
+        Ok(())
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        self.processes.kill_all();
+        // The next run removes what this can't.
+        let _ = file::remove_folder(&self.site.folder);
+    }
+}
+
+/// A port that is free now, and still is when the server starts again: not one of those that
+/// systems choose for whoever asks for any.
+fn lasting_port() -> u16 {
+    loop {
+        let port = fastrand::u16(20_000..30_000);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
