@@ -29,6 +29,16 @@ impl Call {
         }
     }
 
+    /// The round trips that it needs on a connection that is warm.
+    pub fn flights(self) -> usize {
+        match self {
+            Self::Get | Self::List => 1,
+            Self::Update => 2,
+            // START TRANSACTION, the order, its items, COMMIT.
+            Self::Create => 4,
+        }
+    }
+
     /// The status that says it was done.
     pub fn success(self) -> u16 {
         match self {
@@ -90,6 +100,39 @@ impl Scene {
                 assert_eq!(Some(&answer.body["id"]), id.as_ref());
                 assert_eq!(answer.body["version"], json!(2));
             }
+        }
+    }
+
+    /// Asserts that the answer is the truth, whatever befell the connection meanwhile: a read is
+    /// done, a write is done or told apart from one that is not.
+    pub async fn judge(&self, errand: &Errand, answer: &Answer) {
+        let done = self.done(errand).await;
+        let case = format!("{:?}, done {done} times: {answer:#?}", self.call);
+        assert!(done <= 1, "{case}");
+        match (answer.status, answer.body["type"].as_str()) {
+            (status, None) if status == self.call.success() => self.check(errand, answer).await,
+            // A read is sent again, in time.
+            _ if matches!(self.call, Call::Get | Call::List) => panic!("{case}"),
+            (503, _) => assert_eq!(done, 0, "{case}"),
+            (500, Some("/problems/outcome-unknown")) if self.call == Call::Create => {
+                // The same key again makes it one order, whatever has become of the first.
+                let again = self.function.invoke(errand.event.clone()).await.unwrap();
+                assert_eq!(again.status, 201, "{case}");
+                let replayed = (done == 1).then_some("true");
+                assert_eq!(again.header("idempotent-replayed"), replayed, "{case}");
+                assert_eq!(self.placed(&errand.key).await.len(), 1, "{case}");
+            }
+            (500, Some("/problems/outcome-unknown")) => {}
+            _ => panic!("{case}"),
+        }
+    }
+
+    /// How often the database did what was asked for.
+    async fn done(&self, errand: &Errand) -> usize {
+        match (self.call, errand.id) {
+            (Call::Create, _) => self.placed(&errand.key).await.len(),
+            (Call::Update, Some(id)) => self.changes(id).await,
+            _ => 0,
         }
     }
 }

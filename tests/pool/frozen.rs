@@ -1,5 +1,5 @@
 //! Whatever befalls the connections of a frozen function, its next invocation answers as if
-//! nothing had happened.
+//! nothing had happened. What befalls the whole server is in `outage`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,40 +99,4 @@ async fn a_flow_swallowed_with_many_idle_connections_costs_one_ping() {
         .await;
     assert!(thawed.elapsed() < Duration::from_secs(1));
     assert_eq!(logged(&answer, "statements"), 1);
-}
-
-#[tokio::test]
-async fn the_server_s_idle_timeout_passed() {
-    for (call, backend) in everywhere() {
-        let scene = Scene::alone(call, backend).await;
-        scene.set_global("wait_timeout = 1").await;
-        // The connection that the function makes now is one of those that end after a second.
-        scene.proxy.strike(Fault::Reset).await;
-        scene.kill().await;
-        scene.succeed().await;
-        scene.set_global("wait_timeout = 28800").await;
-        let gone = async {
-            while !scene.connections().await.is_empty() {
-                tokio::time::sleep(PING_AFTER).await;
-            }
-        };
-        scene.survive(gone).await;
-    }
-}
-
-#[tokio::test]
-async fn the_server_read_only_for_two_seconds() {
-    for (call, backend) in everywhere() {
-        let scene = Scene::alone(call, backend).await;
-        scene.succeed().await;
-        let errand = scene.errand().await;
-        scene.function.freeze().unwrap();
-        scene.set_global("read_only = ON").await;
-        // The event comes in the middle of the failover.
-        let (answer, ()) = tokio::join!(scene.thaw_with(errand.event.clone()), async {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            scene.set_global("read_only = OFF").await;
-        });
-        scene.check(&errand, &answer).await;
-    }
 }

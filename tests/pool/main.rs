@@ -2,7 +2,7 @@
 //! programs, with the proxy of faults between them and the server, or the stand-in of vtgate.
 //!
 //! `frozen` and `midway` hold what befalls connections between invocations and within them,
-//! `vitess` every error of Vitess, `soak` all of it at random; `bound`, `cancelled`, `clock`,
+//! `outage` what befalls the whole server, at both times; `vitess` every error of Vitess, `soak` all of it at random; `bound`, `cancelled`, `clock`,
 //! `round_trips` and `shutdown` what their names say.
 //!
 //! `cargo dev test` runs them.
@@ -21,6 +21,7 @@ mod clock;
 mod errand;
 mod frozen;
 mod midway;
+mod outage;
 mod round_trips;
 mod scene;
 mod shutdown;

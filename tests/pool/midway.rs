@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stack::function::Answer;
 use stack::proxy::{At, Fault};
 
-use crate::errand::{Call, Errand};
+use crate::errand::Call;
 use crate::scene::{Backend, Scene, everywhere};
 
 /// What an invocation is told it has.
@@ -42,44 +41,9 @@ async fn struck(scene: &Scene, call: Call, flight: usize, at: At, fault: Fault) 
     // What was swallowed comes to the server's notice only now.
     scene.proxy.strike(Fault::Reset).await;
     scene.wait_until_no_transaction_is_open().await;
-    judge(scene, call, &errand, &answer, &case).await;
+    scene.judge(&errand, &answer).await;
     scene.succeed().await;
     met
-}
-
-/// Asserts that the answer is the truth.
-async fn judge(scene: &Scene, call: Call, errand: &Errand, answer: &Answer, case: &str) {
-    let read = matches!(call, Call::Get | Call::List);
-    match (answer.status, answer.body["type"].as_str()) {
-        (status, None) if status == call.success() => scene.check(errand, answer).await,
-        // A read is sent again, in time.
-        _ if read => panic!("{case}"),
-        (503, _) => assert_eq!(done(scene, call, errand).await, 0, "{case}"),
-        (500, Some("/problems/outcome-unknown")) => {
-            let done = done(scene, call, errand).await;
-            assert!(done <= 1, "{case}");
-            if call == Call::Create {
-                // The same key again makes it one order, whatever has become of the first.
-                let again = scene.function.invoke(errand.event.clone()).await.unwrap();
-                assert_eq!(again.status, 201, "{case}");
-                assert_eq!(
-                    again.header("idempotent-replayed"),
-                    (done == 1).then_some("true"),
-                    "{case}"
-                );
-                assert_eq!(scene.placed(&errand.key).await.len(), 1, "{case}");
-            }
-        }
-        _ => panic!("{case}"),
-    }
-}
-
-/// How often the database did what was asked for.
-async fn done(scene: &Scene, call: Call, errand: &Errand) -> usize {
-    if call == Call::Create {
-        return scene.placed(&errand.key).await.len();
-    }
-    scene.changes(errand.id.unwrap()).await
 }
 
 async fn every_flight_is_struck(fault: Fault) {

@@ -12,7 +12,7 @@ use stack::function::{Answer, Function, Setup};
 use stack::proxy::Proxy;
 use stack::vtgate::{Authentication, Upstream, Vtgate};
 use stack::{FreshDatabase, Stack};
-use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -38,20 +38,6 @@ pub struct Scene {
     secret_id: String,
     /// The authority of what the function connects to.
     _ca_file: CaFile,
-    _turn: Turn,
-}
-
-/// The server that all scenes share.
-static SERVER: RwLock<()> = RwLock::const_new(());
-
-/// Whether others may use the server meanwhile.
-enum Turn {
-    Shared {
-        _guard: RwLockReadGuard<'static, ()>,
-    },
-    Alone {
-        _guard: RwLockWriteGuard<'static, ()>,
-    },
 }
 
 /// What the function's connections end at.
@@ -75,28 +61,16 @@ impl Scene {
 
     /// Starts the function of `call` with settings changed.
     pub async fn with(call: Call, backend: Backend, change: impl FnOnce(Setup) -> Setup) -> Self {
-        let turn = Turn::Shared {
-            _guard: SERVER.read().await,
-        };
-        Self::start(call, backend, change, turn).await
+        Self::on(&Stack::from_env().unwrap(), call, backend, change).await
     }
 
-    /// Starts the function of `call` when no other scene is left, and keeps others waiting: for
-    /// what is done to the whole server.
-    pub async fn alone(call: Call, backend: Backend) -> Self {
-        let turn = Turn::Alone {
-            _guard: SERVER.write().await,
-        };
-        Self::start(call, backend, |setup| setup, turn).await
-    }
-
-    async fn start(
+    /// The same with another stack than that of the test run.
+    pub async fn on(
+        stack: &Stack,
         call: Call,
         backend: Backend,
         change: impl FnOnce(Setup) -> Setup,
-        turn: Turn,
     ) -> Self {
-        let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
         let ca = std::fs::read(stack.ca_file()).unwrap();
         let (vtgate, address, ca) = match backend {
@@ -115,18 +89,16 @@ impl Scene {
         let proxy = Proxy::start(address).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();
-        let setup = Function::of(&stack, &database, call.function())
+        let setup = Function::of(stack, &database, call.function())
             .unwrap()
             .env("DATABASE_SECRET_ID", &secret_id)
             .env("DATABASE_CA_FILE", ca_file.0.display().to_string())
             .env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string());
         let function = change(setup).start().await.unwrap();
-        let mut direct = stack.admin().await.unwrap();
-        let schema = format!("USE `{}`", database.name());
-        direct.query_drop(schema).await.unwrap();
+        let direct = direct(stack, &database).await;
         Self {
             database,
-            stack,
+            stack: stack.clone(),
             direct: Mutex::new(direct),
             proxy,
             function,
@@ -134,7 +106,6 @@ impl Scene {
             call,
             secret_id,
             _ca_file: ca_file,
-            _turn: turn,
         }
     }
 
@@ -176,29 +147,27 @@ impl Scene {
         invocations.join_all().await;
     }
 
+    /// A connection of an administrator, another one when the last was lost with the server.
+    async fn direct(&self) -> MutexGuard<'_, Conn> {
+        let mut connection = self.direct.lock().await;
+        if connection.ping().await.is_err() {
+            *connection = direct(&self.stack, &self.database).await;
+        }
+        connection
+    }
+
     /// How often an order was changed.
     pub async fn changes(&self, id: Uuid) -> usize {
         let query = "SELECT version - 1 FROM orders WHERE id = ?";
-        let mut direct = self.direct.lock().await;
+        let mut direct = self.direct().await;
         let changes: Option<usize> = direct.exec_first(query, (id.as_bytes(),)).await.unwrap();
         changes.unwrap()
-    }
-
-    /// Sets a variable of the whole server, for those who connect from now on.
-    pub async fn set_global(&self, setting: &str) {
-        let statement = format!("SET GLOBAL {setting}");
-        self.direct
-            .lock()
-            .await
-            .query_drop(statement)
-            .await
-            .unwrap();
     }
 
     /// Writes an order by hand, and gives its id.
     pub async fn place(&self) -> Uuid {
         let id = Uuid::now_v7();
-        let mut direct = self.direct.lock().await;
+        let mut direct = self.direct().await;
         direct
             .exec_drop(
                 "INSERT INTO orders VALUES (?, ?, 'pending', 'EUR', 9, 1, NULL, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
@@ -218,7 +187,7 @@ impl Scene {
 
     /// The orders that were placed with a key, each with all of its items.
     pub async fn placed(&self, key: &str) -> Vec<Uuid> {
-        let mut direct = self.direct.lock().await;
+        let mut direct = self.direct().await;
         let rows: Vec<([u8; 16], u32)> = direct
             .exec(
                 "SELECT o.id, COUNT(i.position) FROM orders o LEFT JOIN order_items i ON i.order_id = o.id \
@@ -237,20 +206,41 @@ impl Scene {
 
     /// The connections of the function's user at the server.
     pub async fn connections(&self) -> Vec<u64> {
-        let mut direct = self.direct.lock().await;
+        let mut direct = self.direct().await;
         self.database.connections(&mut direct).await.unwrap()
+    }
+
+    /// Waits until a statement of the function waits for a table that another has locked.
+    pub async fn wait_until_blocked(&self) {
+        let mut direct = self.direct().await;
+        while self
+            .database
+            .waiting_for_a_table(&mut direct)
+            .await
+            .unwrap()
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Ends every connection of the function at the server, and waits until they are gone.
     pub async fn kill(&self) {
-        let mut direct = self.direct.lock().await;
+        let mut direct = self.direct().await;
         let killed = self.database.kill_connections(&mut direct).await;
+        killed.unwrap();
+    }
+
+    /// Ends the connections that the function has now; those that follow are left alone.
+    pub async fn kill_once(&self) {
+        let mut direct = self.direct().await;
+        let killed = self.database.kill_connections_once(&mut direct).await;
         killed.unwrap();
     }
 
     /// Waits until no transaction is open that has touched the tables.
     pub async fn wait_until_no_transaction_is_open(&self) {
-        let mut direct = self.direct.lock().await;
+        let mut direct = self.direct().await;
         // A transaction holds its tables' definitions until it ends.
         direct
             .query_drop("LOCK TABLES orders WRITE, order_items WRITE")
@@ -267,7 +257,7 @@ impl Scene {
             Some(vtgate) => vtgate.set_password(user, &password),
             None => {
                 let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
-                self.direct.lock().await.query_drop(alter).await.unwrap();
+                self.direct().await.query_drop(alter).await.unwrap();
             }
         }
         let secret = secret(&self.proxy, &self.database, &password);
@@ -276,6 +266,14 @@ impl Scene {
             .await
             .unwrap();
     }
+}
+
+/// An administrator's connection with the schema in use.
+async fn direct(stack: &Stack, database: &FreshDatabase) -> Conn {
+    let mut direct = stack.admin().await.unwrap();
+    let schema = format!("USE `{}`", database.name());
+    direct.query_drop(schema).await.unwrap();
+    direct
 }
 
 /// Every function, on everything that it can end at.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
 
 use crate::access::{Access, ConnectError, Login};
 use crate::migrations::{self, MigrationError};
@@ -20,9 +19,6 @@ pub(crate) const VARIABLE: &str = "LOCAL_STACK";
 
 /// What the names of the tests' schemas and users begin with.
 const PREFIX: &str = "test_";
-
-/// ER_CANNOT_CONVERT_STRING.
-const CANNOT_CONVERT_STRING: u16 = 3854;
 
 /// The stack that `cargo dev test` started for this test run.
 #[derive(Debug, Clone)]
@@ -212,32 +208,48 @@ impl FreshDatabase {
 
     /// The connections of its user at the server, as an [administrator](Stack::admin) sees them.
     pub async fn connections(&self, admin: &mut Conn) -> Result<Vec<u64>, StackError> {
-        let user = self.username();
-        let query = format!("SELECT id FROM information_schema.processlist WHERE user = '{user}'");
-        loop {
-            match admin.query(&query).await {
-                // MySQL lists nothing while a statement with bytes in it, which are no text, runs
-                // on any connection: when that is over, then.
-                Err(mysql_async::Error::Server(error)) if error.code == CANNOT_CONVERT_STRING => {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                answer => return Ok(answer?),
-            }
-        }
+        let connections = self.states(admin).await?;
+        Ok(connections.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// How many statements of its user wait for a table that another has locked.
+    pub async fn waiting_for_a_table(&self, admin: &mut Conn) -> Result<usize, StackError> {
+        let states = self.states(admin).await?.into_iter();
+        let waiting = |state: &String| state == "Waiting for table metadata lock";
+        Ok(states.filter(|(_, state)| waiting(state)).count())
+    }
+
+    /// The connections of its user with what each of them does.
+    async fn states(&self, admin: &mut Conn) -> Result<Vec<(u64, String)>, StackError> {
+        // The table of the same name fails on MySQL while a statement runs whose text has bytes in
+        // it that are none.
+        let rows: Vec<Row> = admin.query("SHOW PROCESSLIST").await?;
+        let rows = rows.iter().filter(|row| {
+            let user: Option<String> = row.get_opt("User").and_then(Result::ok);
+            user.as_deref() == Some(self.username())
+        });
+        let state = |row: &Row| {
+            let id = row.get_opt("Id")?.ok()?;
+            let state = row.get_opt("State").and_then(Result::ok);
+            Some((id, state.unwrap_or_default()))
+        };
+        Ok(rows.filter_map(state).collect())
     }
 
     /// Ends all connections of its user, as a failover does, and waits until they are gone.
     pub async fn kill_connections(&self, admin: &mut Conn) -> Result<(), StackError> {
-        loop {
-            let connections = self.connections(admin).await?;
-            if connections.is_empty() {
-                return Ok(());
-            }
-            for id in connections {
-                // It may have gone by itself in the meantime.
-                let _ = admin.query_drop(format!("KILL {id}")).await;
-            }
+        while self.kill_connections_once(admin).await? > 0 {}
+        Ok(())
+    }
+
+    /// Ends the connections that its user has now, not those that follow, and says how many.
+    pub async fn kill_connections_once(&self, admin: &mut Conn) -> Result<usize, StackError> {
+        let connections = self.connections(admin).await?;
+        for id in &connections {
+            // It may have gone by itself in the meantime.
+            let _ = admin.query_drop(format!("KILL {id}")).await;
         }
+        Ok(connections.len())
     }
 
     /// The environment that `template.yaml` gives the function, filled in for this schema, with

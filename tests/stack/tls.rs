@@ -16,7 +16,10 @@ const VALID: Duration = Duration::days(398);
 /// Certificates with less time left than this are made anew.
 const TOO_SHORT: Duration = Duration::days(30);
 
-/// An authority that vouches for servers on this machine.
+/// What clients on this machine may call it.
+pub const THIS_MACHINE: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
+
+/// An authority that vouches for servers.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -34,10 +37,9 @@ impl Authority {
         self.0.as_ref().pem()
     }
 
-    /// A new certificate for 127.0.0.1, ::1 and localhost, with its key.
-    pub fn certify(&self) -> Result<(Certificate, KeyPair), TlsError> {
-        let names = ["127.0.0.1", "::1", "localhost"];
-        let mut params = params(&names, "local server", OffsetDateTime::now_utc())?;
+    /// A new certificate for these hosts, with its key.
+    pub fn certify(&self, hosts: &[&str]) -> Result<(Certificate, KeyPair), TlsError> {
+        let mut params = params(hosts, "local server", OffsetDateTime::now_utc())?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -91,7 +93,7 @@ impl Certificates {
         let certificates = Self::in_folder(folder);
         file::create_folder(folder)?;
         file::write(&certificates.authority, &authority.pem())?;
-        certificates.renew(authority)?;
+        certificates.renew(authority, &THIS_MACHINE)?;
         Ok(certificates)
     }
 
@@ -103,9 +105,9 @@ impl Certificates {
         }
     }
 
-    /// Gives the server another certificate and key.
-    pub fn renew(&self, authority: &Authority) -> Result<(), TlsError> {
-        let (certificate, key) = authority.certify()?;
+    /// Gives the server another certificate and key, for these hosts.
+    pub fn renew(&self, authority: &Authority, hosts: &[&str]) -> Result<(), TlsError> {
+        let (certificate, key) = authority.certify(hosts)?;
         file::write(&self.server, &certificate.pem())?;
         file::write(&self.key, &key.serialize_pem())?;
         Ok(())

@@ -44,7 +44,7 @@ mod statement;
 mod tablet;
 mod wire;
 
-use crate::tls::Authority;
+use crate::tls::{Authority, THIS_MACHINE};
 use errors::VitessError;
 pub use script::Failure;
 use script::Stage;
@@ -260,7 +260,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// What a listener needs to prove that it is this machine.
 fn acceptor(authority: &Authority) -> io::Result<TlsAcceptor> {
-    let (certificate, key) = authority.certify().map_err(io::Error::other)?;
+    let (certificate, key) = authority.certify(&THIS_MACHINE).map_err(io::Error::other)?;
     let settings = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

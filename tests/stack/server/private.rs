@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::find::Make;
@@ -10,7 +11,7 @@ use crate::Stack;
 use crate::access::{Access, random_password};
 use crate::file;
 use crate::process::{Processes, Program};
-use crate::tls::{Authority, Certificates};
+use crate::tls::{Authority, Certificates, THIS_MACHINE};
 
 /// The folder of all of them, in that of the stack.
 pub const FOLDER: &str = "servers";
@@ -21,7 +22,7 @@ pub struct PrivateServer {
     stack: Stack,
     authority: Authority,
     processes: Processes,
-    running: Option<Program>,
+    running: Option<(Program, Conn)>,
 }
 
 impl PrivateServer {
@@ -74,8 +75,8 @@ impl PrivateServer {
 
     /// Ends the server in order, as an operator does.
     pub async fn stop(&mut self) {
-        if let Some(running) = self.running.take() {
-            self.processes.stop(&running).await;
+        if let Some((program, _)) = self.running.take() {
+            self.processes.stop(&program).await;
         }
     }
 
@@ -85,7 +86,10 @@ impl PrivateServer {
     ///
     /// It does not start.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
-        self.running = Some(self.site.start(&self.processes).await?);
+        let program = self.site.start(&self.processes).await?;
+        // Kept, since it can't be made while the certificate is for another host.
+        let admin = self.stack.access().connect_as_admin(None).await?;
+        self.running = Some((program, admin));
         Ok(())
     }
 
@@ -94,29 +98,24 @@ impl PrivateServer {
     /// # Errors
     ///
     /// The server does not take it.
-    pub async fn renew_certificate(&self) -> Result<(), ServerError> {
-        self.present_certificate_of(&self.authority).await
+    pub async fn renew_certificate(&mut self) -> Result<(), ServerError> {
+        self.present_certificate_for(&THIS_MACHINE).await
     }
 
-    /// Gives the server a certificate of an authority that nobody trusts, for connections to come.
+    /// Gives the server a certificate for these hosts, for connections to come.
     ///
     /// # Errors
     ///
     /// The server does not take it.
-    pub async fn forge_certificate(&self) -> Result<(), ServerError> {
-        let stranger = Authority::new()?;
-        self.present_certificate_of(&stranger).await
-    }
-
-    async fn present_certificate_of(&self, authority: &Authority) -> Result<(), ServerError> {
+    pub async fn present_certificate_for(&mut self, hosts: &[&str]) -> Result<(), ServerError> {
+        self.site.certificates.renew(&self.authority, hosts)?;
         let reload = match self.site.program.make {
             Make::MySql => "ALTER INSTANCE RELOAD TLS",
             Make::MariaDb => "FLUSH SSL",
         };
-        self.site.certificates.renew(authority)?;
-        let mut admin = self.stack.access().connect_as_admin(None).await?;
-        admin.query_drop(reload).await?;
-        admin.disconnect().await?;
+        if let Some((_, admin)) = &mut self.running {
+            admin.query_drop(reload).await?;
+        }
         Ok(())
     }
 }
