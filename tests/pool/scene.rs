@@ -204,6 +204,13 @@ impl Scene {
             .collect()
     }
 
+    /// How many line items there are, of whatever order.
+    pub async fn items(&self) -> u64 {
+        let query = "SELECT COUNT(*) FROM order_items";
+        let items: Option<u64> = self.direct().await.query_first(query).await.unwrap();
+        items.unwrap_or_default()
+    }
+
     /// The connections of the function's user at the server.
     pub async fn connections(&self) -> Vec<u64> {
         let mut direct = self.direct().await;

@@ -62,6 +62,12 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Runs another program in place of the function's own.
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
     /// Sets an environment variable, over what `template.yaml` says.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());

@@ -216,6 +216,8 @@ struct State {
     delay: Delay,
     ambush: Option<Ambush>,
     counts: Counts,
+    /// Open connections whose clients have sent something.
+    speaking: usize,
     flows: HashMap<usize, mpsc::UnboundedSender<Order>>,
 }
 
@@ -279,6 +281,7 @@ impl Shared {
             delay: Delay::default(),
             ambush: None,
             counts: Counts::default(),
+            speaking: 0,
             flows: HashMap::new(),
         })))
     }
@@ -300,17 +303,9 @@ impl Shared {
             id,
             shared: self.clone(),
             counted: true,
+            has_spoken: false,
         };
         (open, received)
-    }
-
-    /// Notes that a flight begins, and says whether it falls into an ambush.
-    fn begin_flight(&self) -> Option<Ambush> {
-        let mut state = self.lock();
-        state.counts.peak = state.counts.peak.max(state.counts.open);
-        let ambush = state.ambush.as_mut()?;
-        ambush.flight = ambush.flight.saturating_sub(1);
-        (ambush.flight == 0).then(|| state.ambush.take()).flatten()
     }
 }
 
@@ -319,13 +314,28 @@ struct Open {
     id: usize,
     shared: Shared,
     counted: bool,
+    has_spoken: bool,
 }
 
 impl Open {
+    /// Notes that a flight begins, and says whether it falls into an ambush.
+    fn begin_flight(&mut self) -> Option<Ambush> {
+        let mut state = self.shared.lock();
+        if !std::mem::replace(&mut self.has_spoken, true) {
+            state.speaking += 1;
+            state.counts.peak = state.counts.peak.max(state.speaking);
+        }
+        let ambush = state.ambush.as_mut()?;
+        ambush.flight = ambush.flight.saturating_sub(1);
+        (ambush.flight == 0).then(|| state.ambush.take()).flatten()
+    }
+
     /// The client has closed it, though the server's end may live on.
     fn client_left(&mut self) {
         if std::mem::take(&mut self.counted) {
-            self.shared.lock().counts.open -= 1;
+            let mut state = self.shared.lock();
+            state.counts.open -= 1;
+            state.speaking -= usize::from(self.has_spoken);
         }
     }
 }

@@ -106,6 +106,11 @@ impl Stack {
         self.access.programs.join(function)
     }
 
+    /// A function that only the tests have: a built example of their package.
+    pub fn example(&self, name: &str) -> PathBuf {
+        self.access.programs.join("examples").join(name)
+    }
+
     /// `template.yaml`.
     pub fn template(&self) -> &Template {
         &self.template

@@ -89,7 +89,7 @@ impl Run {
         step.follow(self.processes.log("cargo-build"));
         let mut build = command("cargo");
         build
-            .args(["build", "--workspace", "--bins"])
+            .args(["build", "--workspace", "--bins", "--examples"])
             .current_dir(crate::root());
         match self.processes.run("cargo-build", build).await {
             Ok(()) => {

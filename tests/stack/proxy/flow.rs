@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Ambush, At, Deed, Fault, Open, Order, Reception, Shared};
+use super::{Ambush, At, Deed, Fault, Open, Order, Reception};
 
 /// A client's connection and the one behind it.
 pub(super) struct Flow {
@@ -57,8 +57,7 @@ impl Flow {
 
     /// Relays until one end closes or an ambush strikes; answers how the connection ends.
     async fn relay(&mut self, upstream: &mut Option<TcpStream>) -> Fault {
-        let shared = self.open.shared.clone();
-        let address = shared.lock().upstream;
+        let address = self.open.shared.lock().upstream;
         let Ok(connected) = TcpStream::connect(address).await else {
             return Fault::Reset;
         };
@@ -66,7 +65,7 @@ impl Flow {
         // Without this, a delayed acknowledgement may hold a small packet for 40 ms.
         server.set_nodelay(true).ok();
         self.client.set_nodelay(true).ok();
-        match exchange(&mut self.client, server, &shared).await {
+        match exchange(&mut self.client, server, &mut self.open).await {
             Ok(fault) => fault,
             Err(_) => Fault::Reset,
         }
@@ -105,9 +104,10 @@ async fn devour(stream: &mut TcpStream) {
 async fn exchange(
     client: &mut TcpStream,
     server: &mut TcpStream,
-    shared: &Shared,
+    open: &mut Open,
 ) -> io::Result<Fault> {
     let (mut sent, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let shared = open.shared.clone();
     let mut in_flight = false;
     let mut trap: Option<(usize, Deed)> = None;
     loop {
@@ -118,7 +118,7 @@ async fn exchange(
                     return Ok(Fault::Close);
                 }
                 if !std::mem::replace(&mut in_flight, true) {
-                    match shared.begin_flight() {
+                    match open.begin_flight() {
                         Some(Ambush { at: At::BeforeServer, deed: Deed::Strike(fault), .. }) => return Ok(fault),
                         Some(Ambush { at: At::BeforeServer, deed: Deed::Hold(held), .. }) => held.wait().await,
                         Some(Ambush { at: At::Answer(bytes), deed, .. }) => trap = Some((bytes, deed)),

@@ -1,0 +1,84 @@
+//! A function that goes wrong on demand, for the tests of the pool. It is built like any other.
+
+#![allow(clippy::panic, reason = "that is what it is for")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use shared::api::{self, Answer, Problem, Request, Route};
+use shared::database::{Database, Session, Statement, Transaction};
+use shared::orders::statements::INSERT_ITEMS;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+/// So long that a statement is sent, and that [`SLOW`] has not answered.
+const A_MOMENT: Duration = Duration::from_millis(20);
+
+static SLOW: Statement =
+    Statement::read("SELECT 'not yours' FROM (SELECT SLEEP(0.05)) AS slow", "");
+
+static ECHO: Statement = Statement::read("SELECT ?", "");
+
+#[derive(Deserialize)]
+struct Asked {
+    /// What is read from the database and answered.
+    marker: String,
+    mishap: Mishap,
+}
+
+/// What happens before.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mishap {
+    None,
+    PanicInStatement,
+    PanicInTransaction,
+    DropStatement,
+    DropTransaction,
+    HangInTransaction,
+}
+
+fn main() -> ExitCode {
+    api::serve(Route::post("/orders"), misbehave)
+}
+
+async fn misbehave(request: Request, database: &'static Database) -> Result<Answer, Problem> {
+    let Asked { marker, mishap } = request.json()?;
+    let mut session = database.session(request.deadline()).await?;
+    match mishap {
+        Mishap::None => {}
+        Mishap::PanicInStatement => {
+            tokio::select! {
+                _ = session.row::<String>(&SLOW, ()) => {}
+                () = sleep(A_MOMENT) => panic!("in a statement"),
+            }
+        }
+        Mishap::DropStatement => {
+            // Nobody waits for its rows, which are on their way.
+            let _ = timeout(A_MOMENT, session.row::<String>(&SLOW, ())).await;
+        }
+        Mishap::PanicInTransaction => {
+            in_transaction(&mut session, || panic!("in a transaction")).await?;
+        }
+        Mishap::DropTransaction => {
+            let _ = timeout(A_MOMENT, in_transaction(&mut session, || {})).await;
+        }
+        Mishap::HangInTransaction => in_transaction(&mut session, || {}).await?,
+    }
+    let read: Option<String> = session.row(&ECHO, (marker,)).await?;
+    Ok(Answer::ok(&json!({ "marker": read })))
+}
+
+/// Writes a row and never ends.
+async fn in_transaction(session: &mut Session<'_>, then: impl Fn()) -> Result<(), Problem> {
+    let then = &then;
+    let item = || (Uuid::now_v7().into_bytes(), 0, "TEA-1", 1, "4.50");
+    let write = |mut transaction: Transaction| async move {
+        transaction.execute(&INSERT_ITEMS, item()).await?;
+        then();
+        std::future::pending().await
+    };
+    session.transaction(write).await
+}
