@@ -114,6 +114,19 @@ async fn every_connection_is_closed_in_order() {
 }
 
 #[tokio::test]
+async fn vtgate_hears_goodbye_on_every_connection() {
+    for call in Call::ALL {
+        let scene = Scene::new(call, Backend::Vitess).await;
+        scene.succeed().await;
+        let vtgate = scene.vtgate.as_ref().unwrap();
+        let (before, open) = (vtgate.farewells(), scene.proxy.counts().open);
+        assert!(open > 0);
+        end(scene.function).await;
+        wait_until(async || vtgate.farewells() == before + open).await;
+    }
+}
+
+#[tokio::test]
 async fn a_frozen_function_ends_when_it_goes_on() {
     for (call, backend) in everywhere() {
         let scene = Scene::new(call, backend).await;
