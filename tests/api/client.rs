@@ -22,7 +22,7 @@ async fn api() -> &'static Api {
             functions: functions
                 .map(|declared| (declared, OnceCell::new()))
                 .collect(),
-            database: stack.fresh_database().await.unwrap(),
+            database: fresh_database().await,
         }
     })
     .await
@@ -66,9 +66,15 @@ pub fn stack() -> Stack {
     Stack::from_env().unwrap()
 }
 
-/// A schema of the test's own, for what it breaks.
+/// A schema of the test's own, for what it breaks; behind the stand-in of vtgate if the test run is
+/// to be so.
 pub async fn fresh_database() -> FreshDatabase {
-    stack().fresh_database().await.unwrap()
+    let stack = stack();
+    let database = match stack.is_vitess() {
+        true => stack.fresh_keyspace().await,
+        false => stack.fresh_database().await,
+    };
+    database.unwrap()
 }
 
 /// A function of the test's own, not yet started.

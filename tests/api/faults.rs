@@ -31,10 +31,9 @@ fn impatient(setup: Setup) -> Setup {
 
 /// The database's secret with another value for one of its fields; null takes the field away.
 fn secret(database: &FreshDatabase, field: &str, value: Value) -> String {
-    let server = stack().server();
     let mut secret = json!({
         "host": "127.0.0.1",
-        "port": server.port(),
+        "port": database.address().port(),
         "username": database.username(),
         "password": database.password(),
         "dbname": database.name()
@@ -243,11 +242,7 @@ async fn a_password_that_changes_under_way_costs_no_request() {
 
     // The connections with the old password are gone, and it is another one now.
     kill_connections(&database).await;
-    let user = database.username();
-    as_admin(format!(
-        "ALTER USER '{user}'@'%' IDENTIFIED BY 'rotated-Passw0rd'"
-    ))
-    .await;
+    database.change_password("rotated-Passw0rd").await.unwrap();
     let rotated = secret(&database, "password", json!("rotated-Passw0rd"));
     stack().change_secret(&id, &rotated).await.unwrap();
 

@@ -97,7 +97,7 @@ impl House {
             Outage::Renew => {
                 self.server.renew_certificate().await.unwrap();
                 for scene in &self.scenes {
-                    if let Some(vtgate) = &scene.vtgate {
+                    if let Some(vtgate) = scene.database.vtgate() {
                         vtgate.renew_certificate().unwrap();
                     }
                     scene.proxy.strike(Fault::Reset).await;

@@ -1,6 +1,5 @@
 //! A function on its own schema, with the proxy of faults between.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use stack::event::Event;
 use stack::function::{Answer, Function, Setup};
 use stack::proxy::Proxy;
-use stack::vtgate::{Authentication, Upstream, Vtgate};
+use stack::vtgate::Vtgate;
 use stack::{FreshDatabase, Stack};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
@@ -33,11 +32,8 @@ pub struct Scene {
     direct: Mutex<Conn>,
     pub proxy: Proxy,
     pub function: Function,
-    pub vtgate: Option<Vtgate>,
     pub call: Call,
     secret_id: String,
-    /// The authority of what the function connects to.
-    _ca_file: CaFile,
 }
 
 /// What the function's connections end at.
@@ -71,28 +67,16 @@ impl Scene {
         backend: Backend,
         change: impl FnOnce(Setup) -> Setup,
     ) -> Self {
-        let database = stack.fresh_database().await.unwrap();
-        let ca = std::fs::read(stack.ca_file()).unwrap();
-        let (vtgate, address, ca) = match backend {
-            Backend::Server => (None, stack.server(), ca),
-            Backend::Vitess => {
-                let upstream = Upstream::new(&database.url(), &ca).await.unwrap();
-                let vtgate = Vtgate::start(upstream, Authentication::CachingSha2)
-                    .await
-                    .unwrap();
-                vtgate.set_password(database.username(), database.password());
-                let (address, ca) = (vtgate.address(), vtgate.ca_pem().as_bytes().to_vec());
-                (Some(vtgate), address, ca)
-            }
+        let database = match backend {
+            Backend::Server => stack.fresh_database().await.unwrap(),
+            Backend::Vitess => stack.fresh_keyspace().await.unwrap(),
         };
-        let ca_file = CaFile::new(&ca);
-        let proxy = Proxy::start(address).await.unwrap();
+        let proxy = Proxy::start(database.address()).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();
         let setup = Function::of(stack, &database, call.function())
             .unwrap()
             .env("DATABASE_SECRET_ID", &secret_id)
-            .env("DATABASE_CA_FILE", ca_file.0.display().to_string())
             .env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string());
         let function = change(setup).start().await.unwrap();
         let direct = direct(stack, &database).await;
@@ -102,11 +86,14 @@ impl Scene {
             direct: Mutex::new(direct),
             proxy,
             function,
-            vtgate,
             call,
             secret_id,
-            _ca_file: ca_file,
         }
+    }
+
+    /// The stand-in of vtgate that the function's connections end at.
+    pub fn vtgate(&self) -> &Vtgate {
+        self.database.vtgate().unwrap()
     }
 
     /// Asks once, and asserts that the answer is as it should be.
@@ -259,14 +246,7 @@ impl Scene {
     /// Gives the user a new password: the old one is refused at once, and the secret follows.
     pub async fn rotate_password(&self) {
         let password = Uuid::new_v4().simple().to_string();
-        let user = self.database.username();
-        match &self.vtgate {
-            Some(vtgate) => vtgate.set_password(user, &password),
-            None => {
-                let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
-                self.direct().await.query_drop(alter).await.unwrap();
-            }
-        }
+        self.database.change_password(&password).await.unwrap();
         let secret = secret(&self.proxy, &self.database, &password);
         self.stack
             .change_secret(&self.secret_id, &secret)
@@ -288,24 +268,6 @@ pub fn everywhere() -> impl Iterator<Item = (Call, Backend)> {
     Call::ALL
         .into_iter()
         .flat_map(|call| Backend::ALL.map(|backend| (call, backend)))
-}
-
-/// A file with an authority's certificate; gone when it is dropped.
-struct CaFile(PathBuf);
-
-impl CaFile {
-    fn new(pem: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("ca-{}.pem", Uuid::now_v7()));
-        std::fs::write(&path, pem).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for CaFile {
-    fn drop(&mut self) {
-        // The next reboot removes what this cannot.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// The login as the functions read it, by way of the proxy.

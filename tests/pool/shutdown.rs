@@ -118,7 +118,7 @@ async fn vtgate_hears_goodbye_on_every_connection() {
     for call in Call::ALL {
         let scene = Scene::new(call, Backend::Vitess).await;
         scene.succeed().await;
-        let vtgate = scene.vtgate.as_ref().unwrap();
+        let vtgate = scene.database.vtgate().unwrap();
         let (before, open) = (vtgate.farewells(), scene.proxy.counts().open);
         assert!(open > 0);
         end(scene.function).await;

@@ -2,8 +2,8 @@
 //! connection that the classification promises; none leaves anything half written or tells the
 //! client of statements and values.
 
+use stack::vtgate::Failure;
 use stack::vtgate::errors::VitessError;
-use stack::vtgate::{Failure, Vtgate};
 
 use crate::errand::{Call, logged};
 use crate::scene::{Backend, Scene};
@@ -67,10 +67,6 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
     }
 }
 
-fn vtgate(scene: &Scene) -> &Vtgate {
-    scene.vtgate.as_ref().unwrap()
-}
-
 /// What must not be told: statements, values, and what Vitess says of itself.
 fn assert_tells_no_value(text: &str) {
     for inner in ["BindVars", "VARBINARY", "cust-1", "TEA-1"] {
@@ -85,10 +81,10 @@ async fn a_read_that_meets_an_error() {
     for error in VitessError::all() {
         scene.succeed().await;
         let connections = scene.proxy.counts().ever;
-        vtgate(&scene).fail(Failure::with(error).on("FROM orders"));
+        scene.vtgate().fail(Failure::with(error).on("FROM orders"));
         let errand = scene.errand().await;
         let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
-        assert!(vtgate(&scene).has_failed_all());
+        assert!(scene.vtgate().has_failed_all());
         assert_tells_no_value(&serde_json::to_string(&answer.logs).unwrap());
         assert_tells_no_value(&answer.body["detail"].to_string());
         let outcome = match answer.status {
@@ -123,10 +119,10 @@ async fn writes_that_meet(
     let scene = Scene::new(Call::Create, Backend::Vitess).await;
     for error in errors {
         scene.succeed().await;
-        vtgate(&scene).fail(place(Failure::with(error)));
+        scene.vtgate().fail(place(Failure::with(error)));
         let errand = scene.errand().await;
         let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
-        assert!(vtgate(&scene).has_failed_all(), "{}", error.name);
+        assert!(scene.vtgate().has_failed_all(), "{}", error.name);
         assert_tells_no_value(&serde_json::to_string(&answer.logs).unwrap());
         let placed = scene.placed(&errand.key).await;
         let case = format!("{} {placed:?} {answer:#?}", error.name);

@@ -37,6 +37,8 @@ pub struct Access {
     pub ca_file: PathBuf,
     /// The password of [`ADMIN`].
     pub admin_password: String,
+    /// Whether the API's tests reach the server through the stand-in of vtgate.
+    pub vitess: bool,
     /// The endpoint of the Secrets Manager.
     pub secrets_url: String,
     /// The folder with the built programs.

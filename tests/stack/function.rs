@@ -32,12 +32,10 @@ use std::time::{Duration, Instant};
 use lambda_simulator::{InvocationBuilder, InvocationStatus, Simulator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use once_cell::sync::OnceCell;
-use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 use crate::event::Event;
-use crate::{FreshDatabase, Route, Stack, StackError, mark};
+use crate::{FreshDatabase, Route, Stack, StackError, mark, outlasting};
 
 pub use answer::Answer;
 use output::Output;
@@ -118,7 +116,7 @@ impl Setup {
             .function_version("7")
             .handler("bootstrap")
             .invocation_timeout(self.timeout);
-        let simulator = runtime()?
+        let simulator = outlasting::runtime()?
             .spawn(building.build())
             .await
             .map_err(io::Error::other)??;
@@ -333,7 +331,7 @@ impl Drop for Function {
         let _ = child.kill();
         let _ = child.wait();
         drop(child);
-        if let (Some(simulator), Ok(runtime)) = (self.simulator.take(), runtime()) {
+        if let (Some(simulator), Ok(runtime)) = (self.simulator.take(), outlasting::runtime()) {
             runtime.spawn(simulator.shutdown());
         }
     }
@@ -346,17 +344,6 @@ pub struct Exit {
     pub status: ExitStatus,
     /// All that it wrote, to stdout and stderr.
     pub output: String,
-}
-
-/// The runtime that all Runtime APIs live on.
-fn runtime() -> io::Result<&'static Runtime> {
-    static RUNTIME: OnceCell<Runtime> = OnceCell::new();
-    RUNTIME.get_or_try_init(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-    })
 }
 
 /// Why there is no answer. `Debug` is the same text, for `unwrap`.

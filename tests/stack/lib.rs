@@ -25,6 +25,7 @@ pub mod function;
 pub mod lint;
 mod mark;
 mod migrations;
+mod outlasting;
 mod process;
 mod progress;
 pub mod proxy;

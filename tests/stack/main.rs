@@ -23,6 +23,7 @@ Options:
   --server PATH   the database server program, mysqld or mariadbd (or the variable MYSQLD);
                   else the first one found
   --port N        the port of the API (not for tests); else 9000 or the next free one
+  --vitess        tests only: those of the API reach the server through a stand-in of vtgate
   --folder PATH   where data, logs and certificates are kept; else target/dev or target/dev-test
   --help          this text
 
@@ -78,6 +79,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
             Long("server") => options.server = Some(PathBuf::from(arguments.value()?)),
+            Long("vitess") if test => options.vitess = true,
             Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),
             Long("port") if !test => options.port = Some(arguments.value()?.parse()?),
             Value(word) if word == "test" && !test => test = true,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,13 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use crate::access::{Access, ConnectError, Login};
+use crate::file::{self, FileError};
 use crate::migrations::{self, MigrationError};
+use crate::outlasting;
 use crate::secrets::{Secrets, SecretsError};
 use crate::server::ServerError;
 use crate::template::{Template, TemplateError};
+use crate::vtgate::{Authentication, Upstream, Vtgate};
 
 /// The variable in which `cargo dev test` tells the tests where the stack is, as JSON.
 pub(crate) const VARIABLE: &str = "LOCAL_STACK";
@@ -49,6 +53,12 @@ pub enum StackError {
     /// The migrations can't be applied.
     #[error(transparent)]
     Migration(#[from] MigrationError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The stand-in of vtgate does not start.
+    #[error("the stand-in of vtgate: {0}")]
+    Vtgate(#[from] io::Error),
     /// The Secrets Manager refused.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -83,6 +93,12 @@ impl Stack {
 
     pub(crate) fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Whether the tests that can do so are to reach the server through the stand-in of vtgate
+    /// (`cargo dev test --vitess`), by [`Stack::fresh_keyspace`].
+    pub fn is_vitess(&self) -> bool {
+        self.access.vitess
     }
 
     /// Where the server listens: 127.0.0.1 and its port. TLS is required; its certificate is
@@ -125,6 +141,24 @@ impl Stack {
     /// A new schema with the migrations applied and nothing in it, a user that may read and
     /// write (and nothing else) in it, and a secret with the user's login.
     pub async fn fresh_database(&self) -> Result<FreshDatabase, StackError> {
+        let database = self.new_database().await?;
+        let secret = database.login.secret(self.server());
+        self.secrets.create(&database.secret_id, &secret).await?;
+        Ok(database)
+    }
+
+    /// The same behind a stand-in of vtgate of its own, which the secret, the URL and the
+    /// functions' environment lead to.
+    pub async fn fresh_keyspace(&self) -> Result<FreshDatabase, StackError> {
+        let mut database = self.new_database().await?;
+        let gate = Gate::open(&database).await?;
+        let secret = database.login.secret(gate.vtgate.address());
+        self.secrets.create(&database.secret_id, &secret).await?;
+        database.gate = Some(gate);
+        Ok(database)
+    }
+
+    async fn new_database(&self) -> Result<FreshDatabase, StackError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         // MySQL takes 32 characters for a user's name at most.
         let name = format!("{PREFIX}{}", id.get(..16).unwrap_or(&id));
@@ -135,6 +169,7 @@ impl Stack {
             stack: self.clone(),
             login,
             secret_id: name,
+            gate: None,
         };
         for statement in database.login.statements() {
             admin.query_drop(statement).await?;
@@ -144,9 +179,6 @@ impl Stack {
             .await?;
         migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
         admin.disconnect().await?;
-
-        let secret = database.login.secret(self.server());
-        self.secrets.create(&database.secret_id, &secret).await?;
         Ok(database)
     }
 
@@ -169,6 +201,40 @@ pub struct FreshDatabase {
     stack: Stack,
     login: Login,
     secret_id: String,
+    gate: Option<Gate>,
+}
+
+/// The stand-in of vtgate that stands before a database.
+#[derive(Debug)]
+struct Gate {
+    vtgate: Vtgate,
+    /// The authority of its certificate.
+    ca_file: PathBuf,
+}
+
+impl Gate {
+    async fn open(database: &FreshDatabase) -> Result<Self, StackError> {
+        let Access {
+            ca_file, folder, ..
+        } = &database.stack.access;
+        let ca = file::read(ca_file)?;
+        let url = database.login.url(database.stack.server());
+        let upstream = Upstream::new(&url, ca.as_bytes()).await?;
+        let starting = Vtgate::start(upstream, Authentication::CachingSha2);
+        let vtgate = outlasting::runtime()?.spawn(starting).await;
+        let vtgate = vtgate.map_err(io::Error::other)??;
+        vtgate.set_password(database.username(), database.password());
+        let ca_file = folder.join(format!("{}.pem", database.name()));
+        file::write(&ca_file, vtgate.ca_pem())?;
+        Ok(Self { vtgate, ca_file })
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // What is left is a few bytes.
+        let _ = file::remove(&self.ca_file);
+    }
 }
 
 impl FreshDatabase {
@@ -194,10 +260,36 @@ impl FreshDatabase {
 
     /// The same as a URL (`DATABASE_URL`).
     pub fn url(&self) -> String {
-        self.login.url(self.stack.server())
+        self.login.url(self.address())
     }
 
-    /// A connection over TLS as its user.
+    /// Where its user's connections end: at the server, or at the stand-in of vtgate.
+    pub fn address(&self) -> SocketAddr {
+        self.vtgate()
+            .map_or_else(|| self.stack.server(), Vtgate::address)
+    }
+
+    /// The stand-in of vtgate that stands before it, if one does.
+    pub fn vtgate(&self) -> Option<&Vtgate> {
+        self.gate.as_ref().map(|gate| &gate.vtgate)
+    }
+
+    /// Gives its user another password; the old one is refused at once.
+    pub async fn change_password(&self, password: &str) -> Result<(), StackError> {
+        let user = self.username();
+        match self.vtgate() {
+            Some(vtgate) => vtgate.set_password(user, password),
+            None => {
+                let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
+                let mut admin = self.stack.admin().await?;
+                admin.query_drop(alter).await?;
+                admin.disconnect().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection over TLS to the server itself as its user.
     pub async fn connect(&self) -> Result<Conn, StackError> {
         let Login {
             username,
@@ -268,6 +360,10 @@ impl FreshDatabase {
             .function(function)?
             .environment(&deployed)?;
         environment.extend(self.stack.access.environment());
+        if let Some(Gate { ca_file, .. }) = &self.gate {
+            let ca_file = ca_file.display().to_string();
+            environment.insert("DATABASE_CA_FILE".to_owned(), ca_file);
+        }
         Ok(environment)
     }
 }

@@ -22,6 +22,7 @@
 //! Anything in [`errors`] is answered when a test [asks](Vtgate::fail) for it.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -101,6 +102,7 @@ impl Vtgate {
             // Far from what a server counts, so that a mix-up cannot go unnoticed.
             connections: AtomicU32::new(1 << 30),
             farewells: AtomicUsize::new(0),
+            sessions: AtomicUsize::new(0),
             age: watch::channel(MAX_AGE).0,
             state: Mutex::default(),
         });
@@ -163,6 +165,12 @@ impl Vtgate {
         self.gate.lock().failures.push(failure);
     }
 
+    /// Clients' connections that are open.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.gate.sessions.load(Ordering::Relaxed)
+    }
+
     /// Sessions that their clients have ended in order, with COM_QUIT.
     #[must_use]
     pub fn farewells(&self) -> usize {
@@ -173,6 +181,14 @@ impl Vtgate {
     #[must_use]
     pub fn has_failed_all(&self) -> bool {
         self.gate.lock().failures.iter().all(Failure::is_spent)
+    }
+}
+
+impl fmt::Debug for Vtgate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vtgate")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -189,6 +205,7 @@ struct Gate {
     authentication: Authentication,
     connections: AtomicU32,
     farewells: AtomicUsize,
+    sessions: AtomicUsize,
     age: watch::Sender<Duration>,
     state: Mutex<State>,
 }
@@ -247,7 +264,12 @@ async fn listen(listener: TcpListener, gate: Arc<Gate>) {
             Ok((client, _)) = listener.accept() => {
                 let gate = Arc::clone(&gate);
                 let id = gate.connections.fetch_add(1, Ordering::Relaxed);
-                sessions.spawn(session::serve(client, gate, id));
+                gate.sessions.fetch_add(1, Ordering::Relaxed);
+                sessions.spawn(async move {
+                    // However it ended, it is over.
+                    session::serve(client, Arc::clone(&gate), id).await.ok();
+                    gate.sessions.fetch_sub(1, Ordering::Relaxed);
+                });
             }
             Some(_) = sessions.join_next() => {}
         }

@@ -184,9 +184,7 @@ impl Soak {
             Between::Kill => self.kill().await,
             Between::Rotate => {
                 let password = Uuid::new_v4().simple().to_string();
-                let user = self.database.username();
-                let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
-                self.admin.query_drop(alter).await.unwrap();
+                self.database.change_password(&password).await.unwrap();
                 let secret = secret(&self.proxy, &self.database, &password);
                 let stack = self.server.stack();
                 stack.change_secret(&self.secret_id, &secret).await.unwrap();

@@ -33,6 +33,8 @@ pub struct Options {
     pub server: Option<PathBuf>,
     /// The port of the functions, in place of 9000 or the next free one.
     pub port: Option<u16>,
+    /// Lead the API's tests through the stand-in of vtgate.
+    pub vitess: bool,
     /// Where the data is kept, in place of `target/dev`.
     pub folder: Option<PathBuf>,
 }

@@ -68,6 +68,7 @@ impl Run {
             tokio::try_join!(server, secrets, self.build())?;
         let access = Access {
             folder: folder.clone(),
+            vitess: options.vitess,
             server_program: server.program.clone(),
             server: server.address,
             ca_file: certificates.authority,
