@@ -133,6 +133,17 @@ async fn connections_without_tls_are_refused() {
 }
 
 #[tokio::test]
+async fn another_keyspace_is_unknown() {
+    let fixture = Fixture::new(Authentication::Native).await;
+    let other = fixture.options(PASSWORD).db_name(Some("other"));
+    let unknown = "VT05003: unknown database 'other' in vschema";
+    assert_eq!(
+        server_error(Conn::new(other).await),
+        (1049, unknown.to_owned())
+    );
+}
+
+#[tokio::test]
 async fn its_certificate_is_its_own_authority_s() {
     let fixture = Fixture::new(Authentication::Native).await;
     let other = SslOpts::default().with_disable_built_in_roots(true);

@@ -89,9 +89,19 @@ pub(super) async fn receive(
         wire.flush().await?;
         answer = wire.read().await?;
     }
+    let database = response
+        .db_name()
+        .filter(|name| !name.is_empty())
+        .map(|name| String::from_utf8_lossy(name).into_owned());
     let refusal = if !is_right(&mut wire, gate, &user, &answer, &nonce).await? {
         let text = format!("Access denied for user '{user}'");
         Some(SqlError::new(1045, "28000", text))
+    } else if let Some(unknown) = database
+        .as_ref()
+        .filter(|name| **name != gate.upstream.keyspace)
+    {
+        let text = format!("VT05003: unknown database '{unknown}' in vschema");
+        Some(SqlError::new(1049, "42000", text))
     } else {
         gate.scripted(Stage::Login, &user, false)
             .map(|error| Raised::from(error).about(&Echo::default()))
@@ -106,10 +116,7 @@ pub(super) async fn receive(
     let only_here = CapabilityFlags::CLIENT_CONNECT_ATTRS | CapabilityFlags::CLIENT_CONNECT_WITH_DB;
     Ok(Some(Login {
         capabilities: response.capabilities() & (offered() - only_here),
-        database: response
-            .db_name()
-            .filter(|name| !name.is_empty())
-            .map(|name| String::from_utf8_lossy(name).into_owned()),
+        database,
         wire,
         user,
     }))

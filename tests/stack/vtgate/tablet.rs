@@ -27,10 +27,12 @@ pub struct Upstream {
     tls: Arc<rustls::ClientConfig>,
     user: String,
     password: String,
+    /// The one that clients may log in to.
+    pub(super) keyspace: String,
 }
 
 impl Upstream {
-    /// The server at `url` (`mysql://user:password@host:port`), whose certificate one of the
+    /// The server at `url` (`mysql://user:password@host:port/keyspace`), whose certificate one of the
     /// authorities in `ca_pem` has signed for that host.
     ///
     /// # Errors
@@ -59,6 +61,7 @@ impl Upstream {
             tls: Arc::new(tls),
             user: options.user().unwrap_or_default().to_owned(),
             password: options.pass().unwrap_or_default().to_owned(),
+            keyspace: options.db_name().unwrap_or_default().to_owned(),
         })
     }
 }
