@@ -22,7 +22,7 @@ async fn api() -> &'static Api {
             functions: functions
                 .map(|declared| (declared, OnceCell::new()))
                 .collect(),
-            database: fresh_database().await,
+            database: any_database().await,
         }
     })
     .await
@@ -75,6 +75,15 @@ pub async fn fresh_database() -> FreshDatabase {
         false => stack.fresh_database().await,
     };
     database.unwrap()
+}
+
+/// A schema for functions of the test's own that break nothing in it: the one that the test run was
+/// given, else a fresh one.
+pub async fn any_database() -> FreshDatabase {
+    match stack().given_database().await.unwrap() {
+        Some(given) => given,
+        None => fresh_database().await,
+    }
 }
 
 /// A function of the test's own, not yet started.

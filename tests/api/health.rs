@@ -2,7 +2,7 @@
 
 use stack::event::Event;
 
-use crate::client::{assert_unavailable, fresh_database, function, problem, send};
+use crate::client::{any_database, assert_unavailable, function, problem, send};
 
 #[tokio::test]
 async fn a_service_that_lives_is_200() {
@@ -32,7 +32,7 @@ async fn anybody_may_ask_whom_the_gateway_lets_through() {
 
 #[tokio::test]
 async fn without_a_database_it_lives_and_is_not_ready() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let setup = function("health", &database)
         .without("DATABASE_SECRET_ID")
         .env("DATABASE_URL", "mysql://nobody:nothing@127.0.0.1:1/orders");

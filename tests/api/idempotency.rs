@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stack::event::Event;
 use tokio::task::JoinSet;
 
-use crate::client::{assert_refused, customer, fresh_database, function, send, tea};
+use crate::client::{any_database, assert_refused, customer, function, send, tea};
 
 #[tokio::test]
 async fn the_same_key_and_order_again_is_the_same_answer() {
@@ -116,7 +116,7 @@ async fn a_key_that_will_not_do_is_400() {
 
 #[tokio::test]
 async fn many_at_once_with_one_key_place_one_order() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let setup = function("create-order", &database).env("AWS_LAMBDA_MAX_CONCURRENCY", "8");
     let function = Arc::new(setup.start().await.unwrap());
     let event = Event::post("/orders")

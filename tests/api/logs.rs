@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stack::event::Event;
 use stack::function::{Answer, log_lines};
 
-use crate::client::{assert_has_form, customer, fresh_database, function, path_of, send, tea};
+use crate::client::{any_database, assert_has_form, customer, function, path_of, send, tea};
 
 /// The line that sums the invocation up. There is one for each.
 fn summary(answer: &Answer) -> &Value {
@@ -20,7 +20,7 @@ fn summary(answer: &Answer) -> &Value {
 
 #[tokio::test]
 async fn an_invocation_is_summed_up_in_one_line() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let get = function("get-order", &database).start().await.unwrap();
     for (event, status) in [
         (Event::get(format!("/orders/{}", uuid::Uuid::now_v7())), 404),
@@ -47,7 +47,7 @@ async fn an_invocation_is_summed_up_in_one_line() {
 
 #[tokio::test]
 async fn only_the_first_invocation_is_a_cold_start() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let health = function("health", &database).start().await.unwrap();
     for cold in [true, false, false] {
         let answer = health.invoke(Event::get("/health")).await.unwrap();
@@ -59,7 +59,7 @@ async fn only_the_first_invocation_is_a_cold_start() {
 /// connection, a page and an order with its items too.
 #[tokio::test]
 async fn a_call_has_the_fewest_round_trips() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let create = function("create-order", &database).start().await.unwrap();
     let get = function("get-order", &database).start().await.unwrap();
     let list = function("list-orders", &database).start().await.unwrap();
@@ -111,7 +111,7 @@ async fn a_call_has_the_fewest_round_trips() {
 
 #[tokio::test]
 async fn every_line_is_a_json_object_with_the_same_beginning() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let create = function("create-order", &database).env("AWS_LAMBDA_LOG_LEVEL", "TRACE");
     let create = create.start().await.unwrap();
     for event in [
@@ -145,7 +145,7 @@ async fn every_line_is_a_json_object_with_the_same_beginning() {
 
 #[tokio::test]
 async fn the_level_is_what_lambda_says() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     for (level, summed_up) in [
         ("TRACE", true),
         ("debug", true),
@@ -171,7 +171,7 @@ async fn the_level_is_what_lambda_says() {
 /// values, of the login, or of what is sent to the server.
 #[tokio::test]
 async fn no_line_tells_a_value_or_a_secret() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let start = async |name| {
         let setup = function(name, &database).env("AWS_LAMBDA_LOG_LEVEL", "TRACE");
         setup.start().await.unwrap()

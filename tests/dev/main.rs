@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod database;
+mod given;
 mod lint;
 
 use std::fs::{self, File};

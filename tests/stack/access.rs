@@ -29,14 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Access {
     /// The stack's folder.
     pub folder: PathBuf,
-    /// The program of the database server.
-    pub server_program: ServerProgram,
+    /// The name of the database server in its certificate.
+    pub host: String,
     /// The database server.
     pub server: SocketAddr,
-    /// The certificate of the authority that signed the server's.
-    pub ca_file: PathBuf,
-    /// The password of [`ADMIN`].
-    pub admin_password: String,
+    /// The certificate of the authority that signed the server's; the public ones where there is
+    /// none.
+    pub ca_file: Option<PathBuf>,
+    /// What only a server of the stack's own has.
+    pub administration: Option<Administration>,
+    /// The one database that there is, of a server that is not the stack's own.
+    pub given: Option<Login>,
     /// Whether the API's tests reach the server through the stand-in of vtgate.
     pub vitess: bool,
     /// The endpoint of the Secrets Manager.
@@ -45,32 +48,48 @@ pub struct Access {
     pub programs: PathBuf,
 }
 
+/// How to do with a server whatever there is to do.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Administration {
+    /// Its program.
+    pub program: ServerProgram,
+    /// The password of [`ADMIN`].
+    pub password: String,
+}
+
 /// The server did not let us in in time.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// It refused, or is not there.
     #[error("can't connect to the server: {0}")]
     Refused(#[from] mysql_async::Error),
+    /// It is not the stack's own.
+    #[error("this takes an administrator of the server, which a database that was given has not")]
+    NotAdministered,
     /// It did not answer.
     #[error("the server does not answer")]
     Silent,
 }
 
-/// A connection over TLS to a server whose certificate the authority in `ca_file` has signed, to
-/// no schema when none is given.
+/// A connection over TLS to a server whose certificate the authority in `ca_file` has signed, or a
+/// public one, to no schema when none is given.
 pub async fn connect(
-    server: SocketAddr,
-    ca_file: &Path,
+    host: &str,
+    port: u16,
+    ca_file: Option<&Path>,
     user: &str,
     password: &str,
     schema: Option<&str>,
 ) -> Result<Conn, ConnectError> {
-    let tls = SslOpts::default()
-        .with_root_certs(vec![ca_file.to_owned().into()])
-        .with_disable_built_in_roots(true);
+    let tls = match ca_file {
+        Some(ca_file) => SslOpts::default()
+            .with_root_certs(vec![ca_file.to_owned().into()])
+            .with_disable_built_in_roots(true),
+        None => SslOpts::default(),
+    };
     let options = OptsBuilder::default()
-        .ip_or_hostname(server.ip().to_string())
-        .tcp_port(server.port())
+        .ip_or_hostname(host)
+        .tcp_port(port)
         .user(Some(user))
         .pass(Some(password))
         .db_name(schema)
@@ -88,20 +107,26 @@ impl Access {
         password: &str,
         schema: Option<&str>,
     ) -> Result<Conn, ConnectError> {
-        connect(self.server, &self.ca_file, user, password, schema).await
+        let (port, ca_file) = (self.server.port(), self.ca_file.as_deref());
+        connect(&self.host, port, ca_file, user, password, schema).await
     }
 
     /// A connection as the administrator.
     pub async fn connect_as_admin(&self, schema: Option<&str>) -> Result<Conn, ConnectError> {
-        self.connect(ADMIN, &self.admin_password, schema).await
+        let administration = self.administration.as_ref();
+        let Administration { password, .. } =
+            administration.ok_or(ConnectError::NotAdministered)?;
+        self.connect(ADMIN, password, schema).await
     }
 
     /// What a function needs beside the variables of the template: those that Lambda sets, and
     /// those that lead it to this stack.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let mut variables = self.secrets_environment();
-        let ca_file = self.ca_file.display().to_string();
-        variables.insert("DATABASE_CA_FILE".to_owned(), ca_file);
+        if let Some(ca_file) = &self.ca_file {
+            let ca_file = ca_file.display().to_string();
+            variables.insert("DATABASE_CA_FILE".to_owned(), ca_file);
+        }
         variables
     }
 
@@ -129,7 +154,7 @@ impl fmt::Debug for Access {
 }
 
 /// A user of the server, with the one schema that it may read and write.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Login {
     /// The user's name.
     pub username: String,
@@ -165,10 +190,10 @@ impl Login {
     }
 
     /// The secret as the functions read it.
-    pub fn secret(&self, server: SocketAddr) -> String {
+    pub fn secret(&self, host: &str, port: u16) -> String {
         serde_json::json!({
-            "host": server.ip(),
-            "port": server.port(),
+            "host": host,
+            "port": port,
             "username": self.username,
             "password": self.password,
             "dbname": self.schema,
@@ -177,9 +202,9 @@ impl Login {
     }
 
     /// `mysql://user:password@host:port/schema`.
-    pub fn url(&self, server: SocketAddr) -> String {
+    pub fn url(&self, host: &str, port: u16) -> String {
         format!(
-            "mysql://{}:{}@{server}/{}",
+            "mysql://{}:{}@{host}:{port}/{}",
             self.username, self.password, self.schema
         )
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use stack::dev::{self, DevError, Options};
+use stack::dev::{self, DevError, Given, Options};
 use stack::lint;
 
 const HELP: &str = "\
@@ -23,7 +23,11 @@ Options:
   --server PATH   the database server program, mysqld or mariadbd (or the variable MYSQLD);
                   else the first one found
   --port N        the port of the API (not for tests); else 9000 or the next free one
+  --release       tests only: the functions are built as they are deployed, which takes minutes
   --vitess        tests only: those of the API reach the server through a stand-in of vtgate
+  --url URL       tests only: those that need nothing but a database run on this one,
+                  mysql://user:password@host:port/name, an empty schema or one of this project
+  --ca FILE       its authority, as PEM; else the public ones
   --folder PATH   where data, logs and certificates are kept; else target/dev or target/dev-test
   --help          this text
 
@@ -75,11 +79,16 @@ fn main() -> ExitCode {
 fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let mut options = Options::default();
     let mut test = false;
+    let (mut url, mut ca_file) = (None, None);
+    let mut rest = Vec::new();
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
             Long("server") => options.server = Some(PathBuf::from(arguments.value()?)),
+            Long("release") if test => options.release = true,
             Long("vitess") if test => options.vitess = true,
+            Long("url") if test => url = Some(arguments.value()?.string()?),
+            Long("ca") if test => ca_file = Some(PathBuf::from(arguments.value()?)),
             Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),
             Long("port") if !test => options.port = Some(arguments.value()?.parse()?),
             Value(word) if word == "test" && !test => test = true,
@@ -89,14 +98,21 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
         if test
-            && let Some(rest) = arguments.try_raw_args()
-            && rest.as_slice().first().is_some_and(|next| next == "--")
+            && let Some(raw) = arguments.try_raw_args()
+            && raw.as_slice().first().is_some_and(|next| next == "--")
         {
-            return Ok(Request::Test(options, rest.skip(1).collect()));
+            rest = raw.skip(1).collect();
         }
     }
+    match (url, ca_file) {
+        (Some(_), _) if options.server.is_some() || options.vitess => {
+            return Err("--url goes with neither --server nor --vitess".into());
+        }
+        (None, Some(_)) => return Err("--ca goes with --url alone".into()),
+        (url, ca_file) => options.given = url.map(|url| Given::new(url, ca_file)),
+    }
     if test {
-        Ok(Request::Test(options, Vec::new()))
+        Ok(Request::Test(options, rest))
     } else {
         Ok(Request::Run(options))
     }

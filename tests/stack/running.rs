@@ -107,9 +107,10 @@ impl Stack {
         self.access.server
     }
 
-    /// The PEM file of the CA that signed the server's certificate (`DATABASE_CA_FILE`).
-    pub fn ca_file(&self) -> &Path {
-        &self.access.ca_file
+    /// The PEM file of the CA that signed the server's certificate (`DATABASE_CA_FILE`); none where
+    /// a public one did.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.access.ca_file.as_deref()
     }
 
     /// The endpoint of the Secrets Manager (`AWS_ENDPOINT_URL_SECRETS_MANAGER`).
@@ -117,7 +118,7 @@ impl Stack {
         &self.access.secrets_url
     }
 
-    /// The built program of a function, debug profile.
+    /// The built program of a function; of the release profile with `cargo dev test --release`.
     pub fn binary(&self, function: &str) -> PathBuf {
         self.access.programs.join(function)
     }
@@ -142,7 +143,7 @@ impl Stack {
     /// write (and nothing else) in it, and a secret with the user's login.
     pub async fn fresh_database(&self) -> Result<FreshDatabase, StackError> {
         let database = self.new_database().await?;
-        let secret = database.login.secret(self.server());
+        let secret = database.secret();
         self.secrets.create(&database.secret_id, &secret).await?;
         Ok(database)
     }
@@ -152,10 +153,26 @@ impl Stack {
     pub async fn fresh_keyspace(&self) -> Result<FreshDatabase, StackError> {
         let mut database = self.new_database().await?;
         let gate = Gate::open(&database).await?;
-        let secret = database.login.secret(gate.vtgate.address());
-        self.secrets.create(&database.secret_id, &secret).await?;
         database.gate = Some(gate);
+        let secret = database.secret();
+        self.secrets.create(&database.secret_id, &secret).await?;
         Ok(database)
+    }
+
+    /// The database that the test run was given (`cargo dev test --url`), if it was.
+    pub async fn given_database(&self) -> Result<Option<FreshDatabase>, StackError> {
+        let Some(login) = &self.access.given else {
+            return Ok(None);
+        };
+        let database = FreshDatabase {
+            stack: self.clone(),
+            login: login.clone(),
+            secret_id: format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()),
+            gate: None,
+        };
+        let secret = database.secret();
+        self.secrets.create(&database.secret_id, &secret).await?;
+        Ok(Some(database))
     }
 
     async fn new_database(&self) -> Result<FreshDatabase, StackError> {
@@ -195,7 +212,7 @@ impl Stack {
     }
 }
 
-/// A schema of one test; it and its user are gone when the value is dropped.
+/// A schema of one test; it and its user are gone when the value is dropped, unless it was given.
 #[derive(Debug)]
 pub struct FreshDatabase {
     stack: Stack,
@@ -217,8 +234,9 @@ impl Gate {
         let Access {
             ca_file, folder, ..
         } = &database.stack.access;
+        let ca_file = ca_file.as_ref().ok_or(ConnectError::NotAdministered)?;
         let ca = file::read(ca_file)?;
-        let url = database.login.url(database.stack.server());
+        let url = database.url();
         let upstream = Upstream::new(&url, ca.as_bytes()).await?;
         let starting = Vtgate::start(upstream, Authentication::CachingSha2);
         let vtgate = outlasting::runtime()?.spawn(starting).await;
@@ -260,7 +278,23 @@ impl FreshDatabase {
 
     /// The same as a URL (`DATABASE_URL`).
     pub fn url(&self) -> String {
-        self.login.url(self.address())
+        let (host, port) = self.host_and_port();
+        self.login.url(&host, port)
+    }
+
+    /// Its user's login as a secret holds it.
+    fn secret(&self) -> String {
+        let (host, port) = self.host_and_port();
+        self.login.secret(&host, port)
+    }
+
+    fn host_and_port(&self) -> (String, u16) {
+        let address = self.address();
+        let host = match self.gate {
+            Some(_) => address.ip().to_string(),
+            None => self.stack.access.host.clone(),
+        };
+        (host, address.port())
     }
 
     /// Where its user's connections end: at the server, or at the stand-in of vtgate.
@@ -373,6 +407,9 @@ impl Drop for FreshDatabase {
     /// `cargo dev test` drops.
     fn drop(&mut self) {
         let access = self.stack.access.clone();
+        if access.given.is_some() {
+            return;
+        }
         let name = self.login.schema.clone();
         // A runtime of its own: this may be dropped inside another one.
         let dropped = std::thread::spawn(move || {

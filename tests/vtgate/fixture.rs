@@ -26,7 +26,7 @@ impl Fixture {
         );
         admin.query_drop(table).await.unwrap();
         admin.disconnect().await.unwrap();
-        let ca = std::fs::read(stack.ca_file()).unwrap();
+        let ca = std::fs::read(stack.ca_file().unwrap()).unwrap();
         let upstream = Upstream::new(&database.url(), &ca).await.unwrap();
         let vtgate = Vtgate::start(upstream, authentication).await.unwrap();
         vtgate.set_password(USER, PASSWORD);

@@ -147,7 +147,7 @@ async fn another_keyspace_is_unknown() {
 async fn its_certificate_is_its_own_authority_s() {
     let fixture = Fixture::new(Authentication::Native).await;
     let other = SslOpts::default().with_disable_built_in_roots(true);
-    let other = other.with_root_certs(vec![fixture.stack.ca_file().to_owned().into()]);
+    let other = other.with_root_certs(vec![fixture.stack.ca_file().unwrap().to_owned().into()]);
     let options = fixture.options(PASSWORD).ssl_opts(other);
     assert!(matches!(Conn::new(options).await, Err(Error::Io(_))));
 }

@@ -1,5 +1,6 @@
 //! `cargo dev` and `cargo dev test`: everything up, in the right order, and everything down.
 
+mod given;
 mod parts;
 
 use std::ffi::OsString;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::access::ConnectError;
+use crate::access::{Access, ConnectError};
 use crate::file::{self, FileError};
 use crate::migrations::MigrationError;
 use crate::process::{ProcessError, Processes, command};
@@ -25,14 +26,19 @@ use crate::tools::ToolsError;
 use crate::watch::WatchError;
 
 pub use crate::progress::print;
+pub use given::{Given, GivenError};
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// The server program, in place of the one that would be found.
     pub server: Option<PathBuf>,
+    /// The database to test with, in place of a server of the stack's own.
+    pub given: Option<Given>,
     /// The port of the functions, in place of 9000 or the next free one.
     pub port: Option<u16>,
+    /// Build the functions with the release profile.
+    pub release: bool,
     /// Lead the API's tests through the stand-in of vtgate.
     pub vitess: bool,
     /// Where the data is kept, in place of `target/dev`.
@@ -73,6 +79,8 @@ pub enum DevError {
     Connect(#[from] ConnectError),
     #[error("the server: {0}")]
     Statement(#[from] mysql_async::Error),
+    #[error(transparent)]
+    Given(#[from] GivenError),
     #[error(transparent)]
     Migration(#[from] MigrationError),
     #[error(transparent)]
@@ -184,41 +192,58 @@ impl Run {
         options: &Options,
         arguments: &[OsString],
     ) -> Result<ExitStatus, DevError> {
+        if let Some(given) = &options.given {
+            return self.tests_on(given, options, arguments).await;
+        }
         file::remove_folder(&self.folder.join(PRIVATE_SERVERS))?;
         let base = self.base(options).await?;
         let mut admin = base.access.connect_as_admin(None).await?;
         running::remove_leftovers(&mut admin).await?;
         admin.disconnect().await?;
 
-        let mut tests = command("cargo");
-        tests.arg("test").current_dir(crate::root());
         // What follows another `--` is for the tests themselves.
         let chooses_packages = arguments
             .iter()
             .map(|argument| argument.to_string_lossy())
             .take_while(|argument| argument != "--")
             .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+        let mut all = Vec::new();
         if !chooses_packages {
-            tests.arg("--workspace");
+            all.push(OsString::from("--workspace"));
         }
-        tests.args(arguments);
-        tests.env(
-            running::VARIABLE,
-            serde_json::to_string(&base.access).unwrap_or_default(),
-        );
-        // For what reads the process' own environment, as the AWS SDK does.
-        tests.envs(base.access.secrets_environment());
-        if let Some(server) = &options.server {
+        all.extend_from_slice(arguments);
+        let tests = self.cargo_test(&base.access, &all, options.server.as_deref());
+        tokio::select! {
+            status = tests => status,
+            failure = base.a_part_ends() => Err(failure.into()),
+        }
+    }
+
+    async fn cargo_test(
+        &self,
+        access: &Access,
+        arguments: &[OsString],
+        server: Option<&Path>,
+    ) -> Result<ExitStatus, DevError> {
+        let mut tests = command("cargo");
+        tests
+            .arg("test")
+            .args(arguments)
+            .current_dir(crate::root())
+            .env(
+                running::VARIABLE,
+                serde_json::to_string(access).unwrap_or_default(),
+            )
+            // For what reads the process' own environment, as the AWS SDK does.
+            .envs(access.secrets_environment());
+        if let Some(server) = server {
             tests.env(
                 "MYSQLD",
-                std::path::absolute(server).as_ref().unwrap_or(server),
+                std::path::absolute(server).as_deref().unwrap_or(server),
             );
         }
         self.progress.say("");
-        tokio::select! {
-            status = self.processes.run_visibly("cargo-test", tests) => Ok(status?),
-            failure = base.a_part_ends() => Err(failure.into()),
-        }
+        Ok(self.processes.run_visibly("cargo-test", tests).await?)
     }
 
     /// Stops everything; told to stop once more, kills it.
@@ -308,6 +333,15 @@ fn profile() -> PathBuf {
         .nth(2)
         .unwrap_or(Path::new("target/debug"))
         .to_owned()
+}
+
+/// The folder of the built functions.
+fn programs(options: &Options) -> PathBuf {
+    if options.release {
+        target().join("release")
+    } else {
+        profile()
+    }
 }
 
 fn target() -> PathBuf {

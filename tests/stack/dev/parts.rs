@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DevError, Options, Run, environment_path, profile, target};
-use crate::access::{Access, REGION, TEST_CREDENTIAL};
+use super::{DevError, Options, Run, environment_path, programs, target};
+use crate::access::{Access, Administration, REGION, TEST_CREDENTIAL};
 use crate::environment::EnvironmentFile;
 use crate::file::{self, FileError};
 use crate::migrations;
@@ -26,6 +27,8 @@ pub struct Base {
     template: Template,
     tools: Tools,
     server: Server,
+    /// The certificate of the authority that signed the server's.
+    ca_file: PathBuf,
     secrets: Program,
     /// Where they are.
     pub access: Access,
@@ -65,33 +68,41 @@ impl Run {
             Ok::<_, DevError>((tools, process, url))
         };
         let (server, (tools, secrets, secrets_url), ()) =
-            tokio::try_join!(server, secrets, self.build())?;
+            tokio::try_join!(server, secrets, self.build(options))?;
         let access = Access {
             folder: folder.clone(),
             vitess: options.vitess,
-            server_program: server.program.clone(),
+            host: server.address.ip().to_string(),
             server: server.address,
-            ca_file: certificates.authority,
-            admin_password: server.admin_password.clone(),
+            ca_file: Some(certificates.authority.clone()),
+            administration: Some(Administration {
+                program: server.program.clone(),
+                password: server.admin_password.clone(),
+            }),
+            given: None,
             secrets_url,
-            programs: profile(),
+            programs: programs(options),
         };
         Ok(Base {
             template,
             tools,
             server,
+            ca_file: certificates.authority,
             secrets,
             access,
         })
     }
 
-    async fn build(&self) -> Result<(), DevError> {
+    pub(super) async fn build(&self, options: &Options) -> Result<(), DevError> {
         let mut step = self.progress.step("building the functions");
         step.follow(self.processes.log("cargo-build"));
         let mut build = command("cargo");
         build
-            .args(["build", "--workspace", "--bins", "--examples"])
+            .args(["build", "--workspace", "--bins", "--example", "misbehaving"])
             .current_dir(crate::root());
+        if options.release {
+            build.arg("--release");
+        }
         match self.processes.run("cargo-build", build).await {
             Ok(()) => {
                 step.done("functions built");
@@ -132,7 +143,8 @@ impl Run {
             migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
         let shown = sample::fill(&mut admin).await?;
         admin.disconnect().await?;
-        let secret = server.login.secret(server.address);
+        let (host, port) = (&access.host, access.server.port());
+        let secret = server.login.secret(host, port);
         Secrets::at(&access.secrets_url)
             .create(SECRET_ID, &secret)
             .await?;
@@ -167,8 +179,9 @@ impl Run {
     }
 
     fn write_environment(&self, base: &Base, front: &Front) -> Result<EnvironmentFile, FileError> {
-        let (api_url, database_url) = (front.url(), base.server.login.url(base.server.address));
-        let ca_file = base.access.ca_file.display().to_string();
+        let (host, port) = (&base.access.host, base.access.server.port());
+        let (api_url, database_url) = (front.url(), base.server.login.url(host, port));
+        let ca_file = base.ca_file.display().to_string();
         let variables = [
             ("API_URL", api_url.as_str()),
             ("DATABASE_URL", &database_url),
@@ -247,7 +260,7 @@ impl Everything {
             port = server.port(),
             user = login.username,
             password = login.password,
-            ca = self.base.access.ca_file.display(),
+            ca = self.base.ca_file.display(),
             schema = login.schema,
             environment = self.environment.path().display(),
         );

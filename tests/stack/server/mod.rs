@@ -250,7 +250,9 @@ impl Site {
         let ca_file = &self.certificates.authority;
         let began = Instant::now();
         loop {
-            let admin = access::connect(self.address, ca_file, ADMIN, &self.admin_password, None);
+            let (host, port) = (self.address.ip().to_string(), self.address.port());
+            let password = &self.admin_password;
+            let admin = access::connect(&host, port, Some(ca_file), ADMIN, password, None);
             match admin.await {
                 Ok(connection) => {
                     // The server has let us in; how it takes the farewell says nothing more.

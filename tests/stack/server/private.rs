@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use super::find::Make;
 use super::{ServerError, Site, accounts_statements, initialize};
 use crate::Stack;
-use crate::access::{Access, random_password};
+use crate::access::{Access, Administration, ConnectError, random_password};
 use crate::file;
 use crate::process::{Processes, Program};
 use crate::tls::{Authority, Certificates, THIS_MACHINE};
@@ -37,8 +37,10 @@ impl PrivateServer {
         let folder = access.folder.join(FOLDER).join(&name);
         let authority = Authority::new()?;
         let admin_password = random_password();
+        let administration = access.administration.as_ref();
+        let Administration { program, .. } = administration.ok_or(ConnectError::NotAdministered)?;
         let site = Site {
-            program: access.server_program.clone(),
+            program: program.clone(),
             certificates: Certificates::by(&authority, &folder.join("tls"))?,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, lasting_port())),
             accounts: accounts_statements(&admin_password, None),
@@ -48,8 +50,11 @@ impl PrivateServer {
         let processes = Processes::of_part(&access.folder, &name, &site.folder)?;
         let stack = stack.with_server(Access {
             server: site.address,
-            ca_file: site.certificates.authority.clone(),
-            admin_password: site.admin_password.clone(),
+            ca_file: Some(site.certificates.authority.clone()),
+            administration: Some(Administration {
+                program: site.program.clone(),
+                password: site.admin_password.clone(),
+            }),
             ..access.clone()
         });
         let mut server = Self {

@@ -1,0 +1,256 @@
+//! `cargo dev test --url`: the tests that need nothing but a database, on one that is there already,
+//! such as a branch of PlanetScale.
+//!
+//! There is no administrator: no user, no schema, no lock of a table and no end of a connection can
+//! be had. The tables are made in the schema where they aren't there; what the tests write, under
+//! customers of their own, stays.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
+use shared::migrations::Migrations;
+
+use super::{DevError, Options, Run, programs, target};
+use crate::access::{Access, Login};
+use crate::file;
+use crate::migrations::{self, MigrationError};
+use crate::secrets;
+use crate::tools::Tools;
+
+/// The modules of the API's tests that do not run, and why.
+const NOT_RUN: [(&str, &str); 3] = [
+    ("faults", "break the server, the user or the schema"),
+    ("start", "count the connections at the server"),
+    ("statements", "fill a schema of their own"),
+];
+
+/// A database that is there already.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Given {
+    url: String,
+    ca_file: Option<PathBuf>,
+}
+
+/// The database can't be tested with. No message holds the URL, which holds the password.
+#[derive(Debug, thiserror::Error)]
+pub enum GivenError {
+    /// The URL is none, or a part of it is missing.
+    #[error("--url is to be mysql://user:password@host:port/name, with every part of it")]
+    Url,
+    /// The host has no address.
+    #[error("the host {0} has no address")]
+    Host(String),
+    /// The file of `--ca` can't be read.
+    #[error("--ca: {0}")]
+    CaFile(file::FileError),
+    /// There is something in it that could be somebody's.
+    #[error(
+        "the schema {schema} holds tables that are not this project's ({}): name one that is \
+         empty, or that holds nothing else", .tables.join(", ")
+    )]
+    NotOurs {
+        /// Its name.
+        schema: String,
+        /// The tables.
+        tables: Vec<String>,
+    },
+}
+
+impl fmt::Debug for Given {
+    /// Without the URL, which holds the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Given {
+    /// The database at `url`, whose server a public authority vouches for, or the one in `ca_file`.
+    #[must_use]
+    pub fn new(url: String, ca_file: Option<PathBuf>) -> Self {
+        Self { url, ca_file }
+    }
+
+    fn login(&self) -> Result<(String, u16, Login), GivenError> {
+        let options = Opts::from_url(&self.url).map_err(|_| GivenError::Url)?;
+        let part = |part: Option<&str>| part.map(str::to_owned).ok_or(GivenError::Url);
+        let login = Login {
+            username: part(options.user())?,
+            password: part(options.pass())?,
+            schema: part(options.db_name())?,
+        };
+        Ok((
+            options.ip_or_hostname().to_owned(),
+            options.tcp_port(),
+            login,
+        ))
+    }
+}
+
+impl Run {
+    /// Runs what can be run on the database.
+    pub(super) async fn tests_on(
+        &self,
+        given: &Given,
+        options: &Options,
+        arguments: &[OsString],
+    ) -> Result<ExitStatus, DevError> {
+        let (host, port, login) = given.login()?;
+        let ca_file = given.ca_file.as_ref();
+        if let Some(ca_file) = ca_file {
+            file::read(ca_file).map_err(GivenError::CaFile)?;
+        }
+        let ca_file = ca_file.map(|path| std::path::absolute(path).unwrap_or(path.clone()));
+        let server = resolve(&host, port).await?;
+        let mut access = Access {
+            folder: self.folder.clone(),
+            vitess: false,
+            host,
+            server,
+            ca_file,
+            administration: None,
+            given: Some(login.clone()),
+            secrets_url: String::new(),
+            programs: programs(options),
+        };
+        let step = self.progress.step("looking at the database");
+        let Login {
+            username,
+            password,
+            schema,
+        } = &login;
+        let mut connection = access.connect(username, password, Some(schema)).await?;
+        let made = make_tables(&mut connection, schema).await?;
+        let (version,): (String,) = connection
+            .query_first("SELECT VERSION()")
+            .await?
+            .unwrap_or_default();
+        connection.disconnect().await?;
+        step.done(&format!(
+            "database {schema} ({version}), {made} new migrations"
+        ));
+
+        let tools = Tools::find(&target(), &self.processes, &self.progress).await?;
+        let (secrets, secrets_url) = secrets::start(&tools.moto_server, &self.processes).await?;
+        access.secrets_url = secrets_url;
+        self.build(options).await?;
+        for (module, why) in NOT_RUN {
+            let line = format!("  not run: {module}, since these tests {why}");
+            self.progress.say(&line);
+        }
+        self.progress
+            .say("  not run: all other tests, since they need a server of their own");
+        let arguments = chosen(arguments);
+        let tests = self.cargo_test(&access, &arguments, None);
+        tokio::select! {
+            status = tests => status,
+            status = secrets.ended() => Err(secrets.failure(status).into()),
+        }
+    }
+}
+
+async fn resolve(host: &str, port: u16) -> Result<SocketAddr, GivenError> {
+    let addresses = tokio::net::lookup_host((host, port)).await;
+    let address = addresses.ok().and_then(|mut addresses| addresses.next());
+    address.ok_or_else(|| GivenError::Host(host.to_owned()))
+}
+
+/// Makes the tables that are missing, unless there are others.
+async fn make_tables(connection: &mut Conn, schema: &str) -> Result<usize, DevError> {
+    let folder = crate::root().join("shared/migrations");
+    let mut ours = vec!["schema_migrations".to_owned()];
+    let migrations = Migrations::read(&folder).map_err(MigrationError::from)?;
+    for migration in migrations.iter() {
+        ours.extend(tables_of(migration.sql()));
+    }
+    let mut tables: Vec<String> = connection.query("SHOW TABLES").await?;
+    tables.retain(|table| !ours.contains(table));
+    if !tables.is_empty() {
+        let schema = schema.to_owned();
+        return Err(GivenError::NotOurs { schema, tables }.into());
+    }
+    Ok(migrations::apply(connection, &folder).await?)
+}
+
+/// The tables that a migration makes.
+fn tables_of(sql: &str) -> Vec<String> {
+    let made = sql.lines().filter_map(|line| {
+        let rest = line.trim_start().strip_prefix("CREATE TABLE ")?;
+        let rest = rest.strip_prefix("IF NOT EXISTS ").unwrap_or(rest);
+        let name = rest.split([' ', '(']).next()?;
+        Some(name.trim_matches('`').to_owned())
+    });
+    made.collect()
+}
+
+/// The API's tests with the user's arguments, without those that can't be run.
+fn chosen(arguments: &[OsString]) -> Vec<OsString> {
+    let mut all: Vec<OsString> = ["--package", "tests", "--test", "api"]
+        .map(Into::into)
+        .into();
+    all.extend_from_slice(arguments);
+    if !arguments.iter().any(|argument| argument == "--") {
+        all.push("--".into());
+    }
+    for (module, _) in NOT_RUN {
+        all.extend(["--skip".into(), format!("{module}::").into()]);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_every_part() {
+        let given = |url: &str| Given::new(url.to_owned(), None).login();
+        let (host, port, login) = given("mysql://me:p%40ss@db.example:3307/orders").unwrap();
+        assert_eq!((host.as_str(), port), ("db.example", 3307));
+        assert_eq!(login.username, "me");
+        assert_eq!(login.password, "p@ss");
+        assert_eq!(login.schema, "orders");
+        for url in [
+            "",
+            "orders",
+            "mysql://db.example/orders",
+            "mysql://me@db.example/orders",
+            "mysql://me:hunter2@db.example",
+        ] {
+            let error = given(url).err().unwrap();
+            assert!(matches!(error, GivenError::Url), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_tables_of_a_migration_are_ours() {
+        let sql =
+            "-- CREATE TABLE x\nCREATE TABLE a (\n id INT);\nCREATE TABLE IF NOT EXISTS `b` (\n";
+        assert_eq!(tables_of(sql), ["a", "b"]);
+    }
+
+    #[test]
+    fn arguments_choose_among_what_can_be_run() {
+        let text = |arguments: &[&str]| {
+            let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+            let chosen = chosen(&arguments).into_iter();
+            let words: Vec<_> = chosen.map(|word| word.into_string().unwrap()).collect();
+            words.join(" ")
+        };
+        let skipped = "--skip faults:: --skip start:: --skip statements::";
+        assert_eq!(
+            text(&[]),
+            format!("--package tests --test api -- {skipped}")
+        );
+        assert_eq!(
+            text(&["logs", "--", "--nocapture"]),
+            format!("--package tests --test api logs -- --nocapture {skipped}")
+        );
+    }
+}
