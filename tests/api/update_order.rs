@@ -5,7 +5,7 @@ use stack::event::Event;
 use uuid::Uuid;
 
 use crate::client::{
-    assert_is_order, assert_refused, customer, fresh_database, function, path_of, place, problem,
+    any_database, assert_is_order, assert_refused, customer, function, path_of, place, problem,
     send, tea,
 };
 
@@ -225,7 +225,7 @@ async fn only_json_up_to_256_kib_is_taken() {
 
 #[tokio::test]
 async fn of_two_at_once_one_wins() {
-    let database = fresh_database().await;
+    let database = any_database().await;
     let setup = function("update-order", &database).env("AWS_LAMBDA_MAX_CONCURRENCY", "2");
     let (create, update) = (function("create-order", &database), setup);
     let (create, update) = (create.start().await.unwrap(), update.start().await.unwrap());

@@ -6,6 +6,7 @@ mod parts;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -27,6 +28,9 @@ use crate::watch::WatchError;
 
 pub use crate::progress::print;
 pub use given::{Given, GivenError};
+
+/// How many tests Rust runs at once, in place of one for each core.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -236,6 +240,11 @@ impl Run {
             )
             // For what reads the process' own environment, as the AWS SDK does.
             .envs(access.secrets_environment());
+        if std::env::var_os(TEST_THREADS).is_none() {
+            // They wait for each other's processes more than they compute.
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            tests.env(TEST_THREADS, (2 * cores).to_string());
+        }
         if let Some(server) = server {
             tests.env(
                 "MYSQLD",
