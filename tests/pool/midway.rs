@@ -15,12 +15,17 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// More flights than any call needs on a connection that is warm.
 const FLIGHTS: usize = 6;
 
-async fn scene(call: Call, backend: Backend) -> Scene {
+async fn scene(call: Call, backend: Backend, fault: Fault) -> Scene {
+    // A swallowed statement is to leave time to be sent again.
+    let limit = if fault == Fault::Swallow {
+        "700"
+    } else {
+        "1500"
+    };
     Scene::with(call, backend, |setup| {
         setup
             .timeout(TIMEOUT)
-            // A swallowed statement is to leave time to be sent again.
-            .env("DATABASE_STATEMENT_TIMEOUT_MS", "400")
+            .env("DATABASE_STATEMENT_TIMEOUT_MS", limit)
     })
     .await
 }
@@ -48,7 +53,7 @@ async fn struck(scene: &Scene, call: Call, flight: usize, at: At, fault: Fault) 
 
 async fn every_flight_is_struck(fault: Fault) {
     for (call, backend) in everywhere() {
-        let scene = scene(call, backend).await;
+        let scene = scene(call, backend, fault).await;
         for at in [At::BeforeServer, At::Answer(0), At::Answer(10)] {
             let mut flights = 0;
             while flights < FLIGHTS && struck(&scene, call, flights + 1, at, fault).await {
@@ -80,7 +85,7 @@ async fn the_flow_swallowed_in_silence() {
 #[tokio::test]
 async fn a_lost_answer_to_commit_never_makes_two_orders_of_one_key() {
     for backend in Backend::ALL {
-        let scene = scene(Call::Create, backend).await;
+        let scene = scene(Call::Create, backend, Fault::Swallow).await;
         for fault in [Fault::Reset, Fault::Close, Fault::Swallow] {
             scene.succeed().await;
             scene.succeed().await;

@@ -155,7 +155,7 @@ impl Soak {
                 .env("DATABASE_SECRET_ID", &secret_id)
                 .env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string())
                 // A swallowed statement is to leave time to be sent again.
-                .env("DATABASE_STATEMENT_TIMEOUT_MS", "400")
+                .env("DATABASE_STATEMENT_TIMEOUT_MS", "600")
                 .env("DATABASE_CONNECT_TIMEOUT_MS", "1500");
             let function = setup.start().await.unwrap();
             function.freeze().unwrap();

@@ -17,6 +17,7 @@
 //! beside each other.
 
 mod access;
+mod database;
 pub mod dev;
 mod environment;
 pub mod event;
@@ -41,7 +42,8 @@ mod watch;
 
 use std::path::Path;
 
-pub use running::{FreshDatabase, Stack, StackError};
+pub use database::FreshDatabase;
+pub use running::{Stack, StackError};
 pub use server::PrivateServer;
 pub use template::{Function, Route, Template, TemplateError, Value};
 

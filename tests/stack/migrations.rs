@@ -82,7 +82,7 @@ mod tests {
     use shared::database::{Database, Deadline};
 
     use super::*;
-    use crate::running::{FreshDatabase, Stack};
+    use crate::{FreshDatabase, Stack};
 
     /// A schema in which the project's migrations are applied, and a connection to it that may
     /// change it.

@@ -1,22 +1,20 @@
 //! The running stack, as tests use it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
 
 use crate::access::{Access, ConnectError, Login};
-use crate::file::{self, FileError};
+use crate::database::FreshDatabase;
+use crate::file::FileError;
 use crate::migrations::{self, MigrationError};
-use crate::outlasting;
 use crate::secrets::{Secrets, SecretsError};
 use crate::server::ServerError;
 use crate::template::{Template, TemplateError};
-use crate::vtgate::{Authentication, Upstream, Vtgate};
 
 /// The variable in which `cargo dev test` tells the tests where the stack is, as JSON.
 pub(crate) const VARIABLE: &str = "LOCAL_STACK";
@@ -144,18 +142,16 @@ impl Stack {
     pub async fn fresh_database(&self) -> Result<FreshDatabase, StackError> {
         let database = self.new_database().await?;
         let secret = database.secret();
-        self.secrets.create(&database.secret_id, &secret).await?;
+        self.secrets.create(database.secret_id(), &secret).await?;
         Ok(database)
     }
 
     /// The same behind a stand-in of vtgate of its own, which the secret, the URL and the
     /// functions' environment lead to.
     pub async fn fresh_keyspace(&self) -> Result<FreshDatabase, StackError> {
-        let mut database = self.new_database().await?;
-        let gate = Gate::open(&database).await?;
-        database.gate = Some(gate);
+        let database = self.new_database().await?.behind_vtgate().await?;
         let secret = database.secret();
-        self.secrets.create(&database.secret_id, &secret).await?;
+        self.secrets.create(database.secret_id(), &secret).await?;
         Ok(database)
     }
 
@@ -164,14 +160,9 @@ impl Stack {
         let Some(login) = &self.access.given else {
             return Ok(None);
         };
-        let database = FreshDatabase {
-            stack: self.clone(),
-            login: login.clone(),
-            secret_id: format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()),
-            gate: None,
-        };
-        let secret = database.secret();
-        self.secrets.create(&database.secret_id, &secret).await?;
+        let secret_id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let database = FreshDatabase::new(self, login.clone(), &secret_id);
+        self.secrets.create(&secret_id, &database.secret()).await?;
         Ok(Some(database))
     }
 
@@ -182,13 +173,9 @@ impl Stack {
         let login = Login::new(&name, &name);
 
         let mut admin = self.admin().await?;
-        let database = FreshDatabase {
-            stack: self.clone(),
-            login,
-            secret_id: name,
-            gate: None,
-        };
-        for statement in database.login.statements() {
+        let statements = login.statements();
+        let database = FreshDatabase::new(self, login, &name);
+        for statement in statements {
             admin.query_drop(statement).await?;
         }
         admin
@@ -212,224 +199,6 @@ impl Stack {
     }
 }
 
-/// A schema of one test; it and its user are gone when the value is dropped, unless it was given.
-#[derive(Debug)]
-pub struct FreshDatabase {
-    stack: Stack,
-    login: Login,
-    secret_id: String,
-    gate: Option<Gate>,
-}
-
-/// The stand-in of vtgate that stands before a database.
-#[derive(Debug)]
-struct Gate {
-    vtgate: Vtgate,
-    /// The authority of its certificate.
-    ca_file: PathBuf,
-}
-
-impl Gate {
-    async fn open(database: &FreshDatabase) -> Result<Self, StackError> {
-        let Access {
-            ca_file, folder, ..
-        } = &database.stack.access;
-        let ca_file = ca_file.as_ref().ok_or(ConnectError::NotAdministered)?;
-        let ca = file::read(ca_file)?;
-        let url = database.url();
-        let upstream = Upstream::new(&url, ca.as_bytes()).await?;
-        let starting = Vtgate::start(upstream, Authentication::CachingSha2);
-        let vtgate = outlasting::runtime()?.spawn(starting).await;
-        let vtgate = vtgate.map_err(io::Error::other)??;
-        vtgate.set_password(database.username(), database.password());
-        let ca_file = folder.join(format!("{}.pem", database.name()));
-        file::write(&ca_file, vtgate.ca_pem())?;
-        Ok(Self { vtgate, ca_file })
-    }
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        // What is left is a few bytes.
-        let _ = file::remove(&self.ca_file);
-    }
-}
-
-impl FreshDatabase {
-    /// The schema's name.
-    pub fn name(&self) -> &str {
-        &self.login.schema
-    }
-
-    /// Its user's name.
-    pub fn username(&self) -> &str {
-        &self.login.username
-    }
-
-    /// Its user's password.
-    pub fn password(&self) -> &str {
-        &self.login.password
-    }
-
-    /// The id of the secret with its user's login (`DATABASE_SECRET_ID`).
-    pub fn secret_id(&self) -> &str {
-        &self.secret_id
-    }
-
-    /// The same as a URL (`DATABASE_URL`).
-    pub fn url(&self) -> String {
-        let (host, port) = self.host_and_port();
-        self.login.url(&host, port)
-    }
-
-    /// Its user's login as a secret holds it.
-    fn secret(&self) -> String {
-        let (host, port) = self.host_and_port();
-        self.login.secret(&host, port)
-    }
-
-    fn host_and_port(&self) -> (String, u16) {
-        let address = self.address();
-        let host = match self.gate {
-            Some(_) => address.ip().to_string(),
-            None => self.stack.access.host.clone(),
-        };
-        (host, address.port())
-    }
-
-    /// Where its user's connections end: at the server, or at the stand-in of vtgate.
-    pub fn address(&self) -> SocketAddr {
-        self.vtgate()
-            .map_or_else(|| self.stack.server(), Vtgate::address)
-    }
-
-    /// The stand-in of vtgate that stands before it, if one does.
-    pub fn vtgate(&self) -> Option<&Vtgate> {
-        self.gate.as_ref().map(|gate| &gate.vtgate)
-    }
-
-    /// Gives its user another password; the old one is refused at once.
-    pub async fn change_password(&self, password: &str) -> Result<(), StackError> {
-        let user = self.username();
-        match self.vtgate() {
-            Some(vtgate) => vtgate.set_password(user, password),
-            None => {
-                let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
-                let mut admin = self.stack.admin().await?;
-                admin.query_drop(alter).await?;
-                admin.disconnect().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A connection over TLS to the server itself as its user.
-    pub async fn connect(&self) -> Result<Conn, StackError> {
-        let Login {
-            username,
-            password,
-            schema,
-        } = &self.login;
-        Ok(self
-            .stack
-            .access
-            .connect(username, password, Some(schema))
-            .await?)
-    }
-
-    /// The connections of its user at the server, as an [administrator](Stack::admin) sees them.
-    pub async fn connections(&self, admin: &mut Conn) -> Result<Vec<u64>, StackError> {
-        let connections = self.states(admin).await?;
-        Ok(connections.into_iter().map(|(id, _)| id).collect())
-    }
-
-    /// How many statements of its user wait for a table that another has locked.
-    pub async fn waiting_for_a_table(&self, admin: &mut Conn) -> Result<usize, StackError> {
-        let states = self.states(admin).await?.into_iter();
-        let waiting = |state: &String| state == "Waiting for table metadata lock";
-        Ok(states.filter(|(_, state)| waiting(state)).count())
-    }
-
-    /// The connections of its user with what each of them does.
-    async fn states(&self, admin: &mut Conn) -> Result<Vec<(u64, String)>, StackError> {
-        // The table of the same name fails on MySQL while a statement runs whose text has bytes in
-        // it that are none.
-        let rows: Vec<Row> = admin.query("SHOW PROCESSLIST").await?;
-        let rows = rows.iter().filter(|row| {
-            let user: Option<String> = row.get_opt("User").and_then(Result::ok);
-            user.as_deref() == Some(self.username())
-        });
-        let state = |row: &Row| {
-            let id = row.get_opt("Id")?.ok()?;
-            let state = row.get_opt("State").and_then(Result::ok);
-            Some((id, state.unwrap_or_default()))
-        };
-        Ok(rows.filter_map(state).collect())
-    }
-
-    /// Ends all connections of its user, as a failover does, and waits until they are gone.
-    pub async fn kill_connections(&self, admin: &mut Conn) -> Result<(), StackError> {
-        while self.kill_connections_once(admin).await? > 0 {}
-        Ok(())
-    }
-
-    /// Ends the connections that its user has now, not those that follow, and says how many.
-    pub async fn kill_connections_once(&self, admin: &mut Conn) -> Result<usize, StackError> {
-        let connections = self.connections(admin).await?;
-        for id in &connections {
-            // It may have gone by itself in the meantime.
-            let _ = admin.query_drop(format!("KILL {id}")).await;
-        }
-        Ok(connections.len())
-    }
-
-    /// The environment that `template.yaml` gives the function, filled in for this schema, with
-    /// what Lambda adds that the function needs (region, credentials) and what leads it to this
-    /// stack. Without the variables of the Runtime API.
-    pub fn environment(&self, function: &str) -> Result<BTreeMap<String, String>, StackError> {
-        let deployed = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), self.secret_id.clone())]);
-        let mut environment = self
-            .stack
-            .template
-            .function(function)?
-            .environment(&deployed)?;
-        environment.extend(self.stack.access.environment());
-        if let Some(Gate { ca_file, .. }) = &self.gate {
-            let ca_file = ca_file.display().to_string();
-            environment.insert("DATABASE_CA_FILE".to_owned(), ca_file);
-        }
-        Ok(environment)
-    }
-}
-
-impl Drop for FreshDatabase {
-    /// What can't be dropped now, because a lost connection still locks it, the next
-    /// `cargo dev test` drops.
-    fn drop(&mut self) {
-        let access = self.stack.access.clone();
-        if access.given.is_some() {
-            return;
-        }
-        let name = self.login.schema.clone();
-        // A runtime of its own: this may be dropped inside another one.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(async {
-                let mut admin = access
-                    .connect_as_admin(None)
-                    .await
-                    .map_err(std::io::Error::other)?;
-                remove(&mut admin, &name)
-                    .await
-                    .map_err(std::io::Error::other)
-            })
-        });
-        let _ = dropped.join();
-    }
-}
-
 /// Drops what test runs that were killed have left on the server.
 pub(crate) async fn remove_leftovers(admin: &mut Conn) -> Result<(), mysql_async::Error> {
     let query =
@@ -441,7 +210,7 @@ pub(crate) async fn remove_leftovers(admin: &mut Conn) -> Result<(), mysql_async
     Ok(())
 }
 
-async fn remove(admin: &mut Conn, name: &str) -> Result<(), mysql_async::Error> {
+pub(crate) async fn remove(admin: &mut Conn, name: &str) -> Result<(), mysql_async::Error> {
     admin
         .query_drop("SET SESSION lock_wait_timeout = 5")
         .await?;
