@@ -14,45 +14,49 @@ use crate::scene::{Backend, Scene};
 
 /// What a statement may take, and what one takes whose answer comes too late.
 const LIMIT: Duration = Duration::from_millis(500);
-const LATE: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_millis(700);
 
 #[tokio::test]
 async fn no_invocation_sees_the_rows_of_one_that_timed_out() {
+    let mut scenes = JoinSet::new();
     for backend in Backend::ALL {
         for call in [Call::Get, Call::List, Call::Update] {
-            let scene = Scene::with(call, backend, |setup| {
-                setup
-                    .env(
-                        "DATABASE_STATEMENT_TIMEOUT_MS",
-                        LIMIT.as_millis().to_string(),
-                    )
-                    .env("DATABASE_POOL_MAX", "1")
-            })
-            .await;
-            for _ in 0..10 {
-                scene.succeed().await;
-                // The statement is done, and its answer is on its way when nobody waits for it
-                // any more.
-                let errand = scene.errand().await;
-                scene.proxy.delay(Duration::ZERO, LATE);
-                let connections = scene.proxy.counts().ever;
-                let (answer, ()) =
-                    tokio::join!(scene.function.invoke(errand.event.clone()), async {
-                        // It was given up, and is sent again.
-                        while scene.proxy.counts().ever == connections {
-                            tokio::time::sleep(Duration::from_millis(2)).await;
-                        }
-                        scene.proxy.delay(Duration::ZERO, Duration::ZERO);
-                    });
-                let answer = answer.unwrap();
-                assert!(logged(&answer, "retries") > 0, "{answer:#?}");
-                scene.check(&errand, &answer).await;
-            }
-            // The one place of the pool is still there.
-            scene.succeed().await;
-            scene.wait_until_no_transaction_is_open().await;
+            scenes.spawn(late_answers(call, backend));
         }
     }
+    scenes.join_all().await;
+}
+
+async fn late_answers(call: Call, backend: Backend) {
+    let scene = Scene::with(call, backend, |setup| {
+        setup
+            .env(
+                "DATABASE_STATEMENT_TIMEOUT_MS",
+                LIMIT.as_millis().to_string(),
+            )
+            .env("DATABASE_POOL_MAX", "1")
+    })
+    .await;
+    for _ in 0..20 {
+        scene.succeed().await;
+        // The statement is done, and its answer is on its way when nobody waits for it any more.
+        let errand = scene.errand().await;
+        scene.proxy.delay(Duration::ZERO, LATE);
+        let connections = scene.proxy.counts().ever;
+        let (answer, ()) = tokio::join!(scene.function.invoke(errand.event.clone()), async {
+            // It was given up, and is sent again.
+            while scene.proxy.counts().ever == connections {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            scene.proxy.delay(Duration::ZERO, Duration::ZERO);
+        });
+        let answer = answer.unwrap();
+        assert!(logged(&answer, "retries") > 0, "{answer:#?}");
+        scene.check(&errand, &answer).await;
+    }
+    // The one place of the pool is still there.
+    scene.succeed().await;
+    scene.wait_until_no_transaction_is_open().await;
 }
 
 #[tokio::test]

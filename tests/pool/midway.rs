@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use stack::proxy::{At, Fault};
+use tokio::task::JoinSet;
 
 use crate::errand::Call;
 use crate::scene::{Backend, Scene, everywhere};
@@ -52,19 +53,23 @@ async fn struck(scene: &Scene, call: Call, flight: usize, at: At, fault: Fault) 
 }
 
 async fn every_flight_is_struck(fault: Fault) {
+    let mut scenes = JoinSet::new();
     for (call, backend) in everywhere() {
-        let scene = scene(call, backend, fault).await;
-        for at in [At::BeforeServer, At::Answer(0), At::Answer(10)] {
-            let mut flights = 0;
-            while flights < FLIGHTS && struck(&scene, call, flights + 1, at, fault).await {
-                flights += 1;
+        scenes.spawn(async move {
+            let scene = scene(call, backend, fault).await;
+            for at in [At::BeforeServer, At::Answer(0), At::Answer(10)] {
+                let mut flights = 0;
+                while flights < FLIGHTS && struck(&scene, call, flights + 1, at, fault).await {
+                    flights += 1;
+                }
+                assert!(
+                    (1..FLIGHTS).contains(&flights),
+                    "{call:?} has {flights} flights"
+                );
             }
-            assert!(
-                (1..FLIGHTS).contains(&flights),
-                "{call:?} has {flights} flights"
-            );
-        }
+        });
     }
+    scenes.join_all().await;
 }
 
 #[tokio::test]
