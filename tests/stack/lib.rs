@@ -16,7 +16,11 @@
 //! Every [`FreshDatabase`] is a schema of its own with its own user and secret, so tests run
 //! beside each other.
 
+// The bodies of the control plane have that many members.
+#![recursion_limit = "256"]
+
 mod access;
+pub mod control_plane;
 pub mod dev;
 mod environment;
 pub mod event;

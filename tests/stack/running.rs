@@ -180,6 +180,11 @@ impl FreshDatabase {
         self.login.url(self.stack.server())
     }
 
+    /// The way to the stack that it is in.
+    pub(crate) fn access(&self) -> &Access {
+        &self.stack.access
+    }
+
     /// A connection over TLS as its user.
     pub async fn connect(&self) -> Result<Conn, StackError> {
         let Login {
@@ -266,23 +271,33 @@ impl Drop for FreshDatabase {
 
 /// Drops what test runs that were killed have left on the server.
 pub(crate) async fn remove_leftovers(admin: &mut Conn) -> Result<(), mysql_async::Error> {
-    let query =
-        "SELECT schema_name FROM information_schema.schemata UNION SELECT user FROM mysql.user";
-    let names: Vec<String> = admin.query(query).await?;
-    for name in names.iter().filter(|name| name.starts_with(PREFIX)) {
-        remove(admin, name).await?;
-    }
-    Ok(())
+    remove_those(admin, |name| name.starts_with(PREFIX)).await
 }
 
+/// Drops a test's schema and user, and those that a control plane has made for it.
 async fn remove(admin: &mut Conn, name: &str) -> Result<(), mysql_async::Error> {
+    let derived = format!("{name}_");
+    remove_those(admin, |other| other == name || other.starts_with(&derived)).await
+}
+
+async fn remove_those(
+    admin: &mut Conn,
+    doomed: impl Fn(&str) -> bool,
+) -> Result<(), mysql_async::Error> {
+    let users: Vec<String> = admin.query("SELECT user FROM mysql.user").await?;
+    let schemas: Vec<String> = admin.query("SHOW DATABASES").await?;
     admin
         .query_drop("SET SESSION lock_wait_timeout = 5")
         .await?;
-    admin
-        .query_drop(format!("DROP USER IF EXISTS '{name}'@'%'"))
-        .await?;
-    admin
-        .query_drop(format!("DROP DATABASE IF EXISTS `{name}`"))
-        .await
+    for user in users.iter().filter(|user| doomed(user)) {
+        admin
+            .query_drop(format!("DROP USER IF EXISTS '{user}'@'%'"))
+            .await?;
+    }
+    for schema in schemas.iter().filter(|schema| doomed(schema)) {
+        admin
+            .query_drop(format!("DROP DATABASE IF EXISTS `{schema}`"))
+            .await?;
+    }
+    Ok(())
 }

@@ -42,11 +42,7 @@ impl Certificates {
     /// The certificates in `folder`, which are made when they aren't there or soon expire. The
     /// authority's key is thrown away, so it can sign nothing else.
     pub fn keep(folder: &Path) -> Result<Self, TlsError> {
-        let certificates = Self {
-            authority: folder.join("ca.pem"),
-            server: folder.join("server.pem"),
-            key: folder.join("server-key.pem"),
-        };
+        let certificates = Self::beside(&folder.join("ca.pem"));
         // Written last, so that it speaks for the others too.
         let valid_until = folder.join("valid-until");
         let now = OffsetDateTime::now_utc();
@@ -58,6 +54,15 @@ impl Certificates {
         certificates.make(now)?;
         file::write(&valid_until, &(now + VALID).unix_timestamp().to_string())?;
         Ok(certificates)
+    }
+
+    /// The certificates whose authority is in this file, which are there already.
+    pub fn beside(authority: &Path) -> Self {
+        Self {
+            authority: authority.to_owned(),
+            server: authority.with_file_name("server.pem"),
+            key: authority.with_file_name("server-key.pem"),
+        }
     }
 
     fn make(&self, now: OffsetDateTime) -> Result<(), TlsError> {

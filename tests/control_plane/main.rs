@@ -1,0 +1,15 @@
+//! The control plane of the local stack, driven as PlanetScale's API is, and the schemas behind it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what the tests share fails as they do: with a panic that says why"
+)]
+
+mod api;
+mod branches;
+mod deploy_requests;
+mod passwords;
+mod scene;
