@@ -10,6 +10,7 @@
 
 mod api;
 mod branches;
+mod contract;
 mod deploy_requests;
 mod passwords;
 mod scene;

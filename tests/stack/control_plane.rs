@@ -19,6 +19,7 @@
 mod backups;
 mod branches;
 mod call;
+pub mod contract;
 mod database;
 mod deploy_requests;
 mod deploying;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::ConnectError;
+use crate::control_plane::contract;
 use crate::file::{self, FileError};
 use crate::migrations::MigrationError;
 use crate::process::{ProcessError, Processes, command};
@@ -205,6 +206,10 @@ impl Run {
         );
         // For what reads the process' own environment, as the AWS SDK does.
         tests.envs(base.access.secrets_environment());
+        // It leads to a document, not to a database.
+        if let Some(document) = std::env::var_os(contract::VARIABLE) {
+            tests.env(contract::VARIABLE, document);
+        }
         if let Some(server) = &options.server {
             tests.env(
                 "MYSQLD",
