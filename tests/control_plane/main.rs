@@ -9,8 +9,12 @@
 )]
 
 mod api;
+mod backups;
 mod branches;
 mod contract;
 mod deploy_requests;
+mod differences;
+mod insights;
+mod lint;
 mod passwords;
 mod scene;

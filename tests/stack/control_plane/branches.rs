@@ -38,6 +38,8 @@ pub struct Branch {
     schema_updated_at: Time,
     /// When it can be used.
     ready_at: Time,
+    /// The users of the real server that its passwords have had.
+    users: Vec<String>,
 }
 
 impl Branch {
@@ -58,11 +60,17 @@ impl Branch {
             updated_at: now,
             schema_updated_at: now,
             ready_at: now,
+            users: Vec::new(),
         }
     }
 
     pub fn is_ready(&self) -> bool {
         self.ready_at.is_over()
+    }
+
+    /// Notes a user that ends with the branch.
+    pub fn owns_user(&mut self, user: &str) {
+        self.users.push(user.to_owned());
     }
 
     /// Notes that a deployment has changed its schema.
@@ -233,6 +241,7 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         updated_at: now,
         schema_updated_at: now,
         ready_at: now.after(BIRTH),
+        users: Vec::new(),
     };
     let view = branch.view(call);
     call.state.branches.push(branch);
@@ -329,6 +338,9 @@ pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal>
     super::passwords::remove_of_branch(call, &branch.name).await?;
     backups::remove_of_branch(call, &branch.name).await?;
     call.server.drop_schema(&branch.schema).await?;
+    for user in &branch.users {
+        call.server.drop_user(user).await?;
+    }
     let actor = call.actor.clone();
     for request in &mut call.state.deploy_requests {
         request.lose_branch(&branch.name, &actor);

@@ -6,7 +6,7 @@ use super::deploy_requests::DeployRequest;
 use super::deployment::{Deployment, Operation, Stage};
 use super::difference::{Change, difference};
 use super::lint;
-use super::schema::quoted;
+use super::schema::{Schema, quoted};
 use super::server::Server;
 
 /// Moves a deploy request's deployment one state on, if nothing keeps it.
@@ -119,6 +119,7 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
     call.server.drop_schema(&kept).await?;
     call.server.create_schema(&kept, &target).await?;
+    let wanted = wanted(call, number, &before).await?;
     let mut failed = None;
     for (at, change) in changes.iter().enumerate() {
         if let Err(error) = change_target(call.server, &target, &kept, change).await {
@@ -136,6 +137,9 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         deployment.enter(Stage::CompleteError);
         return Ok(());
     }
+    if let Some(wanted) = wanted {
+        settle(call.server, &target, &wanted).await?;
+    }
     if let Some(branch) = call.state.branch_mut(&into_branch) {
         branch.schema_changed();
     }
@@ -151,6 +155,32 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         true => complete(call, number).await,
         false => Ok(()),
     }
+}
+
+/// The schema that the target is to have: the branch's, unless that has changed since.
+async fn wanted(
+    call: &mut Call<'_>,
+    number: u64,
+    before: &Schema,
+) -> Result<Option<Schema>, Refusal> {
+    let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
+    let branch = branches::find(call, &request.branch)?.schema.clone();
+    let wanted = call.server.read(&branch).await?;
+    let changes = difference(before, &wanted);
+    let same = deployment(call, number)?.changes().eq(&changes);
+    Ok(same.then_some(wanted))
+}
+
+/// Does what statements have left undone: MySQL gives the key of a foreign key another name by
+/// itself.
+async fn settle(
+    server: &mut Server,
+    target: &str,
+    wanted: &Schema,
+) -> Result<(), mysql_async::Error> {
+    let rest = difference(&server.read(target).await?, wanted);
+    let rest: Vec<String> = rest.into_iter().map(|change| change.statement).collect();
+    server.run(target, &rest).await
 }
 
 /// Carries one change out, and keeps what it takes away from the target.
@@ -195,7 +225,7 @@ async fn change_back(
     server: &mut Server,
     target: &str,
     kept: &str,
-    before: &super::schema::Schema,
+    before: &Schema,
 ) -> Result<(), mysql_async::Error> {
     let now = server.read(target).await?;
     let keepings = server.read(kept).await?;
@@ -209,9 +239,9 @@ async fn change_back(
         let bring = format!("RENAME TABLE {from}.{table} TO {into}.{table}");
         server.run(target, &[bring]).await?;
     }
-    let back = difference(&server.read(target).await?, before);
-    let back: Vec<String> = back.into_iter().map(|change| change.statement).collect();
-    server.run(target, &back).await?;
+    for _ in 0..2 {
+        settle(server, target, before).await?;
+    }
     for (name, keeping) in &keepings.tables {
         let identity = before.tables.get(name).and_then(|table| table.identity());
         let (Some(identity), true) = (identity, now.tables.contains_key(name)) else {

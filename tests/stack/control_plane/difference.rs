@@ -117,7 +117,7 @@ fn alter(name: &str, old: &Table, new: &Table, changes: &mut Vec<Change>) {
     }
     change_columns(old, new, &mut parts);
     for key in &new.keys {
-        if old.key(&key.name) != Some(key) {
+        if old.counterpart(key) != Some(key) {
             parts.push(format!("ADD {}", key.text));
         }
     }
@@ -148,7 +148,7 @@ fn drop_keys(old: &Table, new: &Table, parts: &mut Vec<String>) -> Vec<String> {
     for key in old
         .keys
         .iter()
-        .filter(|key| new.key(&key.name) != Some(*key))
+        .filter(|key| new.counterpart(key) != Some(*key))
     {
         let name = quoted(&key.name);
         parts.push(if key.is_foreign_key() {

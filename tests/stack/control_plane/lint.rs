@@ -2,7 +2,6 @@
 //! errors).
 
 use mysql_async::Error;
-use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 
 use super::DATABASE;
@@ -16,6 +15,10 @@ const PARTITIONINGS: [&str; 3] = ["RANGE", "HASH", "KEY"];
 const MAX_COLUMNS: usize = 1017;
 const MAX_TABLES: usize = 2048;
 
+/// ER_BAD_FIELD_ERROR.
+const UNKNOWN_COLUMN: u16 = 1054;
+/// ER_NO_SUCH_TABLE.
+const NO_SUCH_TABLE: u16 = 1146;
 /// ER_VIEW_INVALID.
 const INVALID_VIEW: u16 = 1356;
 
@@ -72,24 +75,25 @@ impl Finding {
 pub async fn lint(call: &mut Call<'_>, schema: &str) -> Result<Vec<Value>, Refusal> {
     let read = call.server.read(schema).await?;
     let mut found = findings(&read, call.state.settings.foreign_keys_enabled);
-    for view in read.views.keys() {
-        let connection = call.server.connection().await?;
-        let (place, view_name) = (quoted(schema), quoted(view));
-        let probe = format!("SELECT 1 FROM {place}.{view_name} LIMIT 0");
-        match connection.query_drop(probe).await {
-            Err(Error::Server(error)) if error.code == INVALID_VIEW => {
-                let check = format!("CHECK TABLE {place}.{view_name}");
-                let rows: Vec<(String, String, String, String)> = connection.query(check).await?;
-                let no_table = |text: &str| text.contains("Table '") && text.contains("exist");
-                let code = match rows.iter().any(|(_, _, _, text)| no_table(text)) {
-                    true => "INVALID_TABLE_REFERENCED_IN_VIEW",
-                    false => "INVALID_COLUMN_REFERENCED_IN_VIEW",
-                };
-                let what = format!("The view {view} refers to what is not there");
-                found.push(Finding::new(code, view, what));
+    for (name, create) in &read.views {
+        let (_, select) = create.split_once(" AS ").unwrap_or_default();
+        let code = match call
+            .server
+            .run(schema, &[format!("EXPLAIN {select}")])
+            .await
+        {
+            Err(Error::Server(error)) => match error.code {
+                NO_SUCH_TABLE | INVALID_VIEW => "INVALID_TABLE_REFERENCED_IN_VIEW",
+                UNKNOWN_COLUMN => "INVALID_COLUMN_REFERENCED_IN_VIEW",
+                _ => return Err(Error::Server(error).into()),
+            },
+            explained => {
+                explained?;
+                continue;
             }
-            probed => probed?,
-        }
+        };
+        let what = format!("The view {name} refers to what is not there");
+        found.push(Finding::new(code, name, what));
     }
     Ok(found.iter().map(Finding::view).collect())
 }

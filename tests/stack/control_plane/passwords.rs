@@ -196,6 +196,9 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
             role,
         )
         .await?;
+    if let Some(branch) = call.state.branch_mut(&branch.name) {
+        branch.owns_user(&password.user);
+    }
     password.admit(call.plane, &branch.schema);
     let view = password.view(call, &branch, Some(&password.secret));
     call.state.passwords.push(password);
@@ -258,7 +261,7 @@ pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), R
 
 async fn remove(call: &mut Call<'_>, password: &Password) -> Result<(), Refusal> {
     call.plane.vtgate.remove_password(&password.username);
-    call.server.drop_user(&password.user).await?;
+    call.server.lock_user(&password.user).await?;
     call.state.passwords.retain(|other| other.id != password.id);
     Ok(())
 }

@@ -132,8 +132,10 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    pub fn key(&self, name: &str) -> Option<&Definition> {
-        self.keys.iter().find(|key| key.name == name)
+    /// The key or constraint in the place of another table's: both may share a name.
+    pub fn counterpart(&self, key: &Definition) -> Option<&Definition> {
+        let mut keys = self.keys.iter();
+        keys.find(|own| own.name == key.name && own.is_constraint() == key.is_constraint())
     }
 
     /// The columns that rows have values for, in backquotes.

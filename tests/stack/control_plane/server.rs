@@ -1,5 +1,7 @@
 //! The real server behind the branches: their schemas, users, and what is done to them.
 
+use std::borrow::Cow;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
@@ -62,7 +64,7 @@ impl Server {
             .query_drop(format!("USE {}", quoted(schema)))
             .await?;
         for statement in statements {
-            connection.query_drop(statement.as_ref()).await?;
+            connection.query_drop(of_nobody(statement.as_ref())).await?;
         }
         Ok(())
     }
@@ -189,8 +191,27 @@ impl Server {
         Ok(())
     }
 
+    /// Takes a user's login. The user stays: views that it has made need their maker.
+    pub async fn lock_user(&mut self, user: &str) -> Result<(), Error> {
+        let statement = format!("ALTER USER '{user}'@'%' ACCOUNT LOCK");
+        self.connection().await?.query_drop(statement).await
+    }
+
     pub async fn drop_user(&mut self, user: &str) -> Result<(), Error> {
         let statement = format!("DROP USER IF EXISTS '{user}'@'%'");
         self.connection().await?.query_drop(statement).await
     }
+}
+
+/// A view of the administrator's could be changed by nobody else: this one belongs to a user that
+/// isn't there, and shows to each what it may see.
+fn of_nobody(statement: &str) -> Cow<'_, str> {
+    for create in ["CREATE VIEW ", "CREATE OR REPLACE VIEW "] {
+        if let Some(rest) = statement.strip_prefix(create) {
+            let create = create.trim_end_matches("VIEW ");
+            return format!("{create}DEFINER = 'nobody'@'%' SQL SECURITY INVOKER VIEW {rest}")
+                .into();
+        }
+    }
+    statement.into()
 }
