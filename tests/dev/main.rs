@@ -139,6 +139,54 @@ fn processes(folder: &Path) -> Vec<(i32, String)> {
         .collect()
 }
 
+/// The control plane of a running `cargo dev`, found as other tools find it.
+struct ControlPlane {
+    branches: String,
+    authorization: String,
+}
+
+impl ControlPlane {
+    fn of(folder: &Path) -> Self {
+        let text = fs::read_to_string(folder.join("environment")).unwrap();
+        let variable = |name: &str| -> &str {
+            let mut lines = text.lines();
+            lines
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+                .unwrap()
+        };
+        assert_eq!(
+            variable("PLANETSCALE_ORG"),
+            variable("PLANETSCALE_ORGANIZATION")
+        );
+        assert_eq!(
+            variable("PLANETSCALE_TOKEN_SECRET_ID"),
+            "orders/planetscale"
+        );
+        let branches = format!(
+            "{}/v1/organizations/{}/databases/{}/branches",
+            variable("PLANETSCALE_API_URL"),
+            variable("PLANETSCALE_ORG"),
+            variable("PLANETSCALE_DATABASE")
+        );
+        let (id, token) = (
+            variable("PLANETSCALE_SERVICE_TOKEN_ID"),
+            variable("PLANETSCALE_SERVICE_TOKEN"),
+        );
+        Self {
+            branches,
+            authorization: format!("{id}:{token}"),
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> u16 {
+        let request = reqwest::Client::new()
+            .request(method.parse().unwrap(), format!("{}{path}", self.branches))
+            .header("authorization", &self.authorization)
+            .json(body);
+        request.send().await.unwrap().status().as_u16()
+    }
+}
+
 async fn get(url: &str) -> (u16, Value) {
     let response = reqwest::get(url).await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
@@ -180,6 +228,12 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
             .unwrap()
             .contains(&format!("API_URL={url}\n"))
     );
+
+    let branch = format!("/kept-{port}");
+    let control_plane = ControlPlane::of(&folder);
+    let new = json!({"name": branch[1..]});
+    assert_eq!(control_plane.send("POST", "", &new).await, 201);
+    assert!(dev.output().contains("pscale branch list orders"));
 
     let port_text = port.to_string();
     let said = refused(&["--folder", relative(&folder), "--port", &port_text]);
@@ -228,6 +282,10 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
             .all(|(id, _)| now.iter().all(|(other, _)| other != id)),
         "{now:?}"
     );
+    // The branch has outlived all of this, and the token too.
+    let control_plane = ControlPlane::of(&folder);
+    assert_eq!(control_plane.send("GET", &branch, &json!({})).await, 200);
+    assert_eq!(control_plane.send("DELETE", &branch, &json!({})).await, 204);
     dev.signal(Signal::SIGINT);
     assert!(dev.wait().0.success());
     assert_eq!(processes(&folder), []);

@@ -38,7 +38,7 @@ mod serve;
 mod server;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -211,6 +211,21 @@ impl ControlPlane {
         let inside = self.plane.inside.lock().await;
         let first = inside.state.tokens.first();
         first.map_or_else(|| ServiceToken::from(&Token::new()), ServiceToken::from)
+    }
+
+    /// The variables that lead a function to it, whose token is in the secret `token_secret_id`.
+    #[must_use]
+    pub fn environment(&self, token_secret_id: &str) -> BTreeMap<String, String> {
+        let variables = [
+            ("PLANETSCALE_API_URL", self.url()),
+            ("PLANETSCALE_BRANCH", BRANCH),
+            ("PLANETSCALE_DATABASE", DATABASE),
+            ("PLANETSCALE_ORGANIZATION", ORGANIZATION),
+            ("PLANETSCALE_TOKEN_SECRET_ID", token_secret_id),
+        ];
+        variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     /// Another service token with every grant, as that of another person.

@@ -123,23 +123,21 @@ impl Template {
 
 impl Function {
     /// The function's environment; `deployed` has the values of the variables that the template
-    /// knows only when it is deployed.
+    /// knows only when it is deployed, and those that take the place of a parameter's default.
     pub fn environment(
         &self,
         deployed: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, TemplateError> {
         let mut filled = BTreeMap::new();
         for (variable, value) in &self.environment {
-            let value = match value {
-                Value::Known(value) => value,
-                Value::Deployed(expression) => {
-                    deployed
-                        .get(variable)
-                        .ok_or_else(|| TemplateError::Unfilled {
-                            function: self.binary.clone(),
-                            variable: variable.clone(),
-                            expression: expression.clone(),
-                        })?
+            let value = match (deployed.get(variable), value) {
+                (Some(value), _) | (None, Value::Known(value)) => value,
+                (None, Value::Deployed(expression)) => {
+                    return Err(TemplateError::Unfilled {
+                        function: self.binary.clone(),
+                        variable: variable.clone(),
+                        expression: expression.clone(),
+                    });
                 }
             };
             filled.insert(variable.clone(), value.clone());

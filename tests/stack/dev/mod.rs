@@ -12,7 +12,7 @@ use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::ConnectError;
-use crate::control_plane::contract;
+use crate::control_plane::{ControlPlaneError, contract};
 use crate::file::{self, FileError};
 use crate::migrations::MigrationError;
 use crate::process::{ProcessError, Processes, command};
@@ -79,6 +79,8 @@ pub enum DevError {
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     #[error(transparent)]
+    ControlPlane(#[from] ControlPlaneError),
+    #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -120,6 +122,7 @@ pub async fn run(options: &Options) -> Result<(), DevError> {
                 failure = everything.a_part_ends() => Err(failure.into()),
                 () = everything.copy_output() => Ok(()),
                 () = everything.front.pass_on() => Ok(()),
+                () = everything.keep_deploying() => Ok(()),
                 () = stop.next() => Ok(()),
             }
         }

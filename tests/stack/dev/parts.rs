@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{DevError, Options, Run, environment_path, profile, target};
 use crate::access::{Access, REGION, TEST_CREDENTIAL};
+use crate::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
 use crate::environment::EnvironmentFile;
 use crate::file::{self, FileError};
 use crate::migrations;
@@ -18,8 +19,11 @@ use crate::tls::Certificates;
 use crate::tools::Tools;
 use crate::watch::{self, Front};
 
-/// The id of the local secret.
+/// The id of the secret with the database's login.
 const SECRET_ID: &str = "orders/database";
+
+/// The id of the secret with the service token of the control plane.
+const TOKEN_SECRET_ID: &str = "orders/planetscale";
 
 /// The parts that the functions need, and the built functions.
 pub struct Base {
@@ -34,6 +38,7 @@ pub struct Base {
 /// All of the stack.
 pub struct Everything {
     base: Base,
+    control_plane: ControlPlane,
     functions: Program,
     /// Where the functions are called.
     pub front: Front,
@@ -130,15 +135,21 @@ impl Run {
         let shown = sample::fill(&mut admin).await?;
         admin.disconnect().await?;
         let secret = server.login.secret(server.address);
-        Secrets::at(&access.secrets_url)
-            .create(SECRET_ID, &secret)
-            .await?;
+        let secrets = Secrets::at(&access.secrets_url);
+        secrets.create(SECRET_ID, &secret).await?;
         step.done(&format!(
             "database {}, {applied} new migrations",
             server.login.schema
         ));
 
-        let deployed = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned())]);
+        let step = progress.step("starting the control plane");
+        let control_plane = ControlPlane::start(access, &server.login.schema).await?;
+        let token = control_plane.token().await;
+        secrets.create(TOKEN_SECRET_ID, &token.secret()).await?;
+        step.done("PlanetScale's API (control plane)");
+
+        let mut deployed = control_plane.environment(TOKEN_SECRET_ID);
+        deployed.insert("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned());
         let functions = watch::start(
             &watch::Setup {
                 cargo_lambda: &tools.cargo_lambda,
@@ -152,9 +163,11 @@ impl Run {
             progress,
         )
         .await?;
-        let environment = self.write_environment(&base, &front)?;
+        let planetscale = control_plane.environment(TOKEN_SECRET_ID);
+        let environment = self.write_environment(&base, &front, &planetscale, &token)?;
         Ok(Everything {
             base,
+            control_plane,
             functions,
             front,
             shown,
@@ -163,7 +176,13 @@ impl Run {
         })
     }
 
-    fn write_environment(&self, base: &Base, front: &Front) -> Result<EnvironmentFile, FileError> {
+    fn write_environment(
+        &self,
+        base: &Base,
+        front: &Front,
+        planetscale: &BTreeMap<String, String>,
+        token: &ServiceToken,
+    ) -> Result<EnvironmentFile, FileError> {
         let (api_url, database_url) = (front.url(), base.server.login.url(base.server.address));
         let ca_file = base.access.ca_file.display().to_string();
         let variables = [
@@ -176,7 +195,14 @@ impl Run {
             ("AWS_SECRET_ACCESS_KEY", TEST_CREDENTIAL),
             ("AWS_REGION", REGION),
             ("AWS_DEFAULT_REGION", REGION),
+            // The name that pscale has for the organization, and the token that it reads.
+            ("PLANETSCALE_ORG", ORGANIZATION),
+            ("PLANETSCALE_SERVICE_TOKEN_ID", &token.id),
+            ("PLANETSCALE_SERVICE_TOKEN", &token.token),
         ];
+        let planetscale = planetscale.iter();
+        let planetscale = planetscale.map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables = variables.into_iter().chain(planetscale);
         EnvironmentFile::write(environment_path(&self.folder), variables)
     }
 }
@@ -198,6 +224,11 @@ impl Everything {
             failure = self.base.a_part_ends() => failure,
             status = self.functions.ended() => self.functions.failure(status),
         }
+    }
+
+    /// Moves the deployments of the control plane on, for ever.
+    pub async fn keep_deploying(&self) {
+        self.control_plane.keep_moving().await;
     }
 
     /// Copies what the functions write to standard output, for ever.
@@ -234,6 +265,7 @@ impl Everything {
     {invoke} health --data-ascii '{{"version": "2.0", "rawPath": "/health", "requestContext": {{"http": {{"method": "GET", "path": "/health"}}}}}}'
 
   The database:         mysql --host={host} --port={port} --user={user} --password={password} --ssl-ca='{ca}' {schema}
+  PlanetScale's tools:  (set -a; . {environment}; PSCALE_NO_UPDATE_NOTIFIER=1 pscale branch list {database})
   For other tools:      {environment}
   A change in the code: is built and served at once
   To stop:              Ctrl-C
@@ -246,6 +278,7 @@ impl Everything {
             password = login.password,
             ca = self.base.access.ca_file.display(),
             schema = login.schema,
+            database = DATABASE,
             environment = self.environment.path().display(),
         );
         let _ = writeln!(std::io::stdout(), "{text}");
