@@ -181,6 +181,26 @@ async fn a_restart_forgets_nothing() {
 }
 
 #[tokio::test]
+async fn what_it_can_t_read_it_begins_anew() {
+    let scene = Scene::new().await;
+    scene.branch("dev").await;
+    let production = scene.database.name().to_owned();
+    let mut admin = scene.stack.admin().await.unwrap();
+    let forget = format!("UPDATE `{production}_control_plane`.state SET document = '{{}}'");
+    admin.query_drop(forget).await.unwrap();
+    let mut scene = scene.restart().await;
+    scene.token = scene.plane.token().await;
+    assert_eq!(scene.get("/branches").await["total_count"], 1);
+    let schemas: Vec<String> = admin.query("SHOW DATABASES").await.unwrap();
+    let mut own: Vec<&str> = schemas
+        .iter()
+        .filter_map(|schema| schema.strip_prefix(&production))
+        .collect();
+    own.sort_unstable();
+    assert_eq!(own, ["", "_control_plane"]);
+}
+
+#[tokio::test]
 async fn two_clients_at_once_see_one_state() {
     let scene = Scene::new().await;
     let make = |name: &'static str| scene.send("POST", "/branches", Some(json!({"name": name})));

@@ -17,4 +17,6 @@ mod differences;
 mod insights;
 mod lint;
 mod passwords;
+mod recovery;
 mod scene;
+mod tools;

@@ -73,7 +73,7 @@ pub const DATABASE: &str = "orders";
 pub const BRANCH: &str = branches::DEFAULT;
 
 /// How often deployments move on though nobody looks.
-const PACE: Duration = Duration::from_secs(1);
+const PACE: Duration = Duration::from_millis(500);
 
 /// The control plane can't be started.
 #[derive(Debug, thiserror::Error)]
@@ -236,7 +236,7 @@ impl ControlPlane {
         given
     }
 
-    /// Moves deployments on, each second, for ever.
+    /// Moves deployments on every half second, for ever.
     pub async fn keep_moving(&self) {
         let mut pace = tokio::time::interval(PACE);
         loop {

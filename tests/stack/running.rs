@@ -280,7 +280,8 @@ async fn remove(admin: &mut Conn, name: &str) -> Result<(), mysql_async::Error> 
     remove_those(admin, |other| other == name || other.starts_with(&derived)).await
 }
 
-async fn remove_those(
+/// Drops the users and schemas that are `doomed` by their names.
+pub(crate) async fn remove_those(
     admin: &mut Conn,
     doomed: impl Fn(&str) -> bool,
 ) -> Result<(), mysql_async::Error> {

@@ -241,17 +241,17 @@ pub fn operations(call: &Call<'_>, number: u64) -> Result<Answer, Refusal> {
 
 /// The difference that it brings, or has brought.
 pub async fn diff(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
-    let request = find(call, number)?.clone();
-    let into = branches::find(call, &request.into_branch)?.schema.clone();
-    let now = call.server.read(&into).await?;
-    Ok(ok(match branches::find(call, &request.branch) {
-        Ok(branch) => {
-            let branch = branch.schema.clone();
-            let from = request.deployment.before.unwrap_or(now);
-            super::diff::view(&from, &call.server.read(&branch).await?)
-        }
-        Err(_) => json!({"data": []}),
-    }))
+    let request = find(call, number)?;
+    if request.is_open() && request.deployment.stage.is_before_deploying() {
+        let branch = branches::find(call, &request.branch)?.schema.clone();
+        let into = branches::find(call, &request.into_branch)?.schema.clone();
+        let (from, to) = (
+            call.server.read(&into).await?,
+            call.server.read(&branch).await?,
+        );
+        return Ok(ok(super::diff::view(&from, &to)));
+    }
+    Ok(ok(request.deployment.diff.clone()))
 }
 
 #[derive(Deserialize)]

@@ -34,10 +34,13 @@ pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         Stage::Submitting => {
             // The target may be another one since.
             compare(call, number).await?;
-            match deployment(call, number)?.stage {
-                Stage::Ready => Stage::InProgress,
-                _ => return Ok(()),
+            if deployment(call, number)?.stage != Stage::Ready {
+                return Ok(());
             }
+            let (target, _) = target(call, number)?;
+            let before = call.server.read(&target).await?;
+            deployment(call, number)?.before = Some(before);
+            Stage::InProgress
         }
         Stage::InProgress if fails_at.is_some() => return fail(call, number),
         Stage::InProgress if auto_cutover || instant_ddl => Stage::InProgressCutover,
@@ -103,6 +106,7 @@ async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         let operations = changes.into_iter().map(Operation::new);
         request.deployment.operations = operations.collect();
     }
+    request.deployment.diff = super::diff::view(&from, &to);
     request.deployment.lint_errors = lint_errors;
     request.deployment.check_error = check_error;
     if request.deployment.stage != stage {
@@ -115,11 +119,15 @@ async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
 async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let (target, into_branch) = target(call, number)?;
     let kept = kept_schema(call, number);
-    let before = call.server.read(&target).await?;
-    let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
-    call.server.drop_schema(&kept).await?;
-    call.server.create_schema(&kept, &target).await?;
+    let before = deployment(call, number)?.before.clone().unwrap_or_default();
     let wanted = wanted(call, number, &before).await?;
+    let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
+    if call.server.exists(&kept).await? {
+        // An earlier attempt was killed on its way.
+        change_back(call.server, &target, &kept, &before).await?;
+        call.server.drop_schema(&kept).await?;
+    }
+    call.server.create_schema(&kept, &target).await?;
     let mut failed = None;
     for (at, change) in changes.iter().enumerate() {
         if let Err(error) = change_target(call.server, &target, &kept, change).await {
@@ -128,14 +136,14 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         }
     }
     if let Some((at, error)) = failed {
-        change_back(call.server, &target, &kept, &before).await?;
-        call.server.drop_schema(&kept).await?;
         let deployment = deployment(call, number)?;
         if let Some(operation) = deployment.operations.get_mut(at) {
             operation.error = Some(error.to_string());
         }
         deployment.enter(Stage::CompleteError);
-        return Ok(());
+        // What can't be brought back is still kept.
+        change_back(call.server, &target, &kept, &before).await?;
+        return Ok(call.server.drop_schema(&kept).await?);
     }
     if let Some(wanted) = wanted {
         settle(call.server, &target, &wanted).await?;
@@ -144,7 +152,6 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         branch.schema_changed();
     }
     let deployment = deployment(call, number)?;
-    deployment.before = Some(before);
     deployment.enter(Stage::CompletePendingRevert);
     let instant = deployment.instant_ddl;
     if let Some(request) = call.state.deploy_request_mut(number) {
@@ -289,13 +296,13 @@ async fn revert(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     if let Some(branch) = call.state.branch_mut(&into_branch) {
         branch.schema_changed();
     }
-    let stage = match reverted {
-        Ok(()) => Stage::CompleteRevert,
-        Err(_) => Stage::CompleteRevertError,
-    };
-    deployment(call, number)?.enter(stage);
-    call.server.drop_schema(&kept).await?;
-    Ok(())
+    if reverted.is_err() {
+        // What can't be brought back is still kept.
+        deployment(call, number)?.enter(Stage::CompleteRevertError);
+        return Ok(());
+    }
+    deployment(call, number)?.enter(Stage::CompleteRevert);
+    Ok(call.server.drop_schema(&kept).await?)
 }
 
 /// Ends the time in which it can be reverted.

@@ -1,7 +1,8 @@
 //! A deployment: what a deploy request does to its target, and how far it has come.
 //!
-//! It moves on when somebody has looked at it, and by [`ControlPlane::keep_moving`] each second:
-//! so every state is seen by who polls, in the order of the real thing. The target changes at the
+//! It moves on when somebody has looked at it, and with time under
+//! [`ControlPlane::keep_moving`]: so every state is seen by who polls, in the order of the real
+//! thing. The target changes at the
 //! cutover, all at once, as the tables of Vitess' migrations do. (PlanetScale's docs, Deploy
 //! requests.)
 //!
@@ -115,10 +116,12 @@ pub struct Deployment {
     pub cutover_actor: Option<String>,
     pub cancelled_actor: Option<String>,
     pub operations: Vec<Operation>,
+    /// The same as people read it.
+    pub diff: Value,
     pub lint_errors: Vec<Value>,
     /// Why the checks failed, beside the lint errors.
     pub check_error: Option<String>,
-    /// The target as it was before the cutover.
+    /// The target as it was when the deployment began.
     pub before: Option<Schema>,
     /// Until when it can be reverted.
     pub revert_until: Option<Time>,
@@ -253,6 +256,7 @@ impl Deployment {
             cutover_actor: None,
             cancelled_actor: None,
             operations: Vec::new(),
+            diff: json!({"data": []}),
             lint_errors: Vec::new(),
             check_error: None,
             before: None,

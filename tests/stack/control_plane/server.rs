@@ -8,6 +8,7 @@ use mysql_async::{Conn, Error};
 use super::passwords::Role;
 use super::schema::{Schema, Table, quoted};
 use crate::access::Access;
+use crate::running;
 
 /// An administrator's connection, made anew when it is lost.
 pub struct Server {
@@ -158,6 +159,23 @@ impl Server {
             .exec_first(query, (schema,))
             .await?;
         Ok(size.unwrap_or_default())
+    }
+
+    pub async fn exists(&mut self, schema: &str) -> Result<bool, Error> {
+        let query = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?";
+        let found: Option<u8> = self
+            .connection()
+            .await?
+            .exec_first(query, (schema,))
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Drops the schemas and users whose names begin with that of `production`, but one schema.
+    pub async fn drop_derived(&mut self, production: &str, but: &str) -> Result<(), Error> {
+        let derived = format!("{production}_");
+        let doomed = |name: &str| name.starts_with(&derived) && name != but;
+        running::remove_those(self.connection().await?, doomed).await
     }
 
     pub async fn drop_schema(&mut self, name: &str) -> Result<(), Error> {

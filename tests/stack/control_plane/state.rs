@@ -165,8 +165,11 @@ impl Store {
             .query_first(format!("SELECT document FROM `{schema}`.state"))
             .await?;
         let saved = saved.unwrap_or_default();
-        // What another version has written starts anew.
         let state = serde_json::from_str(&saved).ok();
+        if state.is_none() {
+            // What another version has written can't be read, and its branches are nobody's.
+            server.drop_derived(production, &schema).await?;
+        }
         Ok((Self { schema, saved }, state))
     }
 
