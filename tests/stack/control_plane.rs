@@ -335,7 +335,15 @@ impl ControlPlane {
     }
 
     async fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.plane.inside.lock().await.state);
+        let mut inside = self.plane.inside.lock().await;
+        let Inside {
+            state,
+            server,
+            store,
+        } = &mut *inside;
+        change(state);
+        // What can't be kept now, the next call keeps or fails by.
+        let _ = store.save(state, server).await;
     }
 }
 

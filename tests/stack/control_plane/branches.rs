@@ -1,16 +1,20 @@
 //! Branches: schemas on the real server, each a copy of its parent's.
 
+mod record;
+
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::DATABASE;
 use super::backups;
-use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
+use super::call::{Answer, Call, Refusal, Total, created, gone, ok};
 use super::lint;
 use super::server::Rows;
 use super::state::{Time, new_id};
+
+pub use record::Branch;
 
 /// The branch that is there from the start, and cannot be deleted.
 pub const DEFAULT: &str = "main";
@@ -20,124 +24,6 @@ const BIRTH: Duration = Duration::from_secs(2);
 
 /// PlanetScale's bound for development branches (its docs, System limits).
 const MAX_BRANCHES: usize = 100;
-
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Branch {
-    pub id: String,
-    pub name: String,
-    /// The schema on the real server.
-    pub schema: String,
-    parent: Option<String>,
-    pub production: bool,
-    pub safe_migrations: bool,
-    deletion_protected: bool,
-    actor: Option<String>,
-    restored_from: Option<Value>,
-    created_at: Time,
-    updated_at: Time,
-    schema_updated_at: Time,
-    /// When it can be used.
-    ready_at: Time,
-    /// The users of the real server that its passwords have had.
-    users: Vec<String>,
-}
-
-impl Branch {
-    /// `main` over the schema that the functions use.
-    pub fn default_branch(schema: &str) -> Self {
-        let now = Time::now();
-        Self {
-            id: new_id(),
-            name: DEFAULT.to_owned(),
-            schema: schema.to_owned(),
-            parent: None,
-            production: true,
-            safe_migrations: true,
-            deletion_protected: false,
-            actor: None,
-            restored_from: None,
-            created_at: now,
-            updated_at: now,
-            schema_updated_at: now,
-            ready_at: now,
-            users: Vec::new(),
-        }
-    }
-
-    pub fn is_ready(&self) -> bool {
-        self.ready_at.is_over()
-    }
-
-    /// Notes a user that ends with the branch.
-    pub fn owns_user(&mut self, user: &str) {
-        self.users.push(user.to_owned());
-    }
-
-    /// Notes that a deployment has changed its schema.
-    pub fn schema_changed(&mut self) {
-        self.schema_updated_at = Time::now();
-    }
-
-    /// What others say of it.
-    pub fn reference(&self) -> Value {
-        json!({
-            "id": self.id,
-            "name": self.name,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "deleted_at": null,
-        })
-    }
-
-    fn view(&self, call: &Call<'_>) -> Value {
-        let ready = self.is_ready();
-        let address = call.plane.vtgate.address().to_string();
-        let path = format!("{}/branches/{}", super::database::path(), self.name);
-        json!({
-            "type": "Branch",
-            "id": self.id,
-            "name": self.name,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "deleted_at": null,
-            "restore_checklist_completed_at": null,
-            "schema_last_updated_at": self.schema_updated_at,
-            "kind": "mysql",
-            "mysql_address": address,
-            "mysql_edge_address": address,
-            "state": if ready { "ready" } else { "pending" },
-            "direct_vtgate": false,
-            "vtgate_size": "vtg_5",
-            "vtgate_name": null,
-            "vtgate_count": 1,
-            "vtgate_autoscaling": false,
-            "vtgate_max_count": null,
-            "vtgate_target_cpu_utilization": null,
-            "vtgate_options": {},
-            "cluster_name": if self.production { "PS_10" } else { "PS_DEV" },
-            "cluster_iops": null,
-            "ready": ready,
-            "schema_ready": ready,
-            "metal": false,
-            "production": self.production,
-            "safe_migrations": self.safe_migrations,
-            "deletion_protected": self.deletion_protected,
-            "sharded": false,
-            "shard_count": 1,
-            "keyspace_count": 1,
-            "stale_schema": false,
-            "actor": self.actor.as_deref().map(actor),
-            "restored_from_branch": self.restored_from,
-            "private_edge_connectivity": false,
-            "has_replicas": self.production,
-            "has_read_only_replicas": false,
-            "html_url": super::database::page(&self.name),
-            "url": format!("{}{path}", call.plane.url),
-            "region": super::database::region(),
-            "parent_branch": self.parent,
-        })
-    }
-}
 
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     let production = call.flag("production")?;
@@ -207,24 +93,23 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
     let id = new_id();
     let schema = format!("{}_{id}", call.plane.production);
-    let restored_from = match backup {
-        Some(backup) => {
-            call.server
-                .copy(&backup.schema, &schema, Rows::Copied)
-                .await?;
-            let source = call.state.branch(&backup.branch).map(Branch::reference);
-            backups::note_restored(call, &backup.id, &id, &input.name);
-            source
-        }
-        None => {
-            call.server
-                .copy(&parent.schema, &schema, Rows::LeftOut)
-                .await?;
-            None
-        }
+    let (source, rows) = match &backup {
+        Some(backup) => (&backup.schema, Rows::Copied),
+        None => (&parent.schema, Rows::LeftOut),
     };
     let stale = call.plane.faults.take_stale_schema();
-    call.server.run(&schema, &stale).await?;
+    let made = match call.server.copy(source, &schema, rows).await {
+        Ok(()) => call.server.run(&schema, &stale).await,
+        failed => failed,
+    };
+    if let Err(error) = made {
+        call.server.drop_schema(&schema).await?;
+        return Err(error.into());
+    }
+    let restored_from = backup.and_then(|backup| {
+        backups::note_restored(call, &backup.id, &id, &input.name);
+        call.state.branch(&backup.branch).map(Branch::reference)
+    });
 
     let now = Time::now();
     let branch = Branch {
