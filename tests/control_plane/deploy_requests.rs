@@ -167,8 +167,10 @@ async fn one_deployment_runs_at_a_time_and_the_next_waits() {
     }
     let [first, second] = [&requests[0], &requests[1]];
     scene.until(first, &["complete_pending_revert"]).await;
+    for _ in 0..3 {
+        assert_eq!(scene.get(second).await["deployment_state"], "queued");
+    }
     let waiting = scene.get(second).await;
-    assert_eq!(waiting["deployment_state"], "queued");
     assert_eq!(
         waiting["deployment"]["preceding_deployments"][0]["deploy_request_number"],
         1

@@ -148,6 +148,12 @@ async fn every_change_is_found_deployed_and_reverted() {
             }
         }
     }
+    // The column's text is the same, its character set is not.
+    let converted = &found["t09"][0];
+    assert!(
+        converted.contains("MODIFY COLUMN `a` varchar(9)"),
+        "{converted}"
+    );
     assert_eq!(found["gone"], ["DROP TABLE `gone`"]);
     assert_eq!(found["dropped"], ["DROP VIEW `dropped`"]);
     scene.post(&format!("{request}/deploy"), json!({})).await;
