@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use stack::control_plane::{DATABASE, ORGANIZATION};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, header};
 
 /// The program that `PSCALE` names, or the one on the PATH.
 fn program() -> Option<PathBuf> {
@@ -117,6 +117,34 @@ async fn pscale_changes_a_schema() {
         .run(&["branch", "delete", DATABASE, "dev", "--force"])
         .await;
     assert_eq!(scene.send("GET", "/branches/dev", None).await.0, 404);
+}
+
+#[tokio::test]
+async fn they_find_their_way_from_the_top() {
+    let scene = Scene::new().await;
+    let ask = async |path: &str| {
+        let request = reqwest::Client::new()
+            .get(format!("{}/v1/{path}", scene.plane.url()))
+            .header("authorization", header(&scene.token));
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap())
+    };
+    let (status, organizations) = ask("organizations").await;
+    assert_eq!(status, 200);
+    assert_eq!(organizations["data"][0]["name"], ORGANIZATION);
+    assert_eq!(ask("organizations/local").await.1["name"], ORGANIZATION);
+    let databases = ask("organizations/local/databases?per_page=100").await.1;
+    assert_eq!(databases["data"][0]["name"], DATABASE);
+    for nowhere in [
+        "organizations/other",
+        "organizations/other/databases/orders",
+        "organizations/local/databases/other/branches",
+        "",
+    ] {
+        let (status, refusal) = ask(nowhere).await;
+        assert_eq!((status, &refusal["code"]), (404, &json!("not_found")));
+    }
 }
 
 #[tokio::test]

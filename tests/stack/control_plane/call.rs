@@ -108,7 +108,7 @@ impl Call<'_> {
     /// The body; an empty one is an empty object.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         let body = match self.body.trim_ascii() {
-            b"" => b"{}",
+            b"" | b"null" => b"{}",
             body => body,
         };
         serde_json::from_slice(body).map_err(|error| Refusal::BadRequest(error.to_string()))

@@ -47,7 +47,7 @@ fn organization_view(call: &Call<'_>) -> Value {
         "name": ORGANIZATION,
         "created_at": since,
         "updated_at": since,
-        "remaining_free_databases": 0,
+        "free_databases_remaining": 0,
     })
 }
 
