@@ -178,19 +178,14 @@ async fn one_deployment_runs_at_a_time_and_the_next_waits() {
     let queue = scene.get("/deploy-queue").await;
     assert_eq!(queue["data"][1]["deploy_request_number"], 2);
     scene.post(&format!("{first}/skip-revert"), json!({})).await;
-    // The second branch lacks what the first has brought: it is compared again, and would drop it.
-    let started = scene.until(second, &["submitting"]).await;
+    // The second branch lacks what the first has brought, and would drop it now: nobody has seen
+    // that.
+    let failed = scene.until(second, &["error"]).await;
     assert_eq!(
-        started["deployment"]["deploy_operations"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
+        failed["deployment"]["deploy_check_errors"],
+        "The target's schema has changed since the deployment was queued"
     );
-    let running = scene
-        .until(second, &["in_progress", "in_progress_cutover"])
-        .await;
-    let operations = &running["deployment"]["deploy_operations"];
+    let operations = &failed["deployment"]["deploy_operations"];
     assert_eq!(
         (
             &operations[1]["operation_name"],
@@ -198,6 +193,11 @@ async fn one_deployment_runs_at_a_time_and_the_next_waits() {
         ),
         (&json!("DROP"), &json!("one"))
     );
+    // Now somebody can have seen it.
+    scene.until(second, &["ready"]).await;
+    scene.post(&format!("{second}/deploy"), json!({})).await;
+    scene.until(second, &["complete_pending_revert"]).await;
+    assert!(scene.columns("one").await.is_empty());
 }
 
 #[tokio::test]

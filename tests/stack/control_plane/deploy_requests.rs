@@ -160,10 +160,7 @@ struct Deploying {
 pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let input: Deploying = call.input()?;
     let needs_approval = call.state.settings.require_approval_for_deploy;
-    let fails_at = call
-        .plane
-        .faults
-        .take_deployment_failure(find(call, number)?);
+    let plane = call.plane;
     change(call, number, |request, actor| {
         if !request.is_open() {
             return Err("Deploy request is closed");
@@ -185,7 +182,7 @@ pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
         if input.instant_ddl && !request.deployment.is_instant() {
             return Err("The changes are not eligible for instant DDL");
         }
-        request.deployment.fails_at = fails_at;
+        request.deployment.fails_at = plane.faults.take_deployment_failure();
         request.deployment.instant_ddl = input.instant_ddl;
         request.deployment.actor = Some(actor.to_owned());
         request.deployment.enter(Stage::Queued);

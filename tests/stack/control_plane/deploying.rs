@@ -31,17 +31,7 @@ pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         }
         Stage::Queued if preceding(call, number).next().is_some() => return Ok(()),
         Stage::Queued => Stage::Submitting,
-        Stage::Submitting => {
-            // The target may be another one since.
-            compare(call, number).await?;
-            if deployment(call, number)?.stage != Stage::Ready {
-                return Ok(());
-            }
-            let (target, _) = target(call, number)?;
-            let before = call.server.read(&target).await?;
-            deployment(call, number)?.before = Some(before);
-            Stage::InProgress
-        }
+        Stage::Submitting => return start(call, number).await,
         Stage::InProgress if fails_at.is_some() => return fail(call, number),
         Stage::InProgress if auto_cutover || instant_ddl => Stage::InProgressCutover,
         Stage::InProgress => Stage::PendingCutover,
@@ -66,13 +56,12 @@ pub fn preceding<'c>(
     call.state.deploy_requests.iter().filter(move |other| {
         own.is_some_and(|own| {
             let before = match (other.deployment.queued_at, own.deployment.queued_at) {
-                (Some(other), Some(own)) => other <= own,
-                (Some(_), None) => true,
-                (None, _) => false,
+                (Some(at), Some(own_at)) => (at, other.number) < (own_at, number),
+                (at, _) => at.is_some(),
             };
-            other.number != number
+            before
+                && other.number != number
                 && other.into_branch == own.into_branch
-                && before
                 && other.holds_queue()
         })
     })
@@ -111,6 +100,24 @@ async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     request.deployment.check_error = check_error;
     if request.deployment.stage != stage {
         request.deployment.enter(stage);
+    }
+    Ok(())
+}
+
+/// Begins, unless the target has become another one so that more would change than was to be seen.
+async fn start(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let ordered: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
+    compare(call, number).await?;
+    let (target, _) = target(call, number)?;
+    let before = call.server.read(&target).await?;
+    let deployment = deployment(call, number)?;
+    if deployment.changes().any(|change| !ordered.contains(change)) {
+        let reason = "The target's schema has changed since the deployment was queued";
+        deployment.check_error = Some(reason.to_owned());
+        deployment.enter(Stage::Error);
+    } else if deployment.stage == Stage::Ready {
+        deployment.before = Some(before);
+        deployment.enter(Stage::InProgress);
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::call::{Answer, error};
-use super::deploy_requests::DeployRequest;
 use super::schema::quoted;
 
 /// Calls that are to fail, and how.
@@ -153,12 +152,9 @@ impl Faults {
         Some(failure.clone())
     }
 
-    /// At which operation the deployment is to fail, if it starts now.
-    pub fn take_deployment_failure(&self, request: &DeployRequest) -> Option<usize> {
-        match request.deployment.is_deployable() {
-            true => self.lock().deployment.take(),
-            false => None,
-        }
+    /// At which operation the deployment that starts now is to fail.
+    pub fn take_deployment_failure(&self) -> Option<usize> {
+        self.lock().deployment.take()
     }
 
     pub fn deploy_check_error(&self) -> Option<String> {

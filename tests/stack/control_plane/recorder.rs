@@ -1,12 +1,13 @@
 //! What was asked and answered, for tests that hold both against the API's document.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::Method;
 use serde_json::Value;
 
-/// One call and its answer, without the token.
-#[derive(Debug, Clone)]
+/// One call and its answer, without the token. Bodies may have passwords: its `Debug` has none.
+#[derive(Clone)]
 pub struct Exchange {
     /// The method.
     pub method: Method,
@@ -20,6 +21,12 @@ pub struct Exchange {
     pub status: u16,
     /// The answer's body.
     pub response: Option<Value>,
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.method, self.path, self.status)
+    }
 }
 
 /// The exchanges since somebody wanted them, in the order of the answers.
