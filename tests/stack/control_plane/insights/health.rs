@@ -19,7 +19,7 @@ pub struct Anomaly {
     pub minutes: u64,
     /// Whether it still lasts.
     pub active: bool,
-    /// The query that slowed down with it, as in [`Query::sql`].
+    /// The query that slowed down with it, as in [`Query::sql`](super::Query::sql).
     pub sql: String,
 }
 
