@@ -23,7 +23,7 @@ impl Scene {
         plane.record();
         Self {
             token: plane.token().await,
-            http: reqwest::Client::new(),
+            http: stack::http_client(),
             stack,
             database,
             plane,

@@ -52,3 +52,11 @@ pub fn root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
 }
+
+/// A client for calls to this machine. It has a provider for TLS, which reqwest wants though no
+/// call uses it.
+pub fn http_client() -> reqwest::Client {
+    // It fails where one was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
