@@ -13,6 +13,7 @@ pub mod database;
 mod deadline;
 mod function;
 pub mod migrations;
+pub mod operation;
 pub mod orders;
 pub mod planetscale;
 mod telemetry;
