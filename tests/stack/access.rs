@@ -35,6 +35,8 @@ pub struct Access {
     pub secrets_url: String,
     /// The folder with the built programs.
     pub programs: PathBuf,
+    /// moto's server, the program.
+    pub moto_server: PathBuf,
 }
 
 /// The server did not let us in in time.

@@ -245,6 +245,12 @@ impl ControlPlane {
         }
     }
 
+    /// Takes a token away.
+    pub async fn forget(&self, token: &ServiceToken) {
+        self.change(|state| state.tokens.retain(|known| known.id != token.id))
+            .await;
+    }
+
     /// Takes a grant, as in `create_branch`, from a token.
     pub async fn revoke(&self, token: &ServiceToken, grant: &str) {
         self.change(|state| {

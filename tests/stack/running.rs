@@ -94,6 +94,11 @@ impl Stack {
         self.access.programs.join(function)
     }
 
+    /// moto's server, the program.
+    pub(crate) fn moto_server(&self) -> &Path {
+        &self.access.moto_server
+    }
+
     /// `template.yaml`.
     pub fn template(&self) -> &Template {
         &self.template

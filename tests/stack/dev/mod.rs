@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::running;
 use crate::secrets::SecretsError;
 use crate::server::ServerError;
+use crate::states::StatesError;
 use crate::template::TemplateError;
 use crate::tls::TlsError;
 use crate::tools::ToolsError;
@@ -81,6 +82,8 @@ pub enum DevError {
     #[error(transparent)]
     ControlPlane(#[from] ControlPlaneError),
     #[error(transparent)]
+    States(#[from] StatesError),
+    #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -106,10 +109,7 @@ fn process(id: &str) -> String {
 /// ends, which is not.
 pub async fn run(options: &Options) -> Result<(), DevError> {
     let mut stop = StopSignals::new()?;
-    let folder = options
-        .folder
-        .clone()
-        .unwrap_or_else(|| target().join("dev"));
+    let folder = options.folder.clone().unwrap_or_else(default_folder);
     let run = Run::new("cargo dev", &folder).await?;
     let up = tokio::select! {
         up = run.everything(options) => up,
@@ -186,7 +186,7 @@ impl Run {
         options: &Options,
         arguments: &[OsString],
     ) -> Result<ExitStatus, DevError> {
-        let base = self.base(options).await?;
+        let base = self.base(options, None).await?;
         let mut admin = base.access.connect_as_admin(None).await?;
         running::remove_leftovers(&mut admin).await?;
         admin.disconnect().await?;
@@ -296,7 +296,8 @@ fn lock(command: &'static str, folder: &Path) -> Result<File, DevError> {
     }
 }
 
-fn environment_path(folder: &Path) -> PathBuf {
+/// Where a stack in this folder says what other tools need.
+pub(crate) fn environment_path(folder: &Path) -> PathBuf {
     folder.join("environment")
 }
 
@@ -309,6 +310,11 @@ fn profile() -> PathBuf {
         .nth(2)
         .unwrap_or(Path::new("target/debug"))
         .to_owned()
+}
+
+/// Where `cargo dev` keeps its data when nothing else is said.
+pub(crate) fn default_folder() -> PathBuf {
+    target().join("dev")
 }
 
 fn target() -> PathBuf {

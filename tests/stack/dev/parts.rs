@@ -9,11 +9,13 @@ use crate::access::{Access, REGION, TEST_CREDENTIAL};
 use crate::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
 use crate::environment::EnvironmentFile;
 use crate::file::{self, FileError};
+use crate::migrate;
 use crate::migrations;
 use crate::process::{ProcessError, Program, command};
 use crate::sample::{self, Shown};
 use crate::secrets::{self, Secrets};
 use crate::server::{self, Server};
+use crate::states::{self, States, StatesError, lambda};
 use crate::template::Template;
 use crate::tls::Certificates;
 use crate::tools::Tools;
@@ -48,8 +50,13 @@ pub struct Everything {
 }
 
 impl Run {
-    /// Starts the server and the Secrets Manager, and builds the functions meanwhile.
-    pub async fn base(&self, options: &Options) -> Result<Base, DevError> {
+    /// Starts the server and the Secrets Manager, and builds the functions meanwhile. State
+    /// machines call them at `lambda_port`.
+    pub async fn base(
+        &self,
+        options: &Options,
+        lambda_port: Option<u16>,
+    ) -> Result<Base, DevError> {
         let Self {
             folder,
             processes,
@@ -65,7 +72,7 @@ impl Run {
         let secrets = async {
             let tools = Tools::find(&target(), processes, progress).await?;
             let step = progress.step("starting the Secrets Manager");
-            let (process, url) = secrets::start(&tools.moto_server, processes).await?;
+            let (process, url) = secrets::start(&tools.moto_server, lambda_port, processes).await?;
             step.done("Secrets Manager (moto)");
             Ok::<_, DevError>((tools, process, url))
         };
@@ -77,6 +84,7 @@ impl Run {
             admin_password: server.admin_password.clone(),
             secrets_url,
             programs: profile(),
+            moto_server: tools.moto_server.clone(),
         };
         Ok(Base {
             template,
@@ -119,7 +127,10 @@ impl Run {
                 "  port {taken} is taken by another program: taking {port}"
             ));
         }
-        let base = self.base(options).await?;
+        let lambda = lambda::Endpoint::start()
+            .await
+            .map_err(StatesError::Start)?;
+        let base = self.base(options, Some(lambda.port())).await?;
         let Base {
             access,
             server,
@@ -130,8 +141,9 @@ impl Run {
 
         let step = progress.step("filling the database");
         let mut admin = access.connect_as_admin(Some(&server.login.schema)).await?;
-        let applied =
-            migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
+        let migrations_folder = shared::config::migrations_folder()
+            .unwrap_or_else(|| crate::root().join("shared/migrations"));
+        let applied = migrations::apply(&mut admin, &migrations_folder).await?;
         let shown = sample::fill(&mut admin).await?;
         admin.disconnect().await?;
         let secret = server.login.secret(server.address);
@@ -148,6 +160,11 @@ impl Run {
         secrets.create(TOKEN_SECRET_ID, &token.secret()).await?;
         step.done("PlanetScale's API (control plane)");
 
+        let mut common = access.environment();
+        common.insert(
+            "MIGRATIONS_FOLDER".to_owned(),
+            migrations_folder.display().to_string(),
+        );
         let mut deployed = control_plane.environment(TOKEN_SECRET_ID);
         deployed.insert("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned());
         let functions = watch::start(
@@ -155,7 +172,7 @@ impl Run {
                 cargo_lambda: &tools.cargo_lambda,
                 front: &front,
                 template,
-                common: &access.environment(),
+                common: &common,
                 deployed: &deployed,
                 folder,
             },
@@ -163,8 +180,19 @@ impl Run {
             progress,
         )
         .await?;
-        let planetscale = control_plane.environment(TOKEN_SECRET_ID);
-        let environment = self.write_environment(&base, &front, &planetscale, &token)?;
+        let function = "migrate-schema";
+        lambda.serve(function, lambda::behind_watch(&front.url(), function));
+        let states = States::at(&access.secrets_url);
+        states.interpret().await?;
+        let definition = states::schema_change(function, 1)?;
+        let schema_change = states.create("schema-change", &definition).await?;
+
+        let mut more = control_plane.environment(TOKEN_SECRET_ID);
+        more.insert(
+            migrate::STATE_MACHINE.to_owned(),
+            schema_change.arn().to_owned(),
+        );
+        let environment = self.write_environment(&base, &front, &more, &token)?;
         Ok(Everything {
             base,
             control_plane,
@@ -180,7 +208,7 @@ impl Run {
         &self,
         base: &Base,
         front: &Front,
-        planetscale: &BTreeMap<String, String>,
+        more: &BTreeMap<String, String>,
         token: &ServiceToken,
     ) -> Result<EnvironmentFile, FileError> {
         let (api_url, database_url) = (front.url(), base.server.login.url(base.server.address));
@@ -191,6 +219,7 @@ impl Run {
             ("DATABASE_SECRET_ID", SECRET_ID),
             ("DATABASE_CA_FILE", &ca_file),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &base.access.secrets_url),
+            (migrate::STATES_URL, &base.access.secrets_url),
             ("AWS_ACCESS_KEY_ID", TEST_CREDENTIAL),
             ("AWS_SECRET_ACCESS_KEY", TEST_CREDENTIAL),
             ("AWS_REGION", REGION),
@@ -200,9 +229,9 @@ impl Run {
             ("PLANETSCALE_SERVICE_TOKEN_ID", &token.id),
             ("PLANETSCALE_SERVICE_TOKEN", &token.token),
         ];
-        let planetscale = planetscale.iter();
-        let planetscale = planetscale.map(|(name, value)| (name.as_str(), value.as_str()));
-        let variables = variables.into_iter().chain(planetscale);
+        let more = more.iter();
+        let more = more.map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables = variables.into_iter().chain(more);
         EnvironmentFile::write(environment_path(&self.folder), variables)
     }
 }
@@ -266,6 +295,7 @@ impl Everything {
 
   The database:         mysql --host={host} --port={port} --user={user} --password={password} --ssl-ca='{ca}' {schema}
   PlanetScale's tools:  (set -a; . {environment}; PSCALE_NO_UPDATE_NOTIFIER=1 pscale branch list {database})
+  A new migration:      cargo dev migrate
   For other tools:      {environment}
   A change in the code: is built and served at once
   To stop:              Ctrl-C

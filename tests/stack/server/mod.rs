@@ -186,6 +186,7 @@ pub async fn start(
         admin_password,
         secrets_url: String::new(),
         programs: PathBuf::new(),
+        moto_server: PathBuf::new(),
     };
     tokio::select! {
         status = process.ended() => {
