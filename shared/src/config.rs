@@ -5,7 +5,13 @@
 //! that is set to nothing counts as not set, because a template's empty parameter arrives so.
 //! Values never appear in a message: a pasted URL holds a password.
 
-use std::{fmt, num::NonZeroUsize, path::Path, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -14,95 +20,9 @@ use url::Url;
 
 use crate::credentials::Login;
 
-/// A variable that the functions read.
-#[derive(Debug, Clone, Copy)]
-pub struct Variable {
-    /// Its name.
-    pub name: &'static str,
-    /// What stands for it when it is not set; empty where there is no default.
-    pub default: &'static str,
-    /// Whether it is for a laptop only, so that `template.yaml` does not set it.
-    pub local: bool,
-    /// What it means.
-    pub meaning: &'static str,
-}
+mod variables;
 
-/// Every variable of our own that a function reads. `template.yaml` and the README are held
-/// against this table by the tests.
-pub const VARIABLES: &[Variable] = &[
-    Variable {
-        name: "DATABASE_SECRET_ID",
-        default: "",
-        local: false,
-        meaning: "name or ARN of the secret: JSON with `host`, `port`, `username`, `password`, `dbname`",
-    },
-    Variable {
-        name: "DATABASE_URL",
-        default: "",
-        local: true,
-        meaning: "used when no secret is named: `mysql://user:password@host:port/name`",
-    },
-    Variable {
-        name: "DATABASE_CA_FILE",
-        default: "",
-        local: true,
-        meaning: "PEM file of an own CA, in place of the built-in public roots",
-    },
-    Variable {
-        name: "DATABASE_POOL_MAX",
-        default: "2",
-        local: false,
-        meaning: "most connections of one execution environment; with `AWS_LAMBDA_MAX_CONCURRENCY` set, the default is the smaller of that and 10",
-    },
-    Variable {
-        name: "DATABASE_ACQUIRE_TIMEOUT_MS",
-        default: "2000",
-        local: false,
-        meaning: "longest wait for a free connection of the pool",
-    },
-    Variable {
-        name: "DATABASE_CONNECT_TIMEOUT_MS",
-        default: "2000",
-        local: false,
-        meaning: "longest time to connect and log in, repetitions included",
-    },
-    Variable {
-        name: "DATABASE_STATEMENT_TIMEOUT_MS",
-        default: "5000",
-        local: false,
-        meaning: "longest time for one statement",
-    },
-    Variable {
-        name: "DATABASE_PING_AFTER_MS",
-        default: "5000",
-        local: false,
-        meaning: "a connection idle for longer is pinged before it is used",
-    },
-    Variable {
-        name: "DATABASE_PING_TIMEOUT_MS",
-        default: "300",
-        local: false,
-        meaning: "longest wait for the answer to that ping",
-    },
-    Variable {
-        name: "DATABASE_MAX_IDLE_MS",
-        default: "240000",
-        local: false,
-        meaning: "a connection idle for longer is replaced (NAT gateways forget flows after 350 s)",
-    },
-    Variable {
-        name: "DATABASE_MAX_AGE_MS",
-        default: "1200000",
-        local: false,
-        meaning: "a connection older than this is replaced",
-    },
-    Variable {
-        name: "DATABASE_SECRET_MAX_AGE_MS",
-        default: "300000",
-        local: false,
-        meaning: "credentials older than this are fetched again",
-    },
-];
+pub use variables::{Readers, VARIABLES, Variable};
 
 /// What the database module needs to know.
 #[derive(Debug)]
@@ -143,6 +63,29 @@ pub struct PoolSettings {
     pub max_age: Duration,
 }
 
+/// The folder of the migrations to take in place of those that are compiled in.
+pub fn migrations_folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("MIGRATIONS_FOLDER")?;
+    (!folder.is_empty()).then(|| folder.into())
+}
+
+/// What the client of PlanetScale's API needs to know.
+#[derive(Debug, Clone)]
+pub struct PlanetScaleSettings {
+    /// Where the API answers, without `/v1`; https, or http to this machine.
+    pub api_url: Url,
+    /// The organization's name.
+    pub organization: String,
+    /// The database's name.
+    pub database: String,
+    /// The production branch's name.
+    pub branch: String,
+    /// Name or ARN of the secret with the service token.
+    pub token_secret_id: String,
+    /// The age at which that secret is fetched again.
+    pub token_max_age: Duration,
+}
+
 /// Everything that is wrong with the environment, in one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
@@ -166,6 +109,19 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+impl Faults {
+    /// These and `others` in one.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        for fault in others.0 {
+            if !self.0.contains(&fault) {
+                self.0.push(fault);
+            }
+        }
+        self
+    }
+}
+
 impl Settings {
     /// Reads the process' environment.
     ///
@@ -182,20 +138,38 @@ impl Settings {
     ///
     /// As [`Settings::from_env`].
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
-        let mut environment = Environment {
-            lookup,
-            faults: Vec::new(),
-        };
-        let settings = Self {
+        Environment::read(lookup, |environment| Self {
             login: environment.login(),
             ca: environment.ca(),
             pool: environment.pool(),
-        };
-        if environment.faults.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Faults(environment.faults))
-        }
+        })
+    }
+}
+
+impl PlanetScaleSettings {
+    /// Reads the process' environment.
+    ///
+    /// # Errors
+    ///
+    /// [`Faults`] with every variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, Faults> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads an environment given as a function from names to values.
+    ///
+    /// # Errors
+    ///
+    /// As [`PlanetScaleSettings::from_env`].
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        Environment::read(lookup, |environment| Self {
+            api_url: environment.api_url(),
+            organization: environment.name("PLANETSCALE_ORGANIZATION"),
+            database: environment.name("PLANETSCALE_DATABASE"),
+            branch: environment.name("PLANETSCALE_BRANCH"),
+            token_secret_id: environment.required("PLANETSCALE_TOKEN_SECRET_ID"),
+            token_max_age: environment.milliseconds("DATABASE_SECRET_MAX_AGE_MS"),
+        })
     }
 }
 
@@ -207,6 +181,19 @@ struct Environment<L> {
 }
 
 impl<L: Fn(&str) -> Option<String>> Environment<L> {
+    fn read<S>(lookup: L, settings: impl FnOnce(&mut Self) -> S) -> Result<S, Faults> {
+        let mut environment = Self {
+            lookup,
+            faults: Vec::new(),
+        };
+        let settings = settings(&mut environment);
+        if environment.faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Faults(environment.faults))
+        }
+    }
+
     fn get(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.trim().is_empty())
     }
@@ -219,13 +206,17 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
     }
 
     /// The variable's value, or else the default that [`VARIABLES`] gives it.
+    fn get_or_default(&self, variable: &str) -> String {
+        let default = VARIABLES.iter().find(|known| known.name == variable);
+        self.get(variable)
+            .unwrap_or_else(|| default.map_or("", |known| known.default).to_owned())
+            .trim()
+            .to_owned()
+    }
+
     fn number<N: FromStr>(&mut self, variable: &'static str, stand_in: N, what: &str) -> N {
-        let default = VARIABLES
-            .iter()
-            .find(|known| known.name == variable)
-            .map_or("", |known| known.default);
-        let text = self.get(variable).unwrap_or_else(|| default.to_owned());
-        text.trim().parse().unwrap_or_else(|_| {
+        let text = self.get_or_default(variable);
+        text.parse().unwrap_or_else(|_| {
             self.fault(variable, format!("must be {what}"));
             stand_in
         })
@@ -238,6 +229,49 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
             self.fault(variable, format!("must be {what}"));
         }
         Duration::from_millis(span)
+    }
+
+    fn required(&mut self, variable: &'static str) -> String {
+        let text = self.get_or_default(variable);
+        if text.is_empty() {
+            self.fault(variable, "must be set");
+        }
+        text
+    }
+
+    /// A name as PlanetScale gives it to organizations, databases and branches, which must not
+    /// lead a request elsewhere.
+    fn name(&mut self, variable: &'static str) -> String {
+        let text = self.required(variable);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if !text.chars().all(plain) || matches!(text.as_str(), "." | "..") {
+            self.fault(
+                variable,
+                "must be a name of letters, digits, `-`, `_` and `.`",
+            );
+        }
+        text
+    }
+
+    /// The token is sent there, so that what lies between must not be able to read it.
+    fn api_url(&mut self) -> Url {
+        let variable = "PLANETSCALE_API_URL";
+        let text = self.get_or_default(variable);
+        let stays_here = |url: &Url| {
+            matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+                && url.scheme() == "http"
+        };
+        match Url::parse(&text) {
+            Ok(url) if url.scheme() == "https" || stays_here(&url) => url,
+            _ => {
+                self.fault(
+                    variable,
+                    "must be an https URL, or an http URL of this machine",
+                );
+                #[expect(clippy::expect_used, reason = "it is written here")]
+                Url::parse("https://localhost").expect("it is a URL")
+            }
+        }
     }
 
     fn login(&mut self) -> LoginSource {

@@ -1,16 +1,19 @@
-//! Where the database's host, user name and password come from.
+//! Where secrets come from: the database's [`Login`], and the [`ServiceToken`] for PlanetScale's
+//! API.
 //!
-//! A [`Credentials`] answers with the login it holds until that is too old by the wall clock,
+//! A [`Credentials`] answers with the one it holds until that is too old by the wall clock,
 //! or until the server refused it; then it asks the source again, one caller at a time, while
-//! the others wait for the same answer. Each new login gets a new [`Generation`], by which the
+//! the others wait for the same answer. Each new one gets a new [`Generation`], by which the
 //! pool tells connections of an older login.
 //!
-//! A secret that can't be fetched again while an older login is at hand is no error: the old
-//! login is used on, since a rotation leaves it valid for a while and an outage of Secrets
+//! A secret that can't be fetched again while an older one is at hand is no error: the old
+//! one is used on, since a rotation leaves it valid for a while and an outage of Secrets
 //! Manager must not become ours. [`CredentialsError`] is what is left: nothing to log in with.
 //! The pool logs it and reports the database as unavailable.
 
+mod login;
 mod secrets_manager;
+mod service_token;
 
 use std::{
     fmt,
@@ -18,13 +21,13 @@ use std::{
     time::Duration,
 };
 
-use secrecy::{ExposeSecret, SecretString};
-
 use crate::{
     clock::{Clock, Moment},
     config::LoginSource,
 };
+pub use login::Login;
 use secrets_manager::SecretsManager;
+pub use service_token::ServiceToken;
 
 /// How soon the source is asked again after it failed to give a newer login while an older one
 /// is at hand: an outage of Secrets Manager must not slow down every invocation.
@@ -34,55 +37,39 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// often enough for a rotation under way, seldom enough for the API's limits.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
-/// What it takes to log in. `Debug` shows no password.
-#[derive(Debug, Clone)]
-pub struct Login {
-    /// Host name or address; the server's certificate must be valid for it.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// User name.
-    pub username: String,
-    /// Password.
-    pub password: SecretString,
-    /// The database to use, in Vitess the keyspace; the server's default where not given.
-    pub database: Option<String>,
+/// What a secret of Secrets Manager is read as.
+pub trait Secret: Sized {
+    /// Reads the secret's text.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError::NotJson`] and [`CredentialsError::Field`].
+    fn parse(text: &str) -> Result<Self, CredentialsError>;
+
+    /// Whether both say the same, so that nothing was rotated between them.
+    fn is_same(&self, other: &Self) -> bool;
 }
 
-impl Login {
-    /// MySQL's port.
-    pub const DEFAULT_PORT: u16 = 3306;
-
-    fn is_same(&self, other: &Login) -> bool {
-        (&self.host, self.port, &self.username, &self.database)
-            == (&other.host, other.port, &other.username, &other.database)
-            && self.password.expose_secret() == other.password.expose_secret()
-    }
-}
-
-impl Default for Login {
-    fn default() -> Self {
-        Self {
-            host: "localhost".to_owned(),
-            port: Self::DEFAULT_PORT,
-            username: String::new(),
-            password: SecretString::default(),
-            database: None,
-        }
-    }
-}
-
-/// Counts the logins that one source gave, from 1.
+/// Counts the secrets that one source gave, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(u64);
 
-/// A login and its place in the order of those that were given.
-#[derive(Debug, Clone)]
-pub struct Issued {
-    /// The login.
-    pub login: Arc<Login>,
+/// A secret and its place in the order of those that were given.
+#[derive(Debug)]
+pub struct Issued<S = Login> {
+    /// The secret.
+    pub secret: Arc<S>,
     /// Its generation.
     pub generation: Generation,
+}
+
+impl<S> Clone for Issued<S> {
+    fn clone(&self) -> Self {
+        Self {
+            secret: Arc::clone(&self.secret),
+            generation: self.generation,
+        }
+    }
 }
 
 /// Why there is nothing to log in with. No message holds anything of the secret.
@@ -102,44 +89,67 @@ pub enum CredentialsError {
     Field(&'static str),
 }
 
-/// The process' login, kept in memory and fetched anew when it must be.
-pub struct Credentials {
-    source: Source,
+/// The process' login or token, kept in memory and fetched anew when it must be.
+pub struct Credentials<S = Login> {
+    source: Source<S>,
     clock: Arc<dyn Clock>,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<Held<S>>>,
     /// Taken while the source is asked, so that one caller asks for all.
     asking: tokio::sync::Mutex<()>,
 }
 
-enum Source {
-    Fixed(Issued),
+enum Source<S> {
+    Fixed(Issued<S>),
     Secret {
         secret: SecretsManager,
         max_age: Duration,
     },
 }
 
-#[derive(Clone)]
-struct Held {
-    issued: Issued,
+struct Held<S> {
+    issued: Issued<S>,
     fetched: Moment,
     /// When the source was last asked, whatever it answered.
     asked: Moment,
 }
 
-impl Credentials {
+impl<S> Clone for Held<S> {
+    fn clone(&self) -> Self {
+        Self {
+            issued: self.issued.clone(),
+            ..*self
+        }
+    }
+}
+
+impl Credentials<Login> {
     /// Nothing is fetched before the first use.
     pub fn new(source: LoginSource, clock: Arc<dyn Clock>) -> Self {
-        let source = match source {
-            LoginSource::Fixed(login) => Source::Fixed(Issued {
-                login: Arc::new(login),
-                generation: Generation(1),
-            }),
-            LoginSource::Secret { id, max_age } => Source::Secret {
-                secret: SecretsManager::new(id),
-                max_age,
-            },
+        match source {
+            LoginSource::Fixed(login) => Self::fixed(login, clock),
+            LoginSource::Secret { id, max_age } => Self::of_secret(id, max_age, clock),
+        }
+    }
+}
+
+impl<S: Secret> Credentials<S> {
+    /// The secret of this name or ARN, fetched again at an age of `max_age`. Nothing is fetched
+    /// before the first use.
+    pub fn of_secret(id: String, max_age: Duration, clock: Arc<dyn Clock>) -> Self {
+        let secret = SecretsManager::new(id);
+        Self::of(Source::Secret { secret, max_age }, clock)
+    }
+
+    /// One that never changes.
+    pub(crate) fn fixed(secret: S, clock: Arc<dyn Clock>) -> Self {
+        let issued = Issued {
+            secret: Arc::new(secret),
+            generation: Generation(1),
         };
+        Self::of(Source::Fixed(issued), clock)
+    }
+
+    fn of(source: Source<S>, clock: Arc<dyn Clock>) -> Self {
         Self {
             source,
             clock,
@@ -148,17 +158,17 @@ impl Credentials {
         }
     }
 
-    /// The login to use now; fetched within `limit` when there is none or it is too old.
+    /// The one to use now; fetched within `limit` when there is none or it is too old.
     ///
     /// # Errors
     ///
     /// [`CredentialsError`] when there is none at all.
-    pub async fn current(&self, limit: Duration) -> Result<Issued, CredentialsError> {
+    pub async fn current(&self, limit: Duration) -> Result<Issued<S>, CredentialsError> {
         let (secret, max_age) = match &self.source {
             Source::Fixed(issued) => return Ok(issued.clone()),
             Source::Secret { secret, max_age } => (secret, *max_age),
         };
-        let fresh = |held: &Held| {
+        let fresh = |held: &Held<S>| {
             let now = self.clock.now();
             let failed = held.asked != held.fetched;
             now.since(held.fetched) < max_age
@@ -167,7 +177,7 @@ impl Credentials {
         self.held_or_fetched(secret, limit, fresh).await
     }
 
-    /// The generation of the newest login that is known; nothing is fetched.
+    /// The generation of the newest one that is known; nothing is fetched.
     pub fn newest(&self) -> Option<Generation> {
         match &self.source {
             Source::Fixed(issued) => Some(issued.generation),
@@ -175,7 +185,7 @@ impl Credentials {
         }
     }
 
-    /// The login to try after the server refused that of `refused`: the newest that the source
+    /// The one to try after the server refused that of `refused`: the newest that the source
     /// has, which is the same again when nothing was rotated (yet). `None` when the source has
     /// but one.
     ///
@@ -186,11 +196,11 @@ impl Credentials {
         &self,
         refused: Generation,
         limit: Duration,
-    ) -> Result<Option<Issued>, CredentialsError> {
+    ) -> Result<Option<Issued<S>>, CredentialsError> {
         let Source::Secret { secret, .. } = &self.source else {
             return Ok(None);
         };
-        let newer = |held: &Held| {
+        let newer = |held: &Held<S>| {
             held.issued.generation > refused
                 || self.clock.now().since(held.asked) < PAUSE_AFTER_REFUSAL
         };
@@ -201,8 +211,8 @@ impl Credentials {
         &self,
         secret: &SecretsManager,
         limit: Duration,
-        will_do: impl Fn(&Held) -> bool,
-    ) -> Result<Issued, CredentialsError> {
+        will_do: impl Fn(&Held<S>) -> bool,
+    ) -> Result<Issued<S>, CredentialsError> {
         if let Some(held) = self.held().filter(&will_do) {
             return Ok(held.issued);
         }
@@ -221,7 +231,7 @@ impl Credentials {
             .unwrap_or(Err(CredentialsError::TimedOut));
         match (answer, self.held()) {
             (Err(error), Some(mut held)) => {
-                tracing::warn!(%error, "the secret could not be fetched again; the login at hand is used on");
+                tracing::warn!(%error, "the secret could not be fetched again; the one at hand is used on");
                 held.asked = self.clock.now();
                 let issued = held.issued.clone();
                 self.hold(held);
@@ -231,13 +241,13 @@ impl Credentials {
         }
     }
 
-    async fn fetch(&self, secret: &SecretsManager) -> Result<Issued, CredentialsError> {
-        let login = secret.fetch().await?;
+    async fn fetch(&self, secret: &SecretsManager) -> Result<Issued<S>, CredentialsError> {
+        let fetched = secret.read(S::parse).await?;
         let now = self.clock.now();
         let issued = match self.held() {
-            Some(held) if held.issued.login.is_same(&login) => held.issued,
+            Some(held) if held.issued.secret.is_same(&fetched) => held.issued,
             held => Issued {
-                login: Arc::new(login),
+                secret: Arc::new(fetched),
                 generation: Generation(held.map_or(0, |held| held.issued.generation.0) + 1),
             },
         };
@@ -249,19 +259,19 @@ impl Credentials {
         Ok(issued)
     }
 
-    fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<Held<S>> {
         self.held
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn hold(&self, held: Held) {
+    fn hold(&self, held: Held<S>) {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
     }
 }
 
-impl fmt::Debug for Credentials {
+impl<S> fmt::Debug for Credentials<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").finish_non_exhaustive()
     }

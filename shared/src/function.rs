@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use crate::{database::Database, telemetry};
+use crate::{config::Faults, database::Database, telemetry};
 
 /// What lambda_runtime takes from the environment, and panics without.
 const GIVEN_BY_LAMBDA: [&str; 4] = [
@@ -46,22 +46,34 @@ const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
 /// `own_crate` names the crate whose logs follow the chosen level (see [`telemetry`]). One event
 /// is served at a time, on one thread, unless Lambda sends many at once.
 ///
+/// `needs` is what the handler stands on beside the database, made from the environment.
+///
 /// It fails, with one log line that names everything that is wrong, when the settings are wrong
 /// or the process was not started by Lambda, and when the Runtime API is lost.
-pub(crate) fn run<E, A, F, H, Fut>(own_crate: &'static str, handler: H) -> ExitCode
+pub(crate) fn run<N, E, A, F, H, Fut>(
+    own_crate: &'static str,
+    needs: Result<N, Faults>,
+    handler: H,
+) -> ExitCode
 where
+    N: Copy + Send + 'static,
     E: DeserializeOwned + Send + 'static,
     A: Serialize + Send + 'static,
     F: Into<Diagnostic> + Debug + Send + 'static,
-    H: Fn(LambdaEvent<E>, &'static Database) -> Fut + Clone + Send + 'static,
+    H: Fn(LambdaEvent<E>, &'static Database, N) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = Result<A, F>> + Send + 'static,
 {
     telemetry::init(own_crate);
     // It fails only where a provider was chosen before, and this is the only place.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
-    let database = match Database::shared() {
-        Ok(database) => database,
+    let settings = match (Database::shared(), needs) {
+        (Ok(database), Ok(needs)) => Ok((database, needs)),
+        (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+        (Err(faults), Err(others)) => Err(faults.and(others)),
+    };
+    let (database, needs) = match settings {
+        Ok(made) => made,
         Err(faults) => {
             tracing::error!("the function can't start: {faults}");
             return ExitCode::FAILURE;
@@ -95,7 +107,8 @@ where
         let service = service_fn(move |event: LambdaEvent<E>| {
             let span = telemetry::invocation(&event.context);
             // The handler's own first lines belong to the invocation too.
-            span.in_scope(|| handler(event, database)).instrument(span)
+            span.in_scope(|| handler(event, database, needs))
+                .instrument(span)
         });
         Runtime::new(service).run_concurrent().await
     };

@@ -62,6 +62,42 @@ fn relative(folder: &Path) -> &str {
         .unwrap()
 }
 
+/// Migrations of the folder's own: the project's, and those that this test has added, also in
+/// earlier runs, since the data is kept.
+fn migrations(folder: &Path) -> PathBuf {
+    let own = folder.join("migrations");
+    fs::create_dir_all(&own).unwrap();
+    for file in fs::read_dir(stack::root().join("shared/migrations")).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, own.join(path.file_name().unwrap())).unwrap();
+    }
+    own
+}
+
+/// Adds a migration that creates a table of the same name, which it returns.
+fn add_migration(folder: &Path) -> String {
+    let own = migrations(folder);
+    let files = fs::read_dir(&own).unwrap();
+    let numbers = files.map(|file| {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        name[..4].parse::<u32>().unwrap()
+    });
+    let name = format!("{:04}_added", numbers.max().unwrap() + 1);
+    let sql = format!("CREATE TABLE `{name}` (id INT NOT NULL, PRIMARY KEY (id));\n");
+    fs::write(own.join(format!("{name}.sql")), sql).unwrap();
+    name
+}
+
+/// Runs `cargo dev migrate`, which must succeed, and returns what it has written.
+fn migrated(folder: &Path) -> String {
+    let mut migrate = cargo_dev();
+    migrate.args(["migrate", "--folder", relative(folder)]);
+    let output = migrate.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
 /// A `cargo dev` with a folder of its own.
 struct Dev {
     child: Child,
@@ -77,6 +113,7 @@ impl Dev {
         let child = cargo_dev()
             .args(["--folder", relative(folder)])
             .args(["--port", &port.to_string()])
+            .env("MIGRATIONS_FOLDER", migrations(folder))
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn()
@@ -140,8 +177,56 @@ fn processes(folder: &Path) -> Vec<(i32, String)> {
         .collect()
 }
 
+/// The control plane of a running `cargo dev`, found as other tools find it.
+struct ControlPlane {
+    branches: String,
+    authorization: String,
+}
+
+impl ControlPlane {
+    fn of(folder: &Path) -> Self {
+        let text = fs::read_to_string(folder.join("environment")).unwrap();
+        let variable = |name: &str| -> &str {
+            let mut lines = text.lines();
+            lines
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+                .unwrap()
+        };
+        assert_eq!(
+            variable("PLANETSCALE_ORG"),
+            variable("PLANETSCALE_ORGANIZATION")
+        );
+        assert_eq!(
+            variable("PLANETSCALE_TOKEN_SECRET_ID"),
+            "orders/planetscale"
+        );
+        let branches = format!(
+            "{}/v1/organizations/{}/databases/{}/branches",
+            variable("PLANETSCALE_API_URL"),
+            variable("PLANETSCALE_ORG"),
+            variable("PLANETSCALE_DATABASE")
+        );
+        let (id, token) = (
+            variable("PLANETSCALE_SERVICE_TOKEN_ID"),
+            variable("PLANETSCALE_SERVICE_TOKEN"),
+        );
+        Self {
+            branches,
+            authorization: format!("{id}:{token}"),
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> u16 {
+        let request = stack::http_client()
+            .request(method.parse().unwrap(), format!("{}{path}", self.branches))
+            .header("authorization", &self.authorization)
+            .json(body);
+        request.send().await.unwrap().status().as_u16()
+    }
+}
+
 async fn get(url: &str) -> (u16, Value) {
-    let response = reqwest::get(url).await.unwrap();
+    let response = stack::http_client().get(url).send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
 }
 
@@ -163,7 +248,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
         "currency": "EUR",
         "items": [{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}],
     });
-    let placed = reqwest::Client::new()
+    let placed = stack::http_client()
         .post(format!("{url}/orders"))
         .json(&new)
         .send()
@@ -181,6 +266,26 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
             .unwrap()
             .contains(&format!("API_URL={url}\n"))
     );
+
+    let branch = format!("/kept-{port}");
+    let control_plane = ControlPlane::of(&folder);
+    let new = json!({"name": branch[1..]});
+    assert_eq!(control_plane.send("POST", "", &new).await, 201);
+    assert!(dev.output().contains("pscale branch list orders"));
+
+    let migration = add_migration(&folder);
+    let said = migrated(&folder);
+    assert!(said.contains("Opens the deploy request"), "{said}");
+    assert!(
+        said.contains(&format!("+CREATE TABLE `{migration}`")),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("Production has {migration} ")),
+        "{said}"
+    );
+    let said = migrated(&folder);
+    assert!(said.contains("Production has every migration"), "{said}");
 
     let port_text = port.to_string();
     let said = refused(&["--folder", relative(&folder), "--port", &port_text]);
@@ -229,6 +334,10 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
             .all(|(id, _)| now.iter().all(|(other, _)| other != id)),
         "{now:?}"
     );
+    // The branch has outlived all of this, and the token too.
+    let control_plane = ControlPlane::of(&folder);
+    assert_eq!(control_plane.send("GET", &branch, &json!({})).await, 200);
+    assert_eq!(control_plane.send("DELETE", &branch, &json!({})).await, 204);
     dev.signal(Signal::SIGINT);
     assert!(dev.wait().0.success());
     assert_eq!(processes(&folder), []);
@@ -243,6 +352,7 @@ fn wrong_arguments_are_named() {
         (&["tset"], "tset"),
         (&["test", "--port", "1"], "--port"),
         (&["lint", "--port", "1"], "--port"),
+        (&["migrate", "--port", "1"], "--port"),
         (&["lint", "a", "b"], "\"b\""),
     ] {
         let said = refused(arguments);
@@ -252,6 +362,13 @@ fn wrong_arguments_are_named() {
         );
         assert!(said.contains("Usage: cargo dev"), "{said}");
     }
+}
+
+#[test]
+fn nothing_is_migrated_where_nothing_runs() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-not-running");
+    let said = refused(&["migrate", "--folder", relative(&folder)]);
+    assert!(said.contains("cargo dev is not running"), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use mysql_async::{Conn, OptsBuilder, SslOpts};
 use serde::{Deserialize, Serialize};
 
 use crate::server::ServerProgram;
+use crate::tls::{self, Certificates};
 
 /// The region of everything local.
 pub const REGION: &str = "us-east-1";
@@ -46,6 +47,8 @@ pub struct Access {
     pub secrets_url: String,
     /// The folder with the built programs.
     pub programs: PathBuf,
+    /// moto's server, the program.
+    pub moto_server: PathBuf,
 }
 
 /// How to do with a server whatever there is to do.
@@ -117,6 +120,11 @@ impl Access {
         let Administration { password, .. } =
             administration.ok_or(ConnectError::NotAdministered)?;
         self.connect(ADMIN, password, schema).await
+    }
+
+    /// The certificate of the stack's own server.
+    pub fn certificates(&self) -> Certificates {
+        Certificates::in_folder(&self.folder.join(tls::FOLDER))
     }
 
     /// What a function needs beside the variables of the template: those that Lambda sets, and

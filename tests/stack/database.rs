@@ -73,6 +73,11 @@ impl FreshDatabase {
         Ok(self)
     }
 
+    /// The way to the stack that it is in.
+    pub(crate) fn access(&self) -> &Access {
+        self.stack.access()
+    }
+
     /// The schema's name.
     pub fn name(&self) -> &str {
         &self.login.schema

@@ -1,6 +1,7 @@
 //! The environment file: what other tools need to use the running stack, one `NAME=value` on
 //! each line, as shells, dotenv libraries and `cargo lambda watch --env-file` read it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,15 @@ impl EnvironmentFile {
     }
 }
 
+/// Reads such a file back.
+pub fn read(path: &Path) -> Result<BTreeMap<String, String>, FileError> {
+    let text = file::read(path)?;
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    Ok(lines
+        .map(|(name, value)| (name.to_owned(), unquote(value)))
+        .collect())
+}
+
 impl Drop for EnvironmentFile {
     fn drop(&mut self) {
         // The next start removes it, if this can't.
@@ -56,6 +66,25 @@ fn quote(value: &str) -> String {
     } else {
         format!("'{value}'")
     }
+}
+
+fn unquote(text: &str) -> String {
+    let between = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    if let Some(plain) = between('\'') {
+        return plain.to_owned();
+    }
+    let Some(escaped) = between('"') else {
+        return text.to_owned();
+    };
+    let mut plain = String::new();
+    let mut letters = escaped.chars();
+    while let Some(letter) = letters.next() {
+        plain.push(match letter {
+            '\\' => letters.next().unwrap_or(letter),
+            letter => letter,
+        });
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -87,6 +116,7 @@ mod tests {
             let script = format!("V={}\nprintf %s \"$V\"", quote(value));
             let output = Command::new("sh").arg("-c").arg(&script).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), value, "{script}");
+            assert_eq!(unquote(&quote(value)), value);
         }
     }
 

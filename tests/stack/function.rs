@@ -20,6 +20,7 @@
 //! test says so. SIGSTOP leaves the monotonic clock running, which a freeze on Lambda may not.
 
 mod answer;
+mod error;
 mod output;
 
 use std::collections::BTreeMap;
@@ -32,12 +33,14 @@ use std::time::{Duration, Instant};
 use lambda_simulator::{InvocationBuilder, InvocationStatus, Simulator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::event::Event;
 use crate::{FreshDatabase, Route, Stack, StackError, mark, outlasting};
 
 pub use answer::Answer;
+pub use error::FunctionError;
 use output::Output;
 pub use output::log_lines;
 
@@ -192,10 +195,36 @@ impl Function {
 
     /// Sends an event, once the function has room for it, and waits for the answer.
     pub async fn invoke(&self, event: Event) -> Result<Answer, FunctionError> {
+        let (request_id, outcome) = self.send(event.payload(&self.routes)).await?;
+        let response = match outcome {
+            Ok(response) => response,
+            Err(error) => return Err(self.failed(error.message)?),
+        };
+        // The function writes its lines before it answers, so all of them are there.
+        let logs = log_lines(&self.output.read()?)
+            .into_iter()
+            .filter(|line| line.get("request_id").is_some_and(|id| *id == request_id))
+            .collect();
+        match Answer::parse(request_id, response, logs) {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.failed(format!("its response is none: {error}"))?),
+        }
+    }
+
+    /// Calls a function that answers no HTTP, once it has room for it: what it answers, or the
+    /// error that it reports.
+    pub async fn call(&self, payload: Value) -> Result<Result<Value, Reported>, FunctionError> {
+        self.send(payload).await.map(|(_, outcome)| outcome)
+    }
+
+    async fn send(
+        &self,
+        payload: Value,
+    ) -> Result<(String, Result<Value, Reported>), FunctionError> {
         let _slot = self.slots.acquire().await.map_err(io::Error::other)?;
         let simulator = self.simulator()?;
         let invocation = InvocationBuilder::new()
-            .payload(event.payload(&self.routes))
+            .payload(payload)
             .timeout_ms(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
             .function_arn(format!(
                 "arn:aws:lambda:us-east-1:123456789012:function:{}",
@@ -225,23 +254,17 @@ impl Function {
                 return Err(self.silent()?);
             }
         };
-
-        let response = match (state.status, state.response) {
-            (InvocationStatus::Success, Some(response)) => response.payload,
+        let outcome = match (state.status, state.response) {
+            (InvocationStatus::Success, Some(response)) => Ok(response.payload),
             _ => {
-                let error = state.error.map(|error| error.error_message);
-                return Err(self.failed(error.unwrap_or_default())?);
+                let error = state
+                    .error
+                    .map(|error| (error.error_type, error.error_message));
+                let (name, message) = error.unwrap_or_default();
+                Err(Reported { name, message })
             }
         };
-        // The function writes its lines before it answers, so all of them are there.
-        let logs = log_lines(&self.output.read()?)
-            .into_iter()
-            .filter(|line| line.get("request_id").is_some_and(|id| *id == request_id))
-            .collect();
-        match Answer::parse(request_id, response, logs) {
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(self.failed(format!("its response is none: {error}"))?),
-        }
+        Ok((request_id, outcome))
     }
 
     /// Stops the process where it is, as Lambda does between invocations.
@@ -337,6 +360,15 @@ impl Drop for Function {
     }
 }
 
+/// An error that a function reported to Lambda.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// What callers know it by (`errorType`).
+    pub name: String,
+    /// What people read (`errorMessage`).
+    pub message: String,
+}
+
 /// How a function ended.
 #[derive(Debug, Clone)]
 pub struct Exit {
@@ -344,55 +376,4 @@ pub struct Exit {
     pub status: ExitStatus,
     /// All that it wrote, to stdout and stderr.
     pub output: String,
-}
-
-/// Why there is no answer. `Debug` is the same text, for `unwrap`.
-#[derive(thiserror::Error)]
-pub enum FunctionError {
-    /// The program could not be started.
-    #[error("{program:?} does not start ({error}): `cargo build --workspace` builds it")]
-    NoProgram {
-        /// Its file.
-        program: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// The process ended while it was needed.
-    #[error("{function} ended with {}; it wrote:\n{}", exit.status, exit.output)]
-    Ended {
-        /// The function's name.
-        function: String,
-        /// How it ended.
-        exit: Exit,
-    },
-    /// Nothing came for longer than anything should take.
-    #[error("{function} does not answer; it wrote:\n{output}")]
-    Silent {
-        /// The function's name.
-        function: String,
-        /// What it wrote.
-        output: String,
-    },
-    /// The function reported an error to Lambda, or what is no HTTP response.
-    #[error("{function} failed an invocation: {error}; it wrote:\n{output}")]
-    Failed {
-        /// The function's name.
-        function: String,
-        /// What it reported, or what is wrong with it.
-        error: String,
-        /// What it wrote.
-        output: String,
-    },
-    /// The Runtime API could not be started.
-    #[error("no Runtime API: {0}")]
-    RuntimeApi(#[from] lambda_simulator::SimulatorError),
-    /// A file or a process could not be had.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
-
-impl std::fmt::Debug for FunctionError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
 }

@@ -16,7 +16,11 @@
 //! Every [`FreshDatabase`] is a schema of its own with its own user and secret, so tests run
 //! beside each other.
 
+// The bodies of the control plane have that many members.
+#![recursion_limit = "256"]
+
 mod access;
+pub mod control_plane;
 mod database;
 pub mod dev;
 mod environment;
@@ -25,6 +29,7 @@ mod file;
 pub mod function;
 pub mod lint;
 mod mark;
+pub mod migrate;
 mod migrations;
 mod outlasting;
 mod process;
@@ -34,6 +39,7 @@ mod running;
 mod sample;
 mod secrets;
 mod server;
+pub mod states;
 mod template;
 mod tls;
 mod tools;
@@ -51,4 +57,12 @@ pub use template::{Function, Route, Template, TemplateError, Value};
 pub fn root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
+}
+
+/// A client for calls to this machine. It has a provider for TLS, which reqwest wants though no
+/// call uses it.
+pub fn http_client() -> reqwest::Client {
+    // It fails where one was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

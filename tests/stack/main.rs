@@ -1,5 +1,6 @@
 //! `cargo dev`: the whole service on this machine; `cargo dev test`: its tests; `cargo dev lint`:
-//! its migrations under PlanetScale's rules.
+//! its migrations under PlanetScale's rules; `cargo dev migrate`: the same on their way to
+//! production.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use stack::dev::{self, DevError, Given, Options};
-use stack::lint;
+use stack::{lint, migrate};
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, migrations, sample data, a
@@ -18,6 +19,8 @@ Usage: cargo dev [OPTIONS]                  runs it until Ctrl-C
        cargo dev test [OPTIONS] [-- ARGS]   runs every test beside it; ARGS go to cargo test
        cargo dev lint [FOLDER]              holds the migrations against PlanetScale's rules;
                                             without a server; FOLDER is else shared/migrations
+       cargo dev migrate [OPTIONS]          brings new migrations to production, as AWS would, on
+                                            the stack that runs in another terminal
 
 Options:
   --server PATH   the database server program, mysqld or mariadbd (or the variable MYSQLD);
@@ -31,6 +34,11 @@ Options:
   --folder PATH   where data, logs and certificates are kept; else target/dev or target/dev-test
   --help          this text
 
+Options of cargo dev migrate:
+  --no-deploy     stops at the open deploy request
+  --approval      waits until the deploy request is approved
+  --folder PATH   that of the running stack
+
 Options of cargo dev lint:
   --foreign-keys  they are allowed in the database's settings on PlanetScale
   --github        writes annotations of a GitHub workflow; where GITHUB_ACTIONS is set, as well
@@ -42,6 +50,7 @@ enum Request {
     Run(Options),
     Test(Options, Vec<OsString>),
     Lint(lint::Request),
+    Migrate(migrate::Request),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +80,10 @@ fn main() -> ExitCode {
                 Ok::<_, DevError>(code.map_or(ExitCode::FAILURE, ExitCode::from))
             }
             Request::Lint(request) => Ok(lint::run(&request)),
+            Request::Migrate(request) => Ok(match migrate::run(&request).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failure(&error),
+            }),
         }
     });
     result.unwrap_or_else(|error| failure(&error))
@@ -94,6 +107,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             Value(word) if word == "test" && !test => test = true,
             Value(word) if word == "lint" && !test && options == Options::default() => {
                 return parse_lint(arguments);
+            }
+            Value(word) if word == "migrate" && !test && options == Options::default() => {
+                return parse_migrate(arguments);
             }
             other => return Err(other.unexpected()),
         }
@@ -130,6 +146,20 @@ fn parse_lint(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
         }
     }
     Ok(Request::Lint(request))
+}
+
+fn parse_migrate(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut request = migrate::Request::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("no-deploy") => request.no_deploy = true,
+            Long("approval") => request.approval = true,
+            Long("folder") => request.folder = Some(PathBuf::from(arguments.value()?)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Migrate(request))
 }
 
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {

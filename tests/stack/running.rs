@@ -126,6 +126,11 @@ impl Stack {
         self.access.programs.join("examples").join(name)
     }
 
+    /// moto's server, the program.
+    pub(crate) fn moto_server(&self) -> &Path {
+        &self.access.moto_server
+    }
+
     /// `template.yaml`.
     pub fn template(&self) -> &Template {
         &self.template
@@ -201,23 +206,34 @@ impl Stack {
 
 /// Drops what test runs that were killed have left on the server.
 pub(crate) async fn remove_leftovers(admin: &mut Conn) -> Result<(), mysql_async::Error> {
-    let query =
-        "SELECT schema_name FROM information_schema.schemata UNION SELECT user FROM mysql.user";
-    let names: Vec<String> = admin.query(query).await?;
-    for name in names.iter().filter(|name| name.starts_with(PREFIX)) {
-        remove(admin, name).await?;
-    }
-    Ok(())
+    remove_those(admin, |name| name.starts_with(PREFIX)).await
 }
 
+/// Drops a test's schema and user, and those that a control plane has made for it.
 pub(crate) async fn remove(admin: &mut Conn, name: &str) -> Result<(), mysql_async::Error> {
+    let derived = format!("{name}_");
+    remove_those(admin, |other| other == name || other.starts_with(&derived)).await
+}
+
+/// Drops the users and schemas that are `doomed` by their names.
+pub(crate) async fn remove_those(
+    admin: &mut Conn,
+    doomed: impl Fn(&str) -> bool,
+) -> Result<(), mysql_async::Error> {
+    let users: Vec<String> = admin.query("SELECT user FROM mysql.user").await?;
+    let schemas: Vec<String> = admin.query("SHOW DATABASES").await?;
     admin
         .query_drop("SET SESSION lock_wait_timeout = 5")
         .await?;
-    admin
-        .query_drop(format!("DROP USER IF EXISTS '{name}'@'%'"))
-        .await?;
-    admin
-        .query_drop(format!("DROP DATABASE IF EXISTS `{name}`"))
-        .await
+    for user in users.iter().filter(|user| doomed(user)) {
+        admin
+            .query_drop(format!("DROP USER IF EXISTS '{user}'@'%'"))
+            .await?;
+    }
+    for schema in schemas.iter().filter(|schema| doomed(schema)) {
+        admin
+            .query_drop(format!("DROP DATABASE IF EXISTS `{schema}`"))
+            .await?;
+    }
+    Ok(())
 }

@@ -9,17 +9,22 @@ use aws_sdk_secretsmanager::{Client, Config};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use crate::access::{REGION, TEST_CREDENTIAL};
-
 use crate::process::{ProcessError, Processes, Program, command, free_port};
+use crate::states;
 
-/// Starts moto's server, and says where it answers.
+/// Starts moto's server, and says where it answers. Its Step Functions call the functions at
+/// `lambda_port`.
 pub async fn start(
     moto_server: &Path,
+    lambda_port: Option<u16>,
     processes: &Processes,
 ) -> Result<(Program, String), ProcessError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
     let mut moto = command(moto_server);
     moto.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]);
+    if let Some(port) = lambda_port {
+        moto.env(states::LAMBDA_PORT, port.to_string());
+    }
     let process = processes.start("secrets-manager", moto)?;
     process.listens(address).await?;
     Ok((process, format!("http://{address}")))

@@ -40,8 +40,11 @@ pub struct Route {
 /// What the template gives to a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// The value itself, written out or the default of the parameter that it refers to.
+    /// The value itself.
     Known(String),
+    /// The default of the parameter that it refers to, or an empty text: what holds where nothing
+    /// else is given.
+    Default(String),
     /// Known only when it is deployed; the expression as in `!Ref DatabaseSecretArn`.
     Deployed(String),
 }
@@ -123,23 +126,23 @@ impl Template {
 
 impl Function {
     /// The function's environment; `deployed` has the values of the variables that the template
-    /// knows only when it is deployed.
+    /// knows only when it is deployed, and those that take the place of a default.
     pub fn environment(
         &self,
         deployed: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, TemplateError> {
         let mut filled = BTreeMap::new();
         for (variable, value) in &self.environment {
-            let value = match value {
-                Value::Known(value) => value,
-                Value::Deployed(expression) => {
-                    deployed
-                        .get(variable)
-                        .ok_or_else(|| TemplateError::Unfilled {
-                            function: self.binary.clone(),
-                            variable: variable.clone(),
-                            expression: expression.clone(),
-                        })?
+            let value = match (deployed.get(variable), value) {
+                (_, Value::Known(value)) | (Some(value), _) | (None, Value::Default(value)) => {
+                    value
+                }
+                (None, Value::Deployed(expression)) => {
+                    return Err(TemplateError::Unfilled {
+                        function: self.binary.clone(),
+                        variable: variable.clone(),
+                        expression: expression.clone(),
+                    });
                 }
             };
             filled.insert(variable.clone(), value.clone());
@@ -212,10 +215,13 @@ fn route(event: &Yaml<'_>) -> Option<Route> {
     })
 }
 
-/// A scalar is itself; a reference to a parameter that has a default is that default.
+/// A scalar is itself, a reference to a parameter that has a default is that default.
 fn value(root: &Yaml<'_>, given: &Yaml<'_>) -> Option<Value> {
     if let Some(text) = scalar(given) {
-        return Some(Value::Known(text));
+        return Some(match text.is_empty() {
+            true => Value::Default(text),
+            false => Value::Known(text),
+        });
     }
     let (function, argument) = match given {
         Yaml::Tagged(tag, argument) => (format!("!{}", tag.suffix), argument.as_ref()),
@@ -233,7 +239,7 @@ fn value(root: &Yaml<'_>, given: &Yaml<'_>) -> Option<Value> {
     if function == "!Ref" {
         let default = get(root, &["Parameters", argument.as_str()?, "Default"]);
         if let Some(text) = default.and_then(scalar) {
-            return Some(Value::Known(text));
+            return Some(Value::Default(text));
         }
     }
     Some(Value::Deployed(format!(
@@ -344,6 +350,19 @@ Resources:
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into()
         );
+    }
+
+    #[test]
+    fn a_default_gives_way() {
+        let template = Template::parse(TEMPLATE).unwrap();
+        let mut deployed = deployed();
+        deployed.insert("LEVEL".to_owned(), "TRACE".to_owned());
+        deployed.insert("EMPTY".to_owned(), "full".to_owned());
+        deployed.insert("NUMBER".to_owned(), "9".to_owned());
+        let function = template.function("get-order").unwrap();
+        let filled = function.environment(&deployed).unwrap();
+        let filled = ["LEVEL", "EMPTY", "NUMBER"].map(|name| filled[name].as_str());
+        assert_eq!(filled, ["TRACE", "full", "8"]);
     }
 
     #[test]

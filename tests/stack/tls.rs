@@ -16,6 +16,9 @@ const VALID: Duration = Duration::days(398);
 /// Certificates with less time left than this are made anew.
 const TOO_SHORT: Duration = Duration::days(30);
 
+/// The folder of the stack's own, in that of the stack.
+pub const FOLDER: &str = "tls";
+
 /// What clients on this machine may call it.
 pub const THIS_MACHINE: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 
@@ -97,7 +100,8 @@ impl Certificates {
         Ok(certificates)
     }
 
-    fn in_folder(folder: &Path) -> Self {
+    /// The files of `folder`, whether they are there or not.
+    pub fn in_folder(folder: &Path) -> Self {
         Self {
             authority: folder.join("ca.pem"),
             server: folder.join("server.pem"),

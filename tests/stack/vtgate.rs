@@ -7,8 +7,9 @@
 //! server behind it as vtgate does:
 //!
 //! * It refuses connections without TLS, COM_CHANGE_USER and every command that vtgate does not
-//!   implement, KILL, preparing a statement that begins with WITH and, when
-//!   [protected](Vtgate::protect_schema), direct DDL.
+//!   implement, KILL, preparing a statement that begins with WITH, direct DDL on a schema that is
+//!   [protected](Vtgate::protect_schema), and foreign keys where they are
+//!   [forbidden](Vtgate::forbid_foreign_keys).
 //! * Errors of the server get the form that vttablet gives them, with the statement and its values;
 //!   after some of them vtgate itself rolls the transaction back, and later statements run outside
 //!   of one.
@@ -19,6 +20,9 @@
 //! * `/*vt+ QUERY_TIMEOUT_MS=… */` bounds a SELECT.
 //! * Connections end at an [age](Vtgate::cut_at_age).
 //!
+//! A [user](Vtgate::admit) may be led to a schema of its own under the keyspace's name, which is how
+//! the passwords of PlanetScale's branches work.
+//!
 //! Anything in [`errors`] is answered when a test [asks](Vtgate::fail) for it.
 
 use std::collections::{HashMap, HashSet};
@@ -27,7 +31,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mysql_common::packets::AuthPlugin;
 use rustls::crypto::CryptoProvider;
@@ -37,6 +41,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 pub mod errors;
+mod identity;
 mod login;
 mod raised;
 mod script;
@@ -45,8 +50,8 @@ mod statement;
 mod tablet;
 mod wire;
 
-use crate::tls::{Authority, THIS_MACHINE};
 use errors::VitessError;
+pub use identity::Identity;
 pub use script::Failure;
 use script::Stage;
 pub use tablet::Upstream;
@@ -79,8 +84,7 @@ impl Authentication {
 /// A running stand-in. Dropping it ends every session.
 pub struct Vtgate {
     address: SocketAddr,
-    authority: Authority,
-    ca_pem: String,
+    identity: Identity,
     gate: Arc<Gate>,
     listener: JoinHandle<()>,
 }
@@ -93,11 +97,23 @@ impl Vtgate {
     ///
     /// No port can be had.
     pub async fn start(upstream: Upstream, authentication: Authentication) -> io::Result<Self> {
-        let authority = Authority::new().map_err(io::Error::other)?;
+        Self::start_as(Identity::new()?, upstream, authentication).await
+    }
+
+    /// Starts with a certificate that there is already.
+    ///
+    /// # Errors
+    ///
+    /// No port can be had.
+    pub async fn start_as(
+        identity: Identity,
+        upstream: Upstream,
+        authentication: Authentication,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let gate = Arc::new(Gate {
             upstream,
-            tls: Mutex::new(acceptor(&authority)?),
+            tls: Mutex::new(identity.acceptor()),
             authentication,
             // Far from what a server counts, so that a mix-up cannot go unnoticed.
             connections: AtomicU32::new(1 << 30),
@@ -108,8 +124,7 @@ impl Vtgate {
         });
         Ok(Self {
             address: listener.local_addr()?,
-            ca_pem: authority.pem(),
-            authority,
+            identity,
             gate: Arc::clone(&gate),
             listener: tokio::spawn(listen(listener, gate)),
         })
@@ -124,35 +139,55 @@ impl Vtgate {
     /// The authority that clients have to trust, as PEM.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+        self.identity.ca_pem()
     }
 
     /// Shows connections to come another certificate of the same authority.
     ///
     /// # Errors
     ///
-    /// It can't be made.
+    /// It can't be made: not by the authority of a certificate that was there already.
     pub fn renew_certificate(&self) -> io::Result<()> {
-        let renewed = acceptor(&self.authority)?;
+        let renewed = self.identity.renewed()?;
         *self.gate.tls.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
         Ok(())
     }
 
     /// Gives a user a password, in place of the one it had.
     pub fn set_password(&self, user: &str, password: &str) {
+        let account = Account {
+            password: password.to_owned(),
+            expires_at: None,
+            route: None,
+        };
+        self.admit(user, account);
+    }
+
+    /// Lets a user in, in place of what was known of it.
+    pub fn admit(&self, user: &str, account: Account) {
         let mut state = self.gate.lock();
         state.cached.remove(user);
-        state.passwords.insert(user.to_owned(), password.to_owned());
+        state.accounts.insert(user.to_owned(), account);
     }
 
     /// Takes a user's password away, as deleting a branch password does. Open sessions go on.
     pub fn remove_password(&self, user: &str) {
-        self.gate.lock().passwords.remove(user);
+        self.gate.lock().accounts.remove(user);
     }
 
-    /// Refuses direct DDL, as a branch with safe migrations does, or allows it.
-    pub fn protect_schema(&self, protected: bool) {
-        self.gate.lock().protected = protected;
+    /// Refuses direct DDL on a schema, as a branch with safe migrations does, or allows it.
+    pub fn protect_schema(&self, schema: &str, protected: bool) {
+        let mut state = self.gate.lock();
+        if protected {
+            state.protected.insert(schema.to_owned());
+        } else {
+            state.protected.remove(schema);
+        }
+    }
+
+    /// Refuses DDL with foreign keys, as a database that has not enabled them does, or allows it.
+    pub fn forbid_foreign_keys(&self, forbidden: bool) {
+        self.gate.lock().no_foreign_keys = forbidden;
     }
 
     /// Ends sessions, open or to come, when they are that old; a day is the default.
@@ -198,6 +233,30 @@ impl Drop for Vtgate {
     }
 }
 
+/// A user that the stand-in knows.
+#[derive(Clone)]
+pub struct Account {
+    /// Its password.
+    pub password: String,
+    /// From when on it is not let in any more.
+    pub expires_at: Option<SystemTime>,
+    /// Where it is led; without one, to the schema that it names, with the stand-in's own login.
+    pub route: Option<Route>,
+}
+
+/// Where a user is led: to one schema, which it knows by the keyspace's name.
+#[derive(Clone)]
+pub struct Route {
+    /// The name that the user connects with, and that it is told in errors.
+    pub keyspace: String,
+    /// The schema on the real server.
+    pub schema: String,
+    /// The login at the real server.
+    pub upstream: Upstream,
+    /// The role that a refusal names, as in `reader`.
+    pub role: &'static str,
+}
+
 /// What all sessions share.
 struct Gate {
     upstream: Upstream,
@@ -212,11 +271,13 @@ struct Gate {
 
 #[derive(Default)]
 struct State {
-    passwords: HashMap<String, String>,
+    accounts: HashMap<String, Account>,
     /// Users whose hash is in memory.
     cached: HashSet<String>,
     failures: Vec<Failure>,
-    protected: bool,
+    /// Schemas without direct DDL.
+    protected: HashSet<String>,
+    no_foreign_keys: bool,
 }
 
 impl Gate {
@@ -231,8 +292,11 @@ impl Gate {
             .clone()
     }
 
-    fn password(&self, user: &str) -> Option<String> {
-        self.lock().passwords.get(user).cloned()
+    /// What is known of a user, unless its time is up.
+    fn account(&self, user: &str) -> Option<Account> {
+        let account = self.lock().accounts.get(user).cloned()?;
+        let expired = account.expires_at.is_some_and(|at| at <= SystemTime::now());
+        (!expired).then_some(account)
     }
 
     fn is_cached(&self, user: &str) -> bool {
@@ -243,8 +307,12 @@ impl Gate {
         self.lock().cached.insert(user.to_owned());
     }
 
-    fn is_protected(&self) -> bool {
-        self.lock().protected
+    fn is_protected(&self, schema: &str) -> bool {
+        self.lock().protected.contains(schema)
+    }
+
+    fn forbids_foreign_keys(&self) -> bool {
+        self.lock().no_foreign_keys
     }
 
     /// The error that a test wants here, if any.
@@ -278,16 +346,4 @@ async fn listen(listener: TcpListener, gate: Arc<Gate>) {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
-}
-
-/// What a listener needs to prove that it is this machine.
-fn acceptor(authority: &Authority) -> io::Result<TlsAcceptor> {
-    let (certificate, key) = authority.certify(&THIS_MACHINE).map_err(io::Error::other)?;
-    let settings = rustls::ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.into()], key.into())
-        .map_err(io::Error::other)?;
-    Ok(TlsAcceptor::from(Arc::new(settings)))
 }

@@ -67,11 +67,13 @@ impl Document {
 }
 
 impl Function {
-    /// The properties of the events that call it, all of which are routes of the API.
+    /// The properties of the events that call it, all of which are routes of the API. One that
+    /// only a state machine calls has none.
     pub fn events(&self) -> Vec<&Value> {
-        let events = self.properties["Events"].as_object().unwrap();
+        let events = self.properties.get("Events").and_then(Value::as_object);
         events
-            .values()
+            .into_iter()
+            .flat_map(Map::values)
             .inspect(|event| assert_eq!(event["Type"], "HttpApi", "{}", self.name))
             .map(|event| &event["Properties"])
             .collect()

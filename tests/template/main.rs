@@ -20,7 +20,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use shared::config::{Settings, VARIABLES};
+use shared::config::{PlanetScaleSettings, Readers, Settings, VARIABLES};
 
 use document::Document;
 use stack::Template;
@@ -33,15 +33,26 @@ fn folders() -> BTreeSet<String> {
         .collect()
 }
 
+/// Whether the function answers over HTTP, by its source.
+fn is_http(folder: &str) -> bool {
+    source(folder).contains("api::serve(")
+}
+
+/// Whether the function calls PlanetScale's API, by its source.
+fn calls_planetscale(folder: &str) -> bool {
+    source(folder).contains("planetscale")
+}
+
+/// The source of a function's `main`.
+fn source(folder: &str) -> String {
+    let folder = stack::root().join("functions").join(folder);
+    fs::read_to_string(folder.join("src/main.rs")).unwrap()
+}
+
 /// The route that a function's source names: `Route::get("/orders/{order_id}")` is
 /// `GET /orders/{order_id}`.
 fn route_in_source(folder: &str) -> String {
-    let path = stack::root()
-        .join("functions")
-        .join(folder)
-        .join("src/main.rs");
-    let source = fs::read_to_string(&path).unwrap();
-    let routes: Vec<String> = source
+    let routes: Vec<String> = source(folder)
         .split("Route::")
         .skip(1)
         .filter_map(|after| {
@@ -52,7 +63,7 @@ fn route_in_source(folder: &str) -> String {
         .collect();
     match routes.as_slice() {
         [route] => route.clone(),
-        _ => panic!("{} should name one route: {routes:?}", path.display()),
+        _ => panic!("{folder} should name one route: {routes:?}"),
     }
 }
 
@@ -88,7 +99,11 @@ fn each_folder_in_functions_is_one_function_of_the_template() {
 #[test]
 fn each_function_has_the_route_that_its_source_names() {
     for (binary, routes) in routes() {
-        assert_eq!(routes, [route_in_source(&binary)], "{binary}");
+        let expected: Vec<_> = is_http(&binary)
+            .then(|| route_in_source(&binary))
+            .into_iter()
+            .collect();
+        assert_eq!(routes, expected, "{binary}");
     }
 }
 
@@ -133,12 +148,18 @@ fn no_route_is_open() {
 
 #[test]
 fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
-    let expected: BTreeSet<&str> = VARIABLES
-        .iter()
-        .filter(|variable| !variable.local)
-        .map(|variable| variable.name)
-        .collect();
     for function in Template::read().unwrap().functions() {
+        let calls_planetscale = calls_planetscale(&function.binary);
+        let expected: BTreeSet<&str> = VARIABLES
+            .iter()
+            .filter(|variable| !variable.local)
+            .filter(|variable| match variable.readers {
+                Readers::All => true,
+                Readers::PlanetScale => calls_planetscale,
+                Readers::MigrateSchema => function.binary == "migrate-schema",
+            })
+            .map(|variable| variable.name)
+            .collect();
         let set: BTreeSet<&str> = function.environment.keys().map(String::as_str).collect();
         let missing: Vec<_> = expected.difference(&set).collect();
         let unread: Vec<_> = set.difference(&expected).collect();
@@ -167,6 +188,50 @@ fn the_code_takes_the_settings_of_a_stack_that_is_given_only_the_secret() {
             function.binary,
             settings.unwrap_err()
         );
+    }
+}
+
+#[test]
+fn the_code_takes_the_settings_of_a_stack_that_is_given_what_planetscale_needs() {
+    let given = BTreeMap::from([
+        ("DATABASE_SECRET_ID", "orders"),
+        ("PLANETSCALE_ORGANIZATION", "acme"),
+        ("PLANETSCALE_DATABASE", "orders"),
+        ("PLANETSCALE_TOKEN_SECRET_ID", "orders/planetscale"),
+    ]);
+    let deployed = given
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    for function in Template::read().unwrap().functions() {
+        let environment = function.environment(&deployed).unwrap();
+        if calls_planetscale(&function.binary) {
+            let settings = PlanetScaleSettings::read(|name| environment.get(name).cloned());
+            assert_eq!(settings.unwrap().branch, "main", "{}", function.binary);
+        }
+    }
+}
+
+#[test]
+fn the_state_machine_names_the_steps_that_its_function_has() {
+    let folder = stack::root().join("functions/migrate-schema");
+    let definition = fs::read_to_string(folder.join("state_machine.asl.json")).unwrap();
+    let definition: Value = serde_json::from_str(&definition).unwrap();
+    for (name, state) in definition["States"].as_object().unwrap() {
+        if state["Type"] != "Task" {
+            continue;
+        }
+        let step = state["Parameters"]["Payload"]["step"].as_str().unwrap();
+        let variant: String = step
+            .split('_')
+            .map(|word| word[..1].to_uppercase() + &word[1..])
+            .collect();
+        assert_eq!(*name, variant);
+        let function = source("migrate-schema");
+        assert!(function.contains(&format!("Step::{variant}(")), "{step}");
+        assert!(state["TimeoutSeconds"].as_u64().unwrap() > 300, "{name}");
+        assert!(state["Retry"].is_array(), "{name}");
+        assert!(state["Catch"].is_array(), "{name}");
     }
 }
 
@@ -230,31 +295,56 @@ fn each_function_logs_json_to_a_group_of_its_own_that_forgets() {
 }
 
 #[test]
-fn each_function_may_read_the_database_secret_and_nothing_else() {
+fn each_function_may_read_the_secrets_that_it_needs_and_nothing_else() {
     let document = Document::read();
     for function in document.functions() {
+        let mut expected = vec![json!({ "Ref": "ReadDatabaseSecret" })];
+        if calls_planetscale(&function.binary) {
+            expected.push(json!({ "Ref": "ReadPlanetScaleToken" }));
+        }
         let policies = &function.properties["Policies"];
-        assert_eq!(
-            *policies,
-            json!([{ "Ref": "ReadDatabaseSecret" }]),
-            "{}",
-            function.name
-        );
+        assert_eq!(*policies, json!(expected), "{}", function.name);
         assert_eq!(function.properties.get("Role"), None, "{}", function.name);
     }
-    let policy = &document.resource("ReadDatabaseSecret")["Properties"]["PolicyDocument"];
-    let secret = json!({
-        "Effect": "Allow",
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": { "Ref": "DatabaseSecretArn" },
-    });
-    assert_eq!(policy["Statement"][0], secret);
+    for (policy, parameter) in [
+        ("ReadDatabaseSecret", "DatabaseSecretArn"),
+        ("ReadPlanetScaleToken", "PlanetScaleTokenSecretArn"),
+    ] {
+        let policy = &document.resource(policy)["Properties"]["PolicyDocument"];
+        let secret = json!({
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": { "Ref": parameter },
+        });
+        assert_eq!(policy["Statement"][0], secret);
+    }
+}
+
+#[test]
+fn the_state_machine_may_call_its_function_and_deliver_its_logs_and_nothing_else() {
+    let document = Document::read();
+    let policies = &document.resource("SchemaChange")["Properties"]["Policies"];
+    let statements = policies[0]["Statement"].as_array().unwrap();
+    let ids: Vec<_> = statements.iter().map(|one| &one["Sid"]).collect();
+    assert_eq!(ids, ["CarryOutSteps", "DeliverLogs"]);
+    assert_eq!(policies.as_array().unwrap().len(), 1);
+    assert_eq!(
+        statements[0]["Resource"],
+        json!({ "Fn::GetAtt": "MigrateSchema.Arn" })
+    );
+    let logs = statements[1]["Action"].as_array().unwrap();
+    assert!(logs.iter().all(|action| {
+        let action = action.as_str().unwrap();
+        action.starts_with("logs:") && !action.contains('*')
+    }));
 }
 
 #[test]
 fn no_policy_has_a_wildcard() {
     fn check(place: &str, value: &Value) {
         match value {
+            // Actions that know no resources; another test looks at them.
+            Value::Object(fields) if fields.get("Sid") == Some(&json!("DeliverLogs")) => {}
             Value::Object(fields) => {
                 for (name, field) in fields {
                     if matches!(

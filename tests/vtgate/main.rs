@@ -170,7 +170,7 @@ async fn what_vtgate_does_not_do_is_refused() {
     );
     conn.query_drop(with).await.unwrap();
 
-    fixture.vtgate.protect_schema(true);
+    fixture.vtgate.protect_schema(fixture.database.name(), true);
     let direct = (1105, "direct DDL is disabled".to_owned());
     for ddl in [
         "CREATE TABLE IF NOT EXISTS notes (id INT)",

@@ -68,13 +68,17 @@ where
         .split("::")
         .next()
         .unwrap_or_default();
-    function::run(own_crate, move |event: LambdaEvent<Event>, database| {
-        let handler = handler.clone();
-        async move {
-            let response = respond(route, event, |request| handler(request, database)).await;
-            Ok::<_, Infallible>(response)
-        }
-    })
+    function::run(
+        own_crate,
+        Ok(()),
+        move |event: LambdaEvent<Event>, database, ()| {
+            let handler = handler.clone();
+            async move {
+                let response = respond(route, event, |request| handler(request, database)).await;
+                Ok::<_, Infallible>(response)
+            }
+        },
+    )
 }
 
 /// An event of payload format 2.0.

@@ -142,3 +142,66 @@ fn no_debug_shows_a_password() {
     let settings = read(&[("DATABASE_URL", "mysql://a:hunter2@localhost/orders")]).unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
+
+fn planetscale(variables: &[(&str, &str)]) -> Result<PlanetScaleSettings, Faults> {
+    let given = [
+        ("PLANETSCALE_ORGANIZATION", "acme"),
+        ("PLANETSCALE_DATABASE", "orders"),
+        ("PLANETSCALE_TOKEN_SECRET_ID", "orders/planetscale"),
+    ];
+    PlanetScaleSettings::read(|name| {
+        variables
+            .iter()
+            .chain(&given)
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| (*value).to_owned())
+    })
+}
+
+#[test]
+fn planetscale_is_called_at_its_public_address_and_for_main_unless_told_otherwise() {
+    let settings = planetscale(&[]).unwrap();
+    assert_eq!(settings.api_url.as_str(), "https://api.planetscale.com/");
+    assert_eq!(settings.branch, "main");
+}
+
+#[test]
+fn what_is_missing_for_planetscale_is_named_at_once() {
+    let faults = PlanetScaleSettings::read(|_| None).unwrap_err().to_string();
+    for name in [
+        "PLANETSCALE_ORGANIZATION",
+        "PLANETSCALE_DATABASE",
+        "PLANETSCALE_TOKEN_SECRET_ID",
+    ] {
+        assert!(faults.contains(name), "{name} is missing in: {faults}");
+    }
+}
+
+#[test]
+fn the_token_goes_over_tls_or_stays_on_this_machine() {
+    for url in ["http://api.planetscale.com", "ftp://localhost", "nowhere"] {
+        let faults = planetscale(&[("PLANETSCALE_API_URL", url)]).unwrap_err();
+        assert!(faults.to_string().contains("https"), "{url}: {faults}");
+    }
+    for url in [
+        "http://127.0.0.1:4000",
+        "http://localhost:4000",
+        "https://example.com",
+    ] {
+        assert!(
+            planetscale(&[("PLANETSCALE_API_URL", url)]).is_ok(),
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_would_lead_elsewhere_is_refused() {
+    for name in ["..", "a/b", "a?b", "a b"] {
+        let faults = planetscale(&[("PLANETSCALE_DATABASE", name)]).unwrap_err();
+        assert!(
+            faults.to_string().contains("PLANETSCALE_DATABASE"),
+            "{name}"
+        );
+    }
+}

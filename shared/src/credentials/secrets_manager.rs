@@ -1,4 +1,4 @@
-//! The login as a secret of AWS Secrets Manager.
+//! A secret of AWS Secrets Manager.
 
 use std::time::Duration;
 
@@ -8,11 +8,9 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use secrecy::SecretString;
-use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-use super::{CredentialsError, Login};
+use super::CredentialsError;
 
 /// Per attempt; the SDK repeats what failed in passing, and the caller's limit cuts the whole.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -36,8 +34,11 @@ impl SecretsManager {
         }
     }
 
-    /// The current version of the secret.
-    pub(super) async fn fetch(&self) -> Result<Login, CredentialsError> {
+    /// The current version of the secret, as `parse` reads its text.
+    pub(super) async fn read<S>(
+        &self,
+        parse: fn(&str) -> Result<S, CredentialsError>,
+    ) -> Result<S, CredentialsError> {
         let answer = self
             .client()
             .await
@@ -86,45 +87,10 @@ fn trusting_amazon() -> TlsContext {
         .expect("no server name is given")
 }
 
-/// Reads the JSON that Secrets Manager's own rotation templates use, where the port may be a
-/// number or a text and the database is `dbname`; `database` is accepted too.
-fn parse(text: &str) -> Result<Login, CredentialsError> {
-    let fields: Map<String, Value> =
-        serde_json::from_str(text).map_err(|_| CredentialsError::NotJson)?;
-    let required = |name: &'static str| {
-        fields
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .ok_or(CredentialsError::Field(name))
-    };
-    let port = match fields.get("port") {
-        None | Some(Value::Null) => Some(Login::DEFAULT_PORT),
-        Some(Value::String(text)) => text.parse().ok(),
-        Some(value) => value.as_u64().and_then(|port| u16::try_from(port).ok()),
-    };
-    let database = match fields.get("dbname").or_else(|| fields.get("database")) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
-        Some(_) => return Err(CredentialsError::Field("dbname")),
-    };
-    Ok(Login {
-        host: required("host")?.to_owned(),
-        port: port
-            .filter(|port| *port != 0)
-            .ok_or(CredentialsError::Field("port"))?,
-        username: required("username")?.to_owned(),
-        password: SecretString::from(required("password")?),
-        database,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    use secrecy::ExposeSecret;
-
     use super::*;
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
 
     #[tokio::test]
     async fn every_root_is_one_and_the_client_takes_them() {
@@ -133,61 +99,5 @@ mod tests {
             .unwrap();
         assert_eq!(roots.len(), 5);
         SecretsManager::new("a-secret".to_owned()).client().await;
-    }
-
-    #[test]
-    fn the_usual_secret_is_read() {
-        let login = parse(
-            r#"{"engine": "mysql", "host": "db.example", "port": "3307",
-                "username": "app", "password": "p", "dbname": "orders"}"#,
-        )
-        .unwrap();
-        assert_eq!((login.host.as_str(), login.port), ("db.example", 3307));
-        assert_eq!(login.username, "app");
-        assert_eq!(login.password.expose_secret(), "p");
-        assert_eq!(login.database.as_deref(), Some("orders"));
-    }
-
-    #[test]
-    fn port_and_database_may_be_left_out_or_named_otherwise() {
-        let login = parse(r#"{"host": "h", "username": "u", "password": "p"}"#).unwrap();
-        assert_eq!((login.port, login.database), (3306, None));
-        let login = parse(
-            r#"{"host": "h", "username": "u", "password": "p", "port": 4000, "database": "d"}"#,
-        )
-        .unwrap();
-        assert_eq!((login.port, login.database.as_deref()), (4000, Some("d")));
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_and_nothing_of_the_secret_is_told() {
-        for (secret, error) in [
-            ("hunter2", CredentialsError::NotJson),
-            (r#"["hunter2"]"#, CredentialsError::NotJson),
-            (
-                r#"{"host": "h", "username": "u"}"#,
-                CredentialsError::Field("password"),
-            ),
-            (
-                r#"{"host": "h", "username": "u", "password": ""}"#,
-                CredentialsError::Field("password"),
-            ),
-            (
-                r#"{"host": "h", "username": ["hunter2"], "password": "hunter2"}"#,
-                CredentialsError::Field("username"),
-            ),
-            (
-                r#"{"host": "h", "username": "u", "password": "p", "port": 99999}"#,
-                CredentialsError::Field("port"),
-            ),
-            (
-                r#"{"host": "h", "username": "u", "password": "p", "dbname": 7}"#,
-                CredentialsError::Field("dbname"),
-            ),
-        ] {
-            let found = parse(secret).unwrap_err();
-            assert_eq!(found, error);
-            assert!(!found.to_string().contains("hunter2"));
-        }
     }
 }

@@ -171,7 +171,7 @@ impl Connector {
     }
 
     async fn log_in(&self, issued: &Issued, limit: Duration) -> Result<Connection, Failure> {
-        let options = with_login(&self.options, &issued.login);
+        let options = with_login(&self.options, &issued.secret);
         let conn = tokio::time::timeout(limit, Conn::new(options))
             .await
             .map_err(|_| Failure::TimedOut)??;

@@ -18,7 +18,6 @@
 //! they are known, without statement values and secrets.
 
 mod connector;
-mod deadline;
 mod failure;
 mod session;
 mod statement;
@@ -36,13 +35,13 @@ pub use mysql_async::{Params, Value, params, prelude::FromRow};
 use once_cell::sync::OnceCell;
 use tokio::task::JoinSet;
 
+pub use crate::deadline::Deadline;
 use crate::{
     clock::{Clock, SystemClock},
     config::{Faults, PoolSettings, Settings},
     credentials::Credentials,
 };
 use connector::{ConnectError, Connection, Connector};
-pub use deadline::Deadline;
 pub use session::Session;
 use session::{Limits, not_connected};
 pub use statement::Statement;

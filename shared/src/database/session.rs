@@ -139,12 +139,15 @@ impl Limits {
         statement: &Statement,
         params: Params,
     ) -> Result<u64, Failure> {
+        if statement.is_text() {
+            return self.command(wire, statement.sql()).await.map(|()| 0);
+        }
         let limit = self.next()?;
         usage::count_statement();
         wire.execute(limit, statement.sql(), params).await
     }
 
-    pub(super) async fn command(self, wire: &mut Wire, sql: &'static str) -> Result<(), Failure> {
+    pub(super) async fn command(self, wire: &mut Wire, sql: &str) -> Result<(), Failure> {
         let limit = self.next()?;
         usage::count_statement();
         wire.command(limit, sql).await

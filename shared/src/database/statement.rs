@@ -14,6 +14,7 @@ enum Kind {
     Read { index: &'static str },
     Write,
     IdempotentWrite,
+    Ddl,
 }
 
 impl Statement {
@@ -42,6 +43,16 @@ impl Statement {
         }
     }
 
+    /// A statement of a migration, without parameters. It is sent as text: Vitess does not prepare
+    /// all of them, and a `?` or a `:name` in a comment is none. It is never repeated when it may
+    /// have happened.
+    pub fn ddl(sql: impl Into<String>) -> Self {
+        Self {
+            sql: Cow::Owned(sql.into()),
+            kind: Kind::Ddl,
+        }
+    }
+
     /// An INSERT that ends in one group of values, for `rows` rows: the group is repeated.
     #[must_use]
     pub fn with_rows(&self, rows: usize) -> Self {
@@ -63,12 +74,16 @@ impl Statement {
     pub fn index(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Read { index } => Some(index),
-            Kind::Write | Kind::IdempotentWrite => None,
+            Kind::Write | Kind::IdempotentWrite | Kind::Ddl => None,
         }
     }
 
     pub(super) fn is_repeatable(&self) -> bool {
-        self.kind != Kind::Write
+        !matches!(self.kind, Kind::Write | Kind::Ddl)
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        self.kind == Kind::Ddl
     }
 
     pub(super) fn is_write(&self) -> bool {

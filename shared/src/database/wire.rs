@@ -83,12 +83,8 @@ impl Wire {
         .await
     }
 
-    /// Sends a constant command without parameters, in one round trip.
-    pub(super) async fn command(
-        &mut self,
-        limit: Duration,
-        sql: &'static str,
-    ) -> Result<(), Failure> {
+    /// Sends a command without parameters as text, in one round trip.
+    pub(super) async fn command(&mut self, limit: Duration, sql: &str) -> Result<(), Failure> {
         self.run(limit, |mut conn| async move {
             let done = conn.query_drop(sql).await;
             (conn, done)

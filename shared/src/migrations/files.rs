@@ -96,13 +96,18 @@ impl Migration {
 
     /// SHA-256 of the text, in 64 lowercase hex digits.
     pub fn checksum(&self) -> String {
-        let digest = ring::digest::digest(&ring::digest::SHA256, self.sql.as_bytes());
-        digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        checksum(&self.sql)
     }
+}
+
+/// SHA-256 in lowercase hex digits.
+pub(super) fn checksum(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Four digits, so that the order of the names is that of the numbers.

@@ -1,12 +1,16 @@
 //! What a deployment is to do: which migrations, to which tables, and which data may go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Ledger, LedgerError, Migration, Migrations, Statement, allowance,
     ddl::{Change, Ddl},
+    files::checksum,
     ledger,
     lint::Rule,
     statement,
@@ -143,6 +147,20 @@ impl Plan {
     /// Whether no migration is pending.
     pub fn is_empty(&self) -> bool {
         self.migrations.is_empty()
+    }
+
+    /// What tells this plan from one with other migrations or other texts of them: 64 lowercase
+    /// hex digits.
+    pub fn fingerprint(&self) -> String {
+        let mut text = String::new();
+        for PlannedMigration {
+            version, checksum, ..
+        } in &self.migrations
+        {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{version} {checksum}");
+        }
+        checksum(&text)
     }
 
     /// The planned migrations among these, in order.

@@ -118,6 +118,7 @@ impl Run {
             given: Some(login.clone()),
             secrets_url: String::new(),
             programs: programs(options),
+            moto_server: PathBuf::new(),
         };
         let step = self.progress.step("looking at the database");
         let Login {
@@ -137,7 +138,8 @@ impl Run {
         ));
 
         let tools = Tools::find(&target(), &self.processes, &self.progress).await?;
-        let (secrets, secrets_url) = secrets::start(&tools.moto_server, &self.processes).await?;
+        let (secrets, secrets_url) =
+            secrets::start(&tools.moto_server, None, &self.processes).await?;
         access.secrets_url = secrets_url;
         self.build(options).await?;
         for (module, why) in NOT_RUN {

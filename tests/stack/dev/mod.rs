@@ -14,6 +14,7 @@ use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::{Access, ConnectError};
+use crate::control_plane::{ControlPlaneError, contract};
 use crate::file::{self, FileError};
 use crate::migrations::MigrationError;
 use crate::process::{ProcessError, Processes, command};
@@ -21,6 +22,7 @@ use crate::progress::Progress;
 use crate::running;
 use crate::secrets::SecretsError;
 use crate::server::{PRIVATE_SERVERS, ServerError};
+use crate::states::StatesError;
 use crate::template::TemplateError;
 use crate::tls::TlsError;
 use crate::tools::ToolsError;
@@ -92,6 +94,10 @@ pub enum DevError {
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     #[error(transparent)]
+    ControlPlane(#[from] ControlPlaneError),
+    #[error(transparent)]
+    States(#[from] StatesError),
+    #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -117,10 +123,7 @@ fn process(id: &str) -> String {
 /// ends, which is not.
 pub async fn run(options: &Options) -> Result<(), DevError> {
     let mut stop = StopSignals::new()?;
-    let folder = options
-        .folder
-        .clone()
-        .unwrap_or_else(|| target().join("dev"));
+    let folder = options.folder.clone().unwrap_or_else(default_folder);
     let run = Run::new("cargo dev", &folder).await?;
     let up = tokio::select! {
         up = run.everything(options) => up,
@@ -133,6 +136,7 @@ pub async fn run(options: &Options) -> Result<(), DevError> {
                 failure = everything.a_part_ends() => Err(failure.into()),
                 () = everything.copy_output() => Ok(()),
                 () = everything.front.pass_on() => Ok(()),
+                () = everything.keep_deploying() => Ok(()),
                 () = stop.next() => Ok(()),
             }
         }
@@ -200,7 +204,7 @@ impl Run {
             return self.tests_on(given, options, arguments).await;
         }
         file::remove_folder(&self.folder.join(PRIVATE_SERVERS))?;
-        let base = self.base(options).await?;
+        let base = self.base(options, None).await?;
         let mut admin = base.access.connect_as_admin(None).await?;
         running::remove_leftovers(&mut admin).await?;
         admin.disconnect().await?;
@@ -240,6 +244,10 @@ impl Run {
             )
             // For what reads the process' own environment, as the AWS SDK does.
             .envs(access.secrets_environment());
+        // It leads to a document, not to a database.
+        if let Some(document) = std::env::var_os(contract::VARIABLE) {
+            tests.env(contract::VARIABLE, document);
+        }
         if std::env::var_os(TEST_THREADS).is_none() {
             // They wait for each other's processes more than they compute.
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -329,7 +337,8 @@ fn lock(command: &'static str, folder: &Path) -> Result<File, DevError> {
     }
 }
 
-fn environment_path(folder: &Path) -> PathBuf {
+/// Where a stack in this folder says what other tools need.
+pub(crate) fn environment_path(folder: &Path) -> PathBuf {
     folder.join("environment")
 }
 
@@ -351,6 +360,11 @@ fn programs(options: &Options) -> PathBuf {
     } else {
         profile()
     }
+}
+
+/// Where `cargo dev` keeps its data when nothing else is said.
+pub(crate) fn default_folder() -> PathBuf {
+    target().join("dev")
 }
 
 fn target() -> PathBuf {

@@ -7,20 +7,26 @@ use std::time::Duration;
 
 use super::{DevError, Options, Run, environment_path, programs, target};
 use crate::access::{Access, Administration, REGION, TEST_CREDENTIAL};
+use crate::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
 use crate::environment::EnvironmentFile;
 use crate::file::{self, FileError};
+use crate::migrate;
 use crate::migrations;
 use crate::process::{ProcessError, Program, command};
 use crate::sample::{self, Shown};
 use crate::secrets::{self, Secrets};
 use crate::server::{self, Server};
+use crate::states::{self, States, StatesError, lambda};
 use crate::template::Template;
-use crate::tls::Certificates;
+use crate::tls::{self, Certificates};
 use crate::tools::Tools;
 use crate::watch::{self, Front};
 
-/// The id of the local secret.
+/// The id of the secret with the database's login.
 const SECRET_ID: &str = "orders/database";
+
+/// The id of the secret with the service token of the control plane.
+const TOKEN_SECRET_ID: &str = "orders/planetscale";
 
 /// The parts that the functions need, and the built functions.
 pub struct Base {
@@ -37,6 +43,7 @@ pub struct Base {
 /// All of the stack.
 pub struct Everything {
     base: Base,
+    control_plane: ControlPlane,
     functions: Program,
     /// Where the functions are called.
     pub front: Front,
@@ -46,8 +53,13 @@ pub struct Everything {
 }
 
 impl Run {
-    /// Starts the server and the Secrets Manager, and builds the functions meanwhile.
-    pub async fn base(&self, options: &Options) -> Result<Base, DevError> {
+    /// Starts the server and the Secrets Manager, and builds the functions meanwhile. State
+    /// machines call them at `lambda_port`.
+    pub async fn base(
+        &self,
+        options: &Options,
+        lambda_port: Option<u16>,
+    ) -> Result<Base, DevError> {
         let Self {
             folder,
             processes,
@@ -55,7 +67,7 @@ impl Run {
             ..
         } = self;
         let template = Template::read()?;
-        let certificates = Certificates::keep(&folder.join("tls"))?;
+        let certificates = Certificates::keep(&folder.join(tls::FOLDER))?;
         let server = async {
             let program = server::find(options.server.as_deref(), processes, progress).await?;
             Ok(server::start(&program, &certificates, folder, processes, progress).await?)
@@ -63,7 +75,7 @@ impl Run {
         let secrets = async {
             let tools = Tools::find(&target(), processes, progress).await?;
             let step = progress.step("starting the Secrets Manager");
-            let (process, url) = secrets::start(&tools.moto_server, processes).await?;
+            let (process, url) = secrets::start(&tools.moto_server, lambda_port, processes).await?;
             step.done("Secrets Manager (moto)");
             Ok::<_, DevError>((tools, process, url))
         };
@@ -82,6 +94,7 @@ impl Run {
             given: None,
             secrets_url,
             programs: programs(options),
+            moto_server: tools.moto_server.clone(),
         };
         Ok(Base {
             template,
@@ -128,7 +141,10 @@ impl Run {
                 "  port {taken} is taken by another program: taking {port}"
             ));
         }
-        let base = self.base(options).await?;
+        let lambda = lambda::Endpoint::start()
+            .await
+            .map_err(StatesError::Start)?;
+        let base = self.base(options, Some(lambda.port())).await?;
         let Base {
             access,
             server,
@@ -139,27 +155,39 @@ impl Run {
 
         let step = progress.step("filling the database");
         let mut admin = access.connect_as_admin(Some(&server.login.schema)).await?;
-        let applied =
-            migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
+        let migrations_folder = shared::config::migrations_folder()
+            .unwrap_or_else(|| crate::root().join("shared/migrations"));
+        let applied = migrations::apply(&mut admin, &migrations_folder).await?;
         let shown = sample::fill(&mut admin).await?;
         admin.disconnect().await?;
         let (host, port) = (&access.host, access.server.port());
         let secret = server.login.secret(host, port);
-        Secrets::at(&access.secrets_url)
-            .create(SECRET_ID, &secret)
-            .await?;
+        let secrets = Secrets::at(&access.secrets_url);
+        secrets.create(SECRET_ID, &secret).await?;
         step.done(&format!(
             "database {}, {applied} new migrations",
             server.login.schema
         ));
 
-        let deployed = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned())]);
+        let step = progress.step("starting the control plane");
+        let control_plane = ControlPlane::start(access, &server.login.schema).await?;
+        let token = control_plane.token().await;
+        secrets.create(TOKEN_SECRET_ID, &token.secret()).await?;
+        step.done("PlanetScale's API (control plane)");
+
+        let mut common = access.environment();
+        common.insert(
+            "MIGRATIONS_FOLDER".to_owned(),
+            migrations_folder.display().to_string(),
+        );
+        let mut deployed = control_plane.environment(TOKEN_SECRET_ID);
+        deployed.insert("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned());
         let functions = watch::start(
             &watch::Setup {
                 cargo_lambda: &tools.cargo_lambda,
                 front: &front,
                 template,
-                common: &access.environment(),
+                common: &common,
                 deployed: &deployed,
                 folder,
             },
@@ -167,9 +195,22 @@ impl Run {
             progress,
         )
         .await?;
-        let environment = self.write_environment(&base, &front)?;
+        let function = "migrate-schema";
+        lambda.serve(function, lambda::behind_watch(&front.url(), function));
+        let states = States::at(&access.secrets_url);
+        states.interpret().await?;
+        let definition = states::schema_change(function, 1)?;
+        let schema_change = states.create("schema-change", &definition).await?;
+
+        let mut more = control_plane.environment(TOKEN_SECRET_ID);
+        more.insert(
+            migrate::STATE_MACHINE.to_owned(),
+            schema_change.arn().to_owned(),
+        );
+        let environment = self.write_environment(&base, &front, &more, &token)?;
         Ok(Everything {
             base,
+            control_plane,
             functions,
             front,
             shown,
@@ -178,7 +219,13 @@ impl Run {
         })
     }
 
-    fn write_environment(&self, base: &Base, front: &Front) -> Result<EnvironmentFile, FileError> {
+    fn write_environment(
+        &self,
+        base: &Base,
+        front: &Front,
+        more: &BTreeMap<String, String>,
+        token: &ServiceToken,
+    ) -> Result<EnvironmentFile, FileError> {
         let (host, port) = (&base.access.host, base.access.server.port());
         let (api_url, database_url) = (front.url(), base.server.login.url(host, port));
         let ca_file = base.ca_file.display().to_string();
@@ -188,11 +235,19 @@ impl Run {
             ("DATABASE_SECRET_ID", SECRET_ID),
             ("DATABASE_CA_FILE", &ca_file),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &base.access.secrets_url),
+            (migrate::STATES_URL, &base.access.secrets_url),
             ("AWS_ACCESS_KEY_ID", TEST_CREDENTIAL),
             ("AWS_SECRET_ACCESS_KEY", TEST_CREDENTIAL),
             ("AWS_REGION", REGION),
             ("AWS_DEFAULT_REGION", REGION),
+            // The name that pscale has for the organization, and the token that it reads.
+            ("PLANETSCALE_ORG", ORGANIZATION),
+            ("PLANETSCALE_SERVICE_TOKEN_ID", &token.id),
+            ("PLANETSCALE_SERVICE_TOKEN", &token.token),
         ];
+        let more = more.iter();
+        let more = more.map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables = variables.into_iter().chain(more);
         EnvironmentFile::write(environment_path(&self.folder), variables)
     }
 }
@@ -214,6 +269,11 @@ impl Everything {
             failure = self.base.a_part_ends() => failure,
             status = self.functions.ended() => self.functions.failure(status),
         }
+    }
+
+    /// Moves the deployments of the control plane on, for ever.
+    pub async fn keep_deploying(&self) {
+        self.control_plane.keep_moving().await;
     }
 
     /// Copies what the functions write to standard output, for ever.
@@ -250,6 +310,8 @@ impl Everything {
     {invoke} health --data-ascii '{{"version": "2.0", "rawPath": "/health", "requestContext": {{"http": {{"method": "GET", "path": "/health"}}}}}}'
 
   The database:         mysql --host={host} --port={port} --user={user} --password={password} --ssl-ca='{ca}' {schema}
+  PlanetScale's tools:  (set -a; . {environment}; PSCALE_NO_UPDATE_NOTIFIER=1 pscale branch list {database})
+  A new migration:      cargo dev migrate
   For other tools:      {environment}
   A change in the code: is built and served at once
   To stop:              Ctrl-C
@@ -262,6 +324,7 @@ impl Everything {
             password = login.password,
             ca = self.base.ca_file.display(),
             schema = login.schema,
+            database = DATABASE,
             environment = self.environment.path().display(),
         );
         let _ = writeln!(std::io::stdout(), "{text}");

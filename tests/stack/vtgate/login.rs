@@ -15,13 +15,15 @@ use super::errors::INSECURE;
 use super::raised::{Echo, Raised};
 use super::script::Stage;
 use super::wire::{COLLATION, SqlError, Wire, malformed, ok};
-use super::{Authentication, Gate, SERVER_VERSION};
+use super::{Account, Authentication, Gate, Route, SERVER_VERSION};
 
 /// A client that was let in.
 pub(super) struct Login {
     pub(super) wire: Wire<TlsStream<TcpStream>>,
     pub(super) user: String,
     pub(super) database: Option<String>,
+    /// Where the user is led, if it has a schema of its own.
+    pub(super) route: Option<Route>,
     /// What both sides agreed to, without what only concerns this login.
     pub(super) capabilities: CapabilityFlags,
 }
@@ -89,22 +91,21 @@ pub(super) async fn receive(
         wire.flush().await?;
         answer = wire.read().await?;
     }
+    let account = gate.account(&user);
     let database = response
         .db_name()
         .filter(|name| !name.is_empty())
         .map(|name| String::from_utf8_lossy(name).into_owned());
-    let refusal = if !is_right(&mut wire, gate, &user, &answer, &nonce).await? {
+    let refusal = if !is_right(&mut wire, gate, &user, account.as_ref(), &answer, &nonce).await? {
         let text = format!("Access denied for user '{user}'");
         Some(SqlError::new(1045, "28000", text))
-    } else if let Some(unknown) = database
-        .as_ref()
-        .filter(|name| **name != gate.upstream.keyspace)
-    {
-        let text = format!("VT05003: unknown database '{unknown}' in vschema");
-        Some(SqlError::new(1049, "42000", text))
+    } else if let Some(error) = gate.scripted(Stage::Login, &user, false) {
+        Some(Raised::from(error).about(&Echo::default()))
     } else {
-        gate.scripted(Stage::Login, &user, false)
-            .map(|error| Raised::from(error).about(&Echo::default()))
+        let route = account.as_ref().and_then(|account| account.route.as_ref());
+        database
+            .as_deref()
+            .and_then(|database| gate.unknown(route, database))
     };
     if let Some(refusal) = refusal {
         wire.put(&refusal.payload());
@@ -117,9 +118,22 @@ pub(super) async fn receive(
     Ok(Some(Login {
         capabilities: response.capabilities() & (offered() - only_here),
         database,
+        route: account.and_then(|account| account.route),
         wire,
         user,
     }))
+}
+
+impl Gate {
+    /// The error of a client that asks for another keyspace than its own; the tablet's type may
+    /// follow the name, or stand alone (Vitess, `go/vt/topo/topoproto`, `ParseDestination`).
+    pub(super) fn unknown(&self, route: Option<&Route>, database: &str) -> Option<SqlError> {
+        let own = route.map_or(&self.upstream.keyspace, |route| &route.keyspace);
+        let keyspace = database.split('@').next().unwrap_or_default();
+        let known = keyspace.is_empty() || keyspace == own;
+        let text = format!("VT05003: unknown database '{keyspace}' in vschema");
+        (!known).then(|| SqlError::new(1049, "42000", text))
+    }
 }
 
 /// Whether `answer` proves the user's password.
@@ -127,13 +141,14 @@ async fn is_right(
     wire: &mut Wire<TlsStream<TcpStream>>,
     gate: &Gate,
     user: &str,
+    account: Option<&Account>,
     answer: &[u8],
     nonce: &[u8],
 ) -> io::Result<bool> {
-    let Some(password) = gate.password(user) else {
+    let Some(account) = account else {
         return Ok(false);
     };
-    let password = password.as_bytes();
+    let password = account.password.as_bytes();
     match gate.authentication {
         Authentication::Native => {
             Ok(scramble_native(nonce, password).is_some_and(|right| right == answer))

@@ -1,6 +1,6 @@
 //! Errors on their way to a client, in the form that Vitess gives them.
 
-use super::errors::{Code, Form, TRANSACTION_POISONED, VitessError};
+use super::errors::{COMMAND_DENIED, Code, Form, TRANSACTION_POISONED, VitessError};
 use super::wire::SqlError;
 
 /// An error on its way to a client: one of the table's, or one of the real server's.
@@ -50,6 +50,33 @@ impl From<SqlError> for Raised {
 }
 
 impl Raised {
+    /// An error as it is.
+    pub(super) fn plain(error: SqlError) -> Self {
+        Self {
+            form: Form::Plain,
+            ..Self::from(error)
+        }
+    }
+
+    /// MySQL's refusal for want of a grant, as vttablet words its own for want of a role.
+    pub(super) fn denied(error: &SqlError, role: &str) -> Option<Self> {
+        const TABLE_ACCESS_DENIED: u16 = 1142;
+        let (command, rest) = error.message.split_once(" command denied to user ")?;
+        let table = rest.rsplit(['\'', '`']).nth(1)?;
+        let (first, others) = command.split_at_checked(1)?;
+        (error.number == TABLE_ACCESS_DENIED).then(|| Self {
+            number: COMMAND_DENIED.number,
+            state: COMMAND_DENIED.state.to_owned(),
+            form: COMMAND_DENIED.form,
+            text: format!(
+                "{first}{} command denied to user 'planetscale-{role}' for table '{table}' (ACL check error)",
+                others.to_lowercase()
+            ),
+            loses_server: false,
+            poisons: false,
+        })
+    }
+
     /// The error as the client gets it.
     pub(super) fn about(&self, echo: &Echo<'_>) -> SqlError {
         let Echo {

@@ -12,13 +12,15 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Gate;
 use super::errors::{
-    CANNOT_PREPARE, DIRECT_DDL_DISABLED, KILL_DENIED, NOT_SERVING, QUERY_TIMED_OUT, ROLLBACK_FIRST,
-    SERVER_LOST, TRANSACTION_ENDED, UNKNOWN_STATEMENT,
+    CANNOT_PREPARE, DIRECT_DDL_DISABLED, FOREIGN_KEYS, KILL_DENIED, NOT_SERVING, QUERY_TIMED_OUT,
+    ROLLBACK_FIRST, SERVER_LOST, TRANSACTION_ENDED, UNKNOWN_STATEMENT,
 };
 use super::login::{self, Login};
 use super::raised::{Echo, Raised};
 use super::script::Stage;
-use super::statement::{bind_variables, keyword, numbered, query_timeout};
+use super::statement::{
+    bind_variables, has_foreign_keys, keyword, numbered, query_timeout, used_keyspace,
+};
 use super::tablet::{Reply, Tablet};
 use super::wire::{
     CLOSE, EXECUTE, INIT_DB, PING, PREPARE, QUERY, QUIT, RESET_CONNECTION, RESET_STATEMENT,
@@ -108,6 +110,11 @@ impl Session<'_> {
                     let reply = self.execute(&sql, packet.clone()).await;
                     self.put(reply, &sql, "");
                 }
+                INIT_DB if self.login.route.is_some() => {
+                    let keyspace = String::from_utf8_lossy(body);
+                    let reply = self.use_keyspace(&keyspace);
+                    self.put(reply, "", "");
+                }
                 INIT_DB | SET_OPTION => {
                     let reply = self.relay(&packet, None).await;
                     self.put(reply, "", "");
@@ -149,12 +156,20 @@ impl Session<'_> {
             Err(raised) => Some(raised),
         };
         if let Some(raised) = raised {
-            let error = raised.about(&Echo {
-                keyspace: self.login.database.as_deref().unwrap_or_default(),
+            let route = self.login.route.as_ref();
+            let keyspace = match route {
+                Some(route) => &route.keyspace,
+                None => self.login.database.as_deref().unwrap_or_default(),
+            };
+            let mut error = raised.about(&Echo {
+                keyspace,
                 caller: &self.login.user,
                 sql,
                 bind_variables,
             });
+            if let Some(route) = route {
+                error.message = error.message.replace(&route.schema, &route.keyspace);
+            }
             self.login.wire.put(&error.payload());
         }
     }
@@ -180,9 +195,18 @@ impl Session<'_> {
         let keyword = keyword(sql);
         match keyword.as_str() {
             "KILL" => return Err(KILL_DENIED.into()),
-            "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" if self.gate.is_protected() => {
-                return Err(DIRECT_DDL_DISABLED.into());
+            "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" => {
+                if self
+                    .schema()
+                    .is_some_and(|schema| self.gate.is_protected(schema))
+                {
+                    return Err(DIRECT_DDL_DISABLED.into());
+                }
+                if has_foreign_keys(sql) && self.gate.forbids_foreign_keys() {
+                    return Err(FOREIGN_KEYS.into());
+                }
             }
+            "USE" if self.login.route.is_some() => return self.use_keyspace(used_keyspace(sql)),
             _ => {}
         }
         let lost = self.transaction;
@@ -205,6 +229,23 @@ impl Session<'_> {
         let reply = self.relay(&packet, query_timeout(sql)).await?;
         self.meet(Stage::AfterExecution, sql, open)?;
         Ok(reply)
+    }
+
+    /// The schema at the real server.
+    fn schema(&self) -> Option<&str> {
+        match &self.login.route {
+            Some(route) => Some(&route.schema),
+            None => self.login.database.as_deref(),
+        }
+    }
+
+    /// A user with a schema of its own stays there, whatever it calls it.
+    fn use_keyspace(&self, keyspace: &str) -> Result<Reply, Raised> {
+        let route = self.login.route.as_ref();
+        match self.gate.unknown(route, keyspace) {
+            Some(error) => Err(Raised::plain(error)),
+            None => Ok(Reply::ok()),
+        }
     }
 
     /// Fails if a test wants it to.
@@ -232,7 +273,11 @@ impl Session<'_> {
                     };
                 }
                 match reply.error {
-                    Some(error) if reply.packets.is_empty() => Err(error.into()),
+                    Some(error) if reply.packets.is_empty() => {
+                        let route = self.login.route.as_ref();
+                        let denied = route.and_then(|route| Raised::denied(&error, route.role));
+                        Err(denied.unwrap_or_else(|| error.into()))
+                    }
                     _ => Ok(reply),
                 }
             }
@@ -250,10 +295,11 @@ impl Session<'_> {
 
     async fn server(&mut self) -> Result<&mut Tablet, Raised> {
         if self.tablet.is_none() {
+            let route = self.login.route.as_ref();
             let connected = Tablet::connect(
-                &self.gate.upstream,
+                route.map_or(&self.gate.upstream, |route| &route.upstream),
                 self.login.capabilities,
-                self.login.database.as_deref(),
+                self.schema(),
             );
             self.tablet = Some(match connected.await {
                 Ok(connected) => connected?,

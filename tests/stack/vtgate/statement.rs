@@ -23,6 +23,19 @@ pub(super) fn keyword(sql: &str) -> String {
         .collect()
 }
 
+/// The keyspace that `USE` names.
+pub(super) fn used_keyspace(sql: &str) -> &str {
+    let name = sql.trim().get("USE".len()..).unwrap_or_default();
+    name.trim_matches([' ', '\t', '\n', ';', '`'])
+}
+
+/// Whether DDL makes a foreign key.
+pub(super) fn has_foreign_keys(sql: &str) -> bool {
+    let sql = sql.to_ascii_uppercase();
+    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.any(|word| word == "REFERENCES")
+}
+
 /// The limit that a SELECT sets itself: `/*vt+ QUERY_TIMEOUT_MS=2000 */`.
 pub(super) fn query_timeout(sql: &str) -> Option<Duration> {
     if keyword(sql) != "SELECT" {

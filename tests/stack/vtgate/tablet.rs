@@ -66,6 +66,18 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// The same server with another login.
+    #[must_use]
+    pub fn with_login(&self, user: &str, password: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            ..self.clone()
+        }
+    }
+}
+
 /// What the server answered: packets to pass on, or an error after them.
 #[derive(Default)]
 pub(super) struct Reply {

@@ -1,0 +1,114 @@
+//! After a failure: what the run has made goes, and why it failed is said in plain words.
+
+use serde::Deserialize;
+use shared::planetscale::{DeploymentState, Openness, Progress};
+
+use crate::{
+    failure::{ANOTHER_AT_WORK, StepError},
+    production::Production,
+    state::{Caught, CleanedUp, Failed, State},
+};
+
+/// Closes the deploy request, so that no other waits behind it, and deletes the branch, with its passwords. A deployment that is
+/// under way goes on, one that is done stays, and so does what another run is at work on: a later
+/// run finds them. What can't be cleaned up is said, and is no reason to hide why the run failed.
+pub async fn clean_up(Failed { state, error }: Failed, production: &Production) -> CleanedUp {
+    let (name, mut cause) = plain(error);
+    let Some(state) = state.filter(|_| name != ANOTHER_AT_WORK) else {
+        return CleanedUp { error: name, cause };
+    };
+    match remove(&state, production).await {
+        Ok(None) => {}
+        Ok(Some(left)) => {
+            cause += ". ";
+            cause += &left;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "not everything was cleaned up");
+            let branch = &state.branch;
+            cause += &format!(
+                ". Not everything was cleaned up: {error}. See to the branch {branch} and its deploy request"
+            );
+        }
+    }
+    CleanedUp { error: name, cause }
+}
+
+/// What is left on purpose, in a sentence.
+async fn remove(state: &State, production: &Production) -> Result<Option<String>, StepError> {
+    for request in production.deploy_requests(Some(&state.branch)).await? {
+        match request.deployment_state.progress() {
+            Progress::Under => {
+                return Ok(Some(format!(
+                    "Deploy request {} is under deployment and was left alone: start again to see it through",
+                    request.number
+                )));
+            }
+            Progress::Done => {
+                return Ok(Some(format!(
+                    "Deploy request {} is deployed: start again to record it",
+                    request.number
+                )));
+            }
+            Progress::Before | Progress::NoChanges | Progress::Failed => {
+                if request.deployment_state == DeploymentState::CompleteError {
+                    production
+                        .api()
+                        .complete_failed_deploy(request.number)
+                        .await?;
+                }
+                if request.state == Openness::Open {
+                    production
+                        .api()
+                        .close_deploy_request(request.number)
+                        .await?;
+                }
+            }
+        }
+    }
+    production.remove_branch(&state.branch).await?;
+    Ok(None)
+}
+
+/// A function's error comes as JSON; others come as text. A name of the states language's own may
+/// not be raised again.
+fn plain(Caught { error, cause }: Caught) -> (String, String) {
+    #[derive(Deserialize)]
+    struct OfFunction {
+        #[serde(rename = "errorMessage")]
+        message: String,
+    }
+    let name = match error.strip_prefix("States.") {
+        Some(name) => name.to_owned(),
+        None => error,
+    };
+    match serde_json::from_str::<OfFunction>(&cause) {
+        Ok(of_function) => (name, of_function.message),
+        Err(_) => (name, cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_in_plain_words() {
+        for (error, cause, expected) in [
+            (
+                "NotAllowed",
+                r#"{"errorType":"NotAllowed","errorMessage":"no"}"#,
+                ("NotAllowed", "no"),
+            ),
+            ("States.Timeout", "", ("Timeout", "")),
+            ("Lambda.Unknown", "{", ("Lambda.Unknown", "{")),
+        ] {
+            let caught = Caught {
+                error: error.to_owned(),
+                cause: cause.to_owned(),
+            };
+            let (name, cause) = plain(caught);
+            assert_eq!((name.as_str(), cause.as_str()), expected);
+        }
+    }
+}

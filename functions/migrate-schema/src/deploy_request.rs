@@ -1,0 +1,180 @@
+//! The deploy request: opened, checked by PlanetScale, held against the plan, approved.
+
+use std::time::Duration;
+
+use shared::planetscale::{
+    ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness, Progress,
+};
+
+use crate::{
+    failure::StepError,
+    production::{self, Production},
+    state::{Outcome, State, Status},
+};
+
+/// PlanetScale's checks take seconds, and on a large schema minutes.
+const CHECKS_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+const APPROVAL_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Opens the deploy request of the branch, or finds it: one that another run has opened, or has
+/// seen through meanwhile. Where two runs have each opened one, both keep the first.
+pub async fn open(state: State, production: &Production) -> Result<State, StepError> {
+    let mut found = find(&state, production).await?;
+    if found.is_empty() {
+        let new = NewDeployRequest {
+            branch: &state.branch,
+            into_branch: production.branch(),
+            notes: &production::notes(&state.plan),
+            auto_cutover: true,
+        };
+        let made = production.api().create_deploy_request(&new).await;
+        found = find(&state, production).await?;
+        if found.is_empty() {
+            // It was closed between the two calls, or never opened.
+            found.push(made?);
+        }
+    }
+    let (first, others) = match found.split_last() {
+        Some(split) => split,
+        None => return Err(StepError::OutOfOrder("the deploy request is gone")),
+    };
+    if first.deployment_state.progress() == Progress::Before {
+        for other in others {
+            production.api().close_deploy_request(other.number).await?;
+        }
+    }
+    Ok(state.with(first).then(Outcome::Done))
+}
+
+/// The deploy requests of the plan's branch that may still be of use, the best one last: deployed,
+/// under deployment, or opened first.
+async fn find(state: &State, production: &Production) -> Result<Vec<DeployRequest>, StepError> {
+    let mut requests = production.deploy_requests(Some(&state.branch)).await?;
+    requests.retain(|request| {
+        let begun = matches!(
+            request.deployment_state.progress(),
+            Progress::Under | Progress::Done
+        );
+        request.state == Openness::Open || begun
+    });
+    requests.sort_by_key(|request| match request.deployment_state.progress() {
+        Progress::Done => 2,
+        Progress::Under => 1,
+        Progress::Before | Progress::NoChanges | Progress::Failed => 0,
+    });
+    Ok(requests)
+}
+
+/// Waits until PlanetScale has checked whether it can be deployed.
+pub async fn wait_for_checks(state: State, production: &Production) -> Result<State, StepError> {
+    let request = current(&state, production).await?;
+    match request.deployment_state.progress() {
+        Progress::Under => Ok(state.then(Outcome::Deploying)),
+        Progress::Done => Ok(state.then(Outcome::Deployed)),
+        // Production has the schema already.
+        Progress::NoChanges => Ok(state.then(Outcome::Deployed)),
+        Progress::Failed => Err(refused(&request)),
+        Progress::Before => match &request.deployment {
+            Some(deployment) if !deployment.lint_errors.is_empty() => Err(refused(&request)),
+            Some(deployment)
+                if deployment.deployable && request.deployment_state == DeploymentState::Ready =>
+            {
+                Ok(state.then(Outcome::Done))
+            }
+            _ => state.wait("PlanetScale's checks of the deploy request", CHECKS_LIMIT),
+        },
+    }
+}
+
+/// Holds what the deploy request would do against the plan, before anybody is asked to approve it.
+pub async fn check(state: State, production: &Production) -> Result<State, StepError> {
+    hold_against_plan(&state, production).await?;
+    if !state.options.deploy {
+        return Ok(state.end(Status::Opened));
+    }
+    let asked = state.options.approval;
+    if asked
+        || production
+            .api()
+            .database()
+            .await?
+            .require_approval_for_deploy
+    {
+        return Ok(state.then(Outcome::Approve));
+    }
+    Ok(state.then(Outcome::Done))
+}
+
+/// Waits until a person has approved it.
+pub async fn wait_for_approval(state: State, production: &Production) -> Result<State, StepError> {
+    let request = current(&state, production).await?;
+    match request.deployment_state.progress() {
+        Progress::Under => Ok(state.then(Outcome::Deploying)),
+        Progress::Done => Ok(state.then(Outcome::Deployed)),
+        _ if request.approved => Ok(state.then(Outcome::Done)),
+        _ => state.wait("an approval of the deploy request", APPROVAL_LIMIT),
+    }
+}
+
+/// Holds every operation of the deploy request against the plan.
+pub async fn hold_against_plan(state: &State, production: &Production) -> Result<(), StepError> {
+    let number = state.number()?;
+    let operations = production.api().operations(number).await?;
+    if operations.is_empty() {
+        return Err(StepError::Difference {
+            number,
+            reason: "PlanetScale lists nothing that it would do".to_owned(),
+        });
+    }
+    for operation in operations {
+        let table = &operation.table_name;
+        let checked = state
+            .plan
+            .check(table, &operation.ddl_statement, operation.can_drop_data);
+        checked.map_err(|deviation| StepError::difference(number, &deviation))?;
+    }
+    Ok(())
+}
+
+/// The deploy request as it is now.
+pub async fn current(state: &State, production: &Production) -> Result<DeployRequest, StepError> {
+    let number = state.number()?;
+    let request = production.api().deploy_request(number).await?;
+    let progress = request.deployment_state.progress();
+    let over = matches!(progress, Progress::Before | Progress::NoChanges);
+    if request.state == Openness::Closed && over {
+        return Err(StepError::Closed(number));
+    }
+    Ok(request)
+}
+
+/// What PlanetScale's checks have found, as a sentence.
+fn refused(request: &DeployRequest) -> StepError {
+    StepError::Checks(format!(
+        "{} (deploy request {})",
+        findings(request.deployment.as_ref()),
+        request.number
+    ))
+}
+
+/// What stands against a deployment, in PlanetScale's words.
+pub fn findings(deployment: Option<&Deployment>) -> String {
+    let mut findings = Vec::new();
+    if let Some(deployment) = deployment {
+        for error in &deployment.lint_errors {
+            let (code, table) = (&error.lint_error, &error.table_name);
+            findings.push(format!("{code} in `{table}`: {}", error.error_description));
+        }
+        findings.extend(deployment.deploy_check_errors.clone());
+    }
+    if findings.is_empty() {
+        return "it gives no reason".to_owned();
+    }
+    findings.join("; ")
+}
+
+/// Whether the API says that it is too late, or was done by another.
+pub fn is_refused(error: &ApiError) -> bool {
+    matches!(error, ApiError::Refused { .. }) && !error.may_pass()
+}

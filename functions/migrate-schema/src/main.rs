@@ -1,0 +1,59 @@
+//! One step of a schema change. The state machine beside it (`state_machine.asl.json`) says which
+//! step follows; each step is harmless when it is repeated, and finds what one that died has left.
+
+mod apply;
+mod branch;
+mod clean_up;
+mod deploy;
+mod deploy_request;
+mod failure;
+mod finish;
+mod plan;
+mod production;
+mod state;
+mod step;
+
+use std::process::ExitCode;
+
+use shared::{
+    operation::{self, Failure, Invocation},
+    planetscale::PlanetScale,
+};
+
+use production::Production;
+use step::{Done, Step};
+
+fn main() -> ExitCode {
+    operation::serve(PlanetScale::shared(), migrate_schema)
+}
+
+async fn migrate_schema(
+    Invocation {
+        input,
+        database,
+        deadline,
+    }: Invocation<Step>,
+    planetscale: &'static PlanetScale,
+) -> Result<Done, Failure> {
+    let production = Production::new(database, planetscale, deadline)?;
+    let step = input.name();
+    let state = match input {
+        Step::Plan(start) => plan::plan(start, &production).await,
+        Step::CreateBranch(state) => branch::create(state, &production).await,
+        Step::AwaitBranch(state) => branch::wait(state, &production).await,
+        Step::ApplyMigrations(state) => apply::apply(state, &production).await,
+        Step::OpenDeployRequest(state) => deploy_request::open(state, &production).await,
+        Step::AwaitChecks(state) => deploy_request::wait_for_checks(state, &production).await,
+        Step::CheckDifference(state) => deploy_request::check(state, &production).await,
+        Step::AwaitApproval(state) => deploy_request::wait_for_approval(state, &production).await,
+        Step::Deploy(state) => deploy::deploy(state, &production).await,
+        Step::AwaitDeployment(state) => deploy::wait(state, &production).await,
+        Step::Finish(state) => finish::finish(state, &production).await,
+        Step::CleanUp(failed) => {
+            return Ok(Done::CleanUp(clean_up::clean_up(failed, &production).await));
+        }
+    }?;
+    let (branch, outcome) = (&state.branch, state.outcome);
+    tracing::info!(step, branch, ?outcome, "carried out a step");
+    Ok(Done::Step(Box::new(state)))
+}

@@ -1,0 +1,279 @@
+//! What one step hands to the next. It stands in the execution's history, for everybody who may
+//! read that: no secret and no SQL.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use shared::{migrations::Plan, planetscale::DeployRequest};
+
+use crate::failure::StepError;
+
+/// The longest pause before the same step is asked again.
+const LONGEST_PAUSE: u64 = 300;
+
+/// How often a branch is made anew before it is given up.
+const MOST_BRANCHES: u32 = 3;
+
+/// What an execution is started with, and what the state machine adds.
+#[derive(Debug, Deserialize)]
+pub struct Start {
+    pub options: Options,
+    /// The execution's name, which tells it from others that run at the same time.
+    pub execution: String,
+    /// The shortest pause before a step is asked again, in seconds. A text, as all that is put
+    /// into a definition at its deployment.
+    pub poll_seconds: String,
+}
+
+/// What the one who starts an execution may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Whether to deploy, or to stop at the open deploy request.
+    #[serde(default = "yes")]
+    pub deploy: bool,
+    /// Whether to wait until the deploy request is approved.
+    #[serde(default)]
+    pub approval: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A schema change under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    pub options: Options,
+    pub execution: String,
+    pub poll_seconds: u64,
+    pub plan: Plan,
+    /// The branch on which the migrations are applied, named after the plan.
+    pub branch: String,
+    #[serde(default)]
+    pub deploy_request: Option<Opened>,
+    /// How many branches were made.
+    #[serde(default)]
+    pub branches: u32,
+    pub outcome: Outcome,
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
+    /// The pause before the same step, where the outcome is to wait.
+    #[serde(default)]
+    pub wait_seconds: u64,
+    /// What the execution ends with.
+    #[serde(default)]
+    pub result: Option<Ended>,
+}
+
+/// A deploy request that was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    pub number: u64,
+    pub url: String,
+}
+
+/// By what the state machine chooses the next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The step is done.
+    Done,
+    /// The same step again, after a pause.
+    Wait,
+    /// The execution ends here, well.
+    End,
+    /// The branch is no good, and is made anew.
+    Recreate,
+    /// The deployment is under way already.
+    Deploying,
+    /// Production has the changes already.
+    Deployed,
+    /// A person must approve first.
+    Approve,
+}
+
+/// A step that waits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What it waits for, in words.
+    #[serde(rename = "for")]
+    pub what: String,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+}
+
+/// What an execution ends with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ended {
+    pub status: Status,
+    /// The migrations that it was about, as their files are named.
+    pub migrations: Vec<String>,
+    pub deploy_request: Option<Opened>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// There was nothing to do.
+    NothingPending,
+    /// The deploy request is open, and nobody has deployed it yet.
+    Opened,
+    /// The migrations are in production, and recorded there.
+    Deployed,
+}
+
+/// A state with the error that a step ended with, as the state machine has caught it.
+#[derive(Debug, Deserialize)]
+pub struct Failed {
+    /// None where the first step failed, which makes nothing.
+    #[serde(flatten)]
+    pub state: Option<State>,
+    pub error: Caught,
+}
+
+/// An error as Step Functions catches it.
+#[derive(Debug, Deserialize)]
+pub struct Caught {
+    #[serde(rename = "Error")]
+    pub error: String,
+    #[serde(rename = "Cause", default)]
+    pub cause: String,
+}
+
+/// What the execution fails with, in plain words.
+#[derive(Debug, Serialize)]
+pub struct CleanedUp {
+    pub error: String,
+    pub cause: String,
+}
+
+impl State {
+    /// The step is done; `outcome` says what follows.
+    pub fn then(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self.waiting = None;
+        self.wait_seconds = 0;
+        self
+    }
+
+    /// The same step is to be asked again, unless it waits for longer than `limit`. The pauses
+    /// grow with the time, for an execution may have but 25,000 events.
+    pub fn wait(mut self, what: &'static str, limit: Duration) -> Result<Self, StepError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_secs();
+        let waiting = match self.waiting.take() {
+            Some(waiting) if waiting.what == what => waiting,
+            _ => Waiting {
+                what: what.to_owned(),
+                since: now,
+            },
+        };
+        let waited = now.saturating_sub(waiting.since);
+        if waited > limit.as_secs() {
+            return Err(StepError::TooLong { what });
+        }
+        self.wait_seconds = match self.poll_seconds {
+            0 => 0,
+            shortest => (waited / 20).clamp(shortest, LONGEST_PAUSE.max(shortest)),
+        };
+        self.waiting = Some(waiting);
+        self.outcome = Outcome::Wait;
+        Ok(self)
+    }
+
+    /// The branch is to be made anew, if that was not done too often.
+    pub fn recreate(self, error: StepError) -> Result<Self, StepError> {
+        if self.branches >= MOST_BRANCHES {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the branch is made anew");
+        Ok(self.then(Outcome::Recreate))
+    }
+
+    /// The execution ends here, well.
+    pub fn end(mut self, status: Status) -> Self {
+        let migrations = self.plan.migrations.iter();
+        self.result = Some(Ended {
+            status,
+            migrations: migrations
+                .map(|planned| format!("{:04}_{}", planned.version, planned.name))
+                .collect(),
+            deploy_request: self.deploy_request.clone(),
+        });
+        self.then(Outcome::End)
+    }
+
+    /// Keeps which deploy request it is.
+    pub fn with(mut self, request: &DeployRequest) -> Self {
+        self.deploy_request = Some(Opened {
+            number: request.number,
+            url: request.html_url.clone(),
+        });
+        self
+    }
+
+    /// The number of the deploy request.
+    pub fn number(&self) -> Result<u64, StepError> {
+        let opened = self.deploy_request.as_ref();
+        opened
+            .map(|opened| opened.number)
+            .ok_or(StepError::OutOfOrder("there is no deploy request yet"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(waiting: Option<Waiting>) -> State {
+        let mut state: State = serde_json::from_value(json!({
+            "options": {}, "execution": "e", "poll_seconds": 5, "branch": "b", "outcome": "done",
+            "plan": { "creates_ledger": false, "migrations": [], "tables": {} },
+        }))
+        .unwrap();
+        state.waiting = waiting;
+        state
+    }
+
+    fn since(ago: Duration) -> Option<Waiting> {
+        let since = SystemTime::now() - ago;
+        Some(Waiting {
+            what: "it".to_owned(),
+            since: since.duration_since(UNIX_EPOCH).unwrap().as_secs(),
+        })
+    }
+
+    #[test]
+    fn the_pauses_grow_with_the_time_up_to_five_minutes() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        for (waited, pause) in [(0, 5), (60, 5), (600, 30), (6000, 300), (60_000, 300)] {
+            let waiting = state(since(Duration::from_secs(waited)));
+            assert_eq!(
+                waiting.wait("it", day).unwrap().wait_seconds,
+                pause,
+                "{waited}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wait_for_something_else_begins_anew() {
+        let hour = Duration::from_secs(3600);
+        let error = state(since(2 * hour)).wait("it", hour).unwrap_err();
+        assert!(matches!(error, StepError::TooLong { what: "it" }));
+        let other = state(since(2 * hour)).wait("another", hour).unwrap();
+        assert_eq!(other.outcome, Outcome::Wait);
+    }
+
+    #[test]
+    fn what_may_be_chosen_is_known() {
+        let options = |text| serde_json::from_str::<Options>(text);
+        assert!(options("{}").unwrap().deploy);
+        assert!(!options(r#"{"deploy": false}"#).unwrap().deploy);
+        assert!(options(r#"{"deploi": false}"#).is_err());
+    }
+}

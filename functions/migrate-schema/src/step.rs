@@ -1,0 +1,51 @@
+//! The steps, as the state machine calls them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::{CleanedUp, Failed, Start, State};
+
+/// A step with what it starts from.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "step", content = "state", rename_all = "snake_case")]
+pub enum Step {
+    Plan(Start),
+    CreateBranch(State),
+    AwaitBranch(State),
+    ApplyMigrations(State),
+    OpenDeployRequest(State),
+    AwaitChecks(State),
+    CheckDifference(State),
+    AwaitApproval(State),
+    Deploy(State),
+    AwaitDeployment(State),
+    Finish(State),
+    CleanUp(Failed),
+}
+
+/// What a step ends with.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Done {
+    Step(Box<State>),
+    CleanUp(CleanedUp),
+}
+
+impl Step {
+    /// Its name in the state machine, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "Plan",
+            Self::CreateBranch(_) => "CreateBranch",
+            Self::AwaitBranch(_) => "AwaitBranch",
+            Self::ApplyMigrations(_) => "ApplyMigrations",
+            Self::OpenDeployRequest(_) => "OpenDeployRequest",
+            Self::AwaitChecks(_) => "AwaitChecks",
+            Self::CheckDifference(_) => "CheckDifference",
+            Self::AwaitApproval(_) => "AwaitApproval",
+            Self::Deploy(_) => "Deploy",
+            Self::AwaitDeployment(_) => "AwaitDeployment",
+            Self::Finish(_) => "Finish",
+            Self::CleanUp(_) => "CleanUp",
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Functions that operate on the database, and are called by a state machine, a schedule or
+//! Secrets Manager rather than over HTTP.
+//!
+//! [`serve`] is all that such a function's `main` calls. An error is an error of the function, by
+//! whose [name](Failure::new) a state machine decides what to do.
+
+use std::{
+    fmt,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    config::Faults,
+    database::{Database, Deadline},
+    function,
+};
+
+/// What is kept back at the end of an invocation to report that the handler was cut.
+const TO_REPORT: Duration = Duration::from_millis(100);
+
+/// One call of an operation.
+#[derive(Debug)]
+pub struct Invocation<I> {
+    /// What it was called with.
+    pub input: I,
+    /// The process' database.
+    pub database: &'static Database,
+    /// When it must have its answer.
+    pub deadline: Deadline,
+}
+
+/// Why an operation did not succeed.
+pub struct Failure {
+    name: &'static str,
+    message: String,
+}
+
+impl Failure {
+    /// The name of what passes by itself: the same call may succeed later.
+    pub const TRANSIENT: &'static str = "Transient";
+
+    /// `name` is what a state machine knows it by (`ErrorEquals`), `message` is for people.
+    /// Neither may hold a secret: both are logged, and kept in the history of an execution.
+    pub fn new(name: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            name,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(Failure { name, message }: Failure) -> Self {
+        Self {
+            error_type: name.to_owned(),
+            error_message: message,
+        }
+    }
+}
+
+/// Runs an operation, whose calls `handler` answers, until Lambda ends the process. `needs` is
+/// what it stands on beside the database, made from the environment.
+///
+/// It fails at start, with one log line that names every fault, when the settings are wrong or
+/// the process was not started by Lambda.
+pub fn serve<N, I, A, H, Fut>(needs: Result<N, Faults>, handler: H) -> ExitCode
+where
+    N: Copy + Send + 'static,
+    I: DeserializeOwned + Send + 'static,
+    A: Serialize + Send + 'static,
+    H: Fn(Invocation<I>, N) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<A, Failure>> + Send + 'static,
+{
+    let own_crate = std::any::type_name::<H>()
+        .split("::")
+        .next()
+        .unwrap_or_default();
+    function::run(
+        own_crate,
+        needs,
+        move |event: LambdaEvent<I>, database, needs| {
+            let handler = handler.clone();
+            async move {
+                let (input, context) = event.into_parts();
+                let end = function::end_of_invocation(&context);
+                let invocation = Invocation {
+                    input,
+                    database,
+                    deadline: Deadline::of_invocation(end),
+                };
+                let left = end
+                    .duration_since(SystemTime::now())
+                    .unwrap_or_default()
+                    .saturating_sub(TO_REPORT);
+                tokio::time::timeout(left, handler(invocation, needs))
+                    .await
+                    .unwrap_or_else(|_| {
+                        let message = "the invocation's time was up before it was done";
+                        Err(Failure::new(Failure::TRANSIENT, message))
+                    })
+            }
+        },
+    )
+}

@@ -1,0 +1,344 @@
+//! The client against a server that plays the API; its bodies are those of PlanetScale's OpenAPI
+//! document (`shapes.json` has every field of each).
+
+mod server;
+mod shapes;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use server::{Answer, Server, client_of, ok, status};
+
+/// A body with every field of the document.
+fn shape(operation: &str) -> Value {
+    let shapes: Value = serde_json::from_str(include_str!("tests/shapes.json")).unwrap();
+    shapes[operation].clone()
+}
+
+fn branch(name: &str) -> Value {
+    let mut branch = shape("create_branch");
+    branch["name"] = name.into();
+    branch
+}
+
+fn deploy_request(number: u64, branch: &str) -> Value {
+    let mut request = shape("get_deploy_request");
+    request["number"] = number.into();
+    request["branch"] = branch.into();
+    request["into_branch"] = "main".into();
+    request
+}
+
+fn page(data: &[Value], next: Option<u32>) -> Answer {
+    ok(json!({ "type": "list", "current_page": 1, "next_page": next, "data": data }))
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(20))
+}
+
+const NEW: NewDeployRequest<'static> = NewDeployRequest {
+    branch: "a",
+    into_branch: "main",
+    notes: "",
+    auto_cutover: true,
+};
+
+#[tokio::test]
+async fn the_token_goes_without_a_scheme_and_the_path_is_the_databases() {
+    let server = Server::answering([ok(branch("main"))]).await;
+    let found = server.client().until(soon()).branch("main").await.unwrap();
+    assert_eq!(found.name, "main");
+    let asked = &server.asked()[0];
+    assert_eq!(
+        asked.line,
+        "GET /v1/organizations/acme/databases/orders/branches/main"
+    );
+    assert_eq!(asked.authorization, "token-id:hunter2");
+}
+
+#[tokio::test]
+async fn a_read_is_sent_again_after_429_5xx_and_a_lost_answer() {
+    let server = Server::answering([
+        Answer::With(429, "retry-after: 0", String::new()),
+        status(500),
+        Answer::Nothing,
+        Answer::With(
+            503,
+            "retry-after: Sun, 06 Nov 1994 08:49:37 GMT",
+            String::new(),
+        ),
+        ok(branch("main")),
+    ])
+    .await;
+    server.client().until(soon()).branch("main").await.unwrap();
+    assert_eq!(server.asked().len(), 5);
+}
+
+#[tokio::test]
+async fn a_pause_that_the_deadline_does_not_leave_is_not_begun() {
+    let slow_down = Answer::With(429, "retry-after: 3600", String::new());
+    let server = Server::answering([slow_down]).await;
+    let error = server
+        .client()
+        .until(soon())
+        .branch("main")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
+    assert!(error.may_pass());
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn an_api_that_stays_away_is_unavailable_when_the_time_is_up() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = unused.local_addr().unwrap();
+    drop(unused);
+    let client = client_of(&format!("http://{address}"));
+    let deadline = Deadline::after(Duration::from_millis(300));
+    let error = client.until(deadline).deploy(1).await.unwrap_err();
+    assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_post_that_has_not_happened_is_sent_again_and_one_that_may_have_is_not() {
+    let server = Server::answering([status(429), ok(deploy_request(1, "a"))]).await;
+    server.client().until(soon()).deploy(1).await.unwrap();
+    assert_eq!(server.asked()[1].body, r#"{"instant_ddl":false}"#);
+
+    for lost in [status(500), status(502), Answer::Nothing] {
+        let server = Server::answering([lost.clone(), ok(deploy_request(1, "a"))]).await;
+        let error = server.client().until(soon()).deploy(1).await.unwrap_err();
+        assert!(
+            matches!(error, ApiError::OutcomeUnknown { .. }),
+            "{lost:?}: {error}"
+        );
+        assert_eq!(server.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_branch_whose_creation_had_no_answer_is_looked_up() {
+    let server = Server::answering([status(500), ok(branch("a"))]).await;
+    let made = server
+        .client()
+        .until(soon())
+        .create_branch("a", "main")
+        .await;
+    assert_eq!(made.unwrap().name, "a");
+    assert_eq!(server.lines(), ["POST /branches", "GET /branches/a"]);
+    let asked: Value = serde_json::from_str(&server.asked()[0].body).unwrap();
+    assert_eq!(asked, json!({ "name": "a", "parent_branch": "main" }));
+}
+
+#[tokio::test]
+async fn a_branch_that_was_not_made_after_all_is_asked_for_again() {
+    let script = [Answer::Nothing, status(404), ok(branch("a"))];
+    let server = Server::answering(script).await;
+    let made = server
+        .client()
+        .until(soon())
+        .create_branch("a", "main")
+        .await;
+    assert_eq!(made.unwrap().name, "a");
+    let lines = ["POST /branches", "GET /branches/a", "POST /branches"];
+    assert_eq!(server.lines(), lines);
+}
+
+#[tokio::test]
+async fn a_deploy_request_whose_creation_had_no_answer_is_looked_up_among_the_open_ones() {
+    let others = [deploy_request(6, "b"), deploy_request(7, "a")];
+    let server = Server::answering([status(500), page(&others, None)]).await;
+    let opened = server
+        .client()
+        .until(soon())
+        .create_deploy_request(&NEW)
+        .await;
+    assert_eq!(opened.unwrap().number, 7);
+    assert_eq!(
+        server.lines()[1],
+        "GET /deploy-requests?state=open&branch=a&into_branch=main&page=1&per_page=100"
+    );
+}
+
+#[tokio::test]
+async fn a_deploy_request_says_whether_its_cutover_waits() {
+    let server = Server::answering([ok(deploy_request(1, "a"))]).await;
+    let client = server.client();
+    client
+        .until(soon())
+        .create_deploy_request(&NEW)
+        .await
+        .unwrap();
+    let asked: Value = serde_json::from_str(&server.asked()[0].body).unwrap();
+    assert_eq!(asked["auto_cutover"], true);
+    assert_eq!(asked["auto_delete_branch"], false);
+}
+
+#[tokio::test]
+async fn every_page_is_read() {
+    let script = [
+        page(&[branch("a"), branch("b")], Some(2)),
+        status(500),
+        page(&[branch("c")], None),
+    ];
+    let server = Server::answering(script).await;
+    let branches = server.client().until(soon()).branches().await.unwrap();
+    let names: Vec<_> = branches.iter().map(|branch| branch.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(server.lines()[2], "GET /branches?page=2&per_page=100");
+}
+
+#[tokio::test]
+async fn pages_that_turn_in_a_circle_end() {
+    let script = [page(&[branch("a")], Some(2)), page(&[branch("a")], Some(2))];
+    let server = Server::answering(script).await;
+    let error = server.client().until(soon()).branches().await.unwrap_err();
+    assert!(matches!(error, ApiError::Unreadable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    let elsewhere = Server::answering([ok(branch("main"))]).await;
+    let location = format!("location: http://{}/", elsewhere.address());
+    let redirect = Answer::With(302, Box::leak(location.into_boxed_str()), String::new());
+    let server = Server::answering([redirect]).await;
+    let error = server
+        .client()
+        .until(soon())
+        .branch("main")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("redirect"), "{error}");
+    assert_eq!(elsewhere.asked(), []);
+}
+
+#[tokio::test]
+async fn a_name_can_not_lead_to_another_path() {
+    let server = Server::answering([status(204)]).await;
+    let client = server.client();
+    client.until(soon()).delete_branch("a/b?c").await.unwrap();
+    assert_eq!(server.lines(), ["DELETE /branches/a%2Fb%3Fc"]);
+    for name in ["", ".", ".."] {
+        client.until(soon()).delete_branch(name).await.unwrap_err();
+    }
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_deleted_by_a_request_without_answer_is_deleted() {
+    let server = Server::answering([Answer::Nothing, status(404)]).await;
+    server
+        .client()
+        .until(soon())
+        .delete_branch("a")
+        .await
+        .unwrap();
+    let server = Server::answering([status(404)]).await;
+    let error = server
+        .client()
+        .until(soon())
+        .delete_branch("a")
+        .await
+        .unwrap_err();
+    assert!(error.is_not_found());
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_with_the_access_that_is_needed() {
+    for refused in [401, 403, 404] {
+        let server = Server::answering([status(refused)]).await;
+        let error = server
+            .client()
+            .until(soon())
+            .delete_branch("a")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("delete_branch"), "{error}");
+        assert!(!error.may_pass());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_known_by_its_words() {
+    for (code, message, expected) in [
+        (
+            "invalid_params",
+            "We're currently validating that these changes are safe to deploy. Please try again in a few moments.",
+            Refusal::NotYet,
+        ),
+        (
+            "unprocessable",
+            "Branch cannot be deleted while a deployment is in progress",
+            Refusal::NotYet,
+        ),
+        (
+            "invalid_params",
+            "Name has already been taken",
+            Refusal::Exists,
+        ),
+        (
+            "invalid_params",
+            "Deploy request must be a branch with safe migrations enabled",
+            Refusal::Final,
+        ),
+    ] {
+        let body = json!({ "code": code, "message": message }).to_string();
+        let server = Server::answering([Answer::With(422, "x-none: ", body)]).await;
+        let error = server.client().until(soon()).deploy(1).await.unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+        let ApiError::Refused { refusal, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(refusal, expected, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_may_have_any_body() {
+    for body in [
+        "",
+        "<html>",
+        "[]",
+        r#"{"errors": []}"#,
+        r#"{"error": "bad", "status": 422}"#,
+    ] {
+        let server = Server::answering([Answer::With(422, "x-none: ", body.to_owned())]).await;
+        let error = server.client().until(soon()).deploy(1).await.unwrap_err();
+        assert!(matches!(error, ApiError::Refused { .. }), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_shows_the_token_or_a_password() {
+    let mut wrong = shape("create_password");
+    wrong["username"] = json!(["hunter2"]);
+    let server = Server::answering([ok(shape("create_password")), ok(wrong)]).await;
+    let client = server.client();
+    let new = NewPassword {
+        name: "n".to_owned(),
+        role: Role::Admin,
+        ttl: Some(Duration::from_secs(600)),
+    };
+    let made = client
+        .until(soon())
+        .create_password("a", &new)
+        .await
+        .unwrap();
+    let error = client
+        .until(soon())
+        .create_password("a", &new)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("username"), "{error}");
+    let shown = format!(
+        "{client:?} {:?} {made:?} {error:?} {error}",
+        client.until(soon())
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let asked: Value = serde_json::from_str(&server.asked()[0].body).unwrap();
+    assert_eq!(asked, json!({ "name": "n", "role": "admin", "ttl": 600 }));
+}

@@ -1,0 +1,75 @@
+//! Backups: copies with rows, that branches can be made of.
+
+use mysql_async::prelude::Queryable;
+use serde_json::json;
+
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn a_branch_is_made_of_a_backup_as_it_was() {
+    let scene = Scene::new().await;
+    scene
+        .run_on_production(&[
+            "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, note TEXT, \
+             size INT GENERATED ALWAYS AS (LENGTH(note)) STORED)",
+            "INSERT INTO notes (id, note) VALUES (1, 'one')",
+        ])
+        .await;
+    let made = scene
+        .post("/branches/main/backups", json!({"name": "before"}))
+        .await;
+    assert_eq!(
+        (&made["state"], &made["completed_at"]),
+        (&json!("pending"), &json!(null))
+    );
+    let restore = json!({"name": "old", "backup_id": made["id"], "cluster_size": "PS_10"});
+    assert_eq!(
+        scene.refused("/branches", restore.clone()).await,
+        "Backup is not complete"
+    );
+    let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
+    let mut states = Vec::new();
+    while states.last() != Some(&json!("success")) {
+        states.push(scene.get(&path).await["state"].clone());
+    }
+    assert_eq!(json!(states), json!(["pending", "running", "success"]));
+
+    scene.run_on_production(&["DROP TABLE notes"]).await;
+    let no_size = json!({"name": "old", "backup_id": made["id"]});
+    scene.refused("/branches", no_size).await;
+    let branch = scene.post("/branches", restore).await;
+    assert_eq!(branch["restored_from_branch"]["name"], "main");
+    while scene.get("/branches/old").await["ready"] != true {}
+    let mut conn = scene
+        .login(&scene.password("old", "reader").await)
+        .await
+        .unwrap();
+    let rows: Vec<(i32, String, i32)> = conn.query("SELECT * FROM notes").await.unwrap();
+    assert_eq!(rows, [(1, "one".to_owned(), 3)]);
+    let restored = scene.get(&path).await;
+    assert_eq!(restored["restored_branches"][0]["name"], "old");
+    assert!(restored["size"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_protected_backup_stays() {
+    let scene = Scene::new().await;
+    let made = scene.post("/branches/main/backups", json!({})).await;
+    let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
+    scene
+        .send("PATCH", &path, Some(json!({"protected": true})))
+        .await;
+    assert_eq!(scene.send("DELETE", &path, None).await.0, 422);
+    scene
+        .send("PATCH", &path, Some(json!({"protected": false})))
+        .await;
+    assert_eq!(scene.send("DELETE", &path, None).await.0, 204);
+    assert_eq!(scene.get("/branches/main/backups").await["data"], json!([]));
+    let wrong = json!({"retention_unit": "eon"});
+    assert_eq!(
+        scene.refused("/branches/main/backups", wrong).await,
+        "Retention unit is not included in the list"
+    );
+    let policies = scene.get("/backup-policies").await;
+    assert_eq!(policies["data"][0]["frequency_value"], 12);
+}

@@ -1,0 +1,201 @@
+//! What goes wrong on the way.
+
+use serde_json::json;
+use shared::planetscale::{NewPassword, Role, Verdict};
+use stack::control_plane::ApiFailure;
+use stack::states::Ended;
+
+use crate::scene::Scene;
+use crate::{NOTES, TWO_TABLES};
+
+#[tokio::test]
+async fn an_api_that_is_busy_and_broken_and_then_works() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    for status in [429, 500] {
+        for (method, path) in [
+            ("GET", "/deploy-requests"),
+            ("GET", "/schema"),
+            ("GET", "/deploy-requests/1"),
+            ("GET", "/operations"),
+            ("POST", "/branches"),
+            ("POST", "/passwords"),
+            ("POST", "/deploy-requests"),
+            ("POST", "/deploy"),
+            ("POST", "/skip-revert"),
+        ] {
+            scene.plane.fail(ApiFailure::with(status).on(method, path));
+        }
+    }
+    scene.succeed(json!({})).await;
+    assert!(scene.plane.has_failed_all());
+    assert_eq!(scene.recorded().await, [1, 2]);
+    assert_eq!(scene.left().await, (vec![], vec![]));
+    assert_eq!(
+        scene.api(&scene.token).await.deploy_requests().await.len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_was_done_and_not_answered_is_not_done_twice() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    for path in ["/branches", "/deploy-requests", "/deploy", "/skip-revert"] {
+        scene
+            .plane
+            .fail(ApiFailure::with(500).on("POST", path).after_doing());
+    }
+    scene.succeed(json!({})).await;
+    assert!(scene.plane.has_failed_all());
+    assert_eq!(scene.left().await, (vec![], vec![]));
+    let posted = |end: &str| {
+        let exchanges = scene.plane.exchanges();
+        let posts = exchanges
+            .iter()
+            .filter(|exchange| exchange.method.as_str() == "POST" && exchange.path.ends_with(end));
+        posts.count()
+    };
+    assert_eq!(posted("/branches"), 1);
+    assert_eq!(posted("/deploy-requests"), 1);
+    assert_eq!(posted("/deploy"), 1);
+}
+
+#[tokio::test]
+async fn a_password_that_expires_under_way_is_replaced() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", TWO_TABLES);
+    // Holds the step up between making the password and using it.
+    let slow = ApiFailure::with(429).on("GET", "/passwords").retry_after(1);
+    scene.plane.fail(slow);
+    let execution = scene.start(json!({})).await;
+    let id = loop {
+        let exchanges = scene.plane.exchanges();
+        let made = exchanges.iter().find_map(|exchange| {
+            let body = exchange.response.as_ref()?;
+            body["plain_text"].as_str()?;
+            body["id"].as_str().map(str::to_owned)
+        });
+        match made {
+            Some(id) => break id,
+            None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    };
+    scene.plane.expire_password(&id).await;
+    let ended = execution.ended().await.unwrap();
+    assert!(
+        matches!(ended, Ended::Succeeded(_)),
+        "{ended:?}\n{}",
+        scene.logs()
+    );
+    let applied = scene.steps().into_iter();
+    assert_eq!(applied.filter(|step| step == "apply_migrations").count(), 2);
+    assert_eq!(scene.recorded().await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_run_waits_for_another_that_applies_until_its_password_ends() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.die_after("await_branch").await;
+    let branch = scene.left().await.0.remove(0);
+    let api = scene.api(&scene.token).await;
+    let of_other = NewPassword {
+        name: "migrate-schema-another".to_owned(),
+        role: Role::Admin,
+        ttl: Some(std::time::Duration::from_secs(600)),
+    };
+    let held = api
+        .calls()
+        .create_password(&branch, &of_other)
+        .await
+        .unwrap();
+    let execution = scene.start(json!({})).await;
+    scene.carried_out("apply_migrations", 3).await;
+    assert!(!scene.steps().contains(&"open_deploy_request".to_owned()));
+    scene.plane.expire_password(&held.id).await;
+    let ended = execution.ended().await.unwrap();
+    assert!(
+        matches!(ended, Ended::Succeeded(_)),
+        "{ended:?}\n{}",
+        scene.logs()
+    );
+}
+
+#[tokio::test]
+async fn a_deployment_that_fails_half_way_leaves_production_as_it_was() {
+    let scene = Scene::new().await;
+    scene.add("0002_tables.sql", TWO_TABLES);
+    scene.plane.fail_deployment_at(1);
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DeploymentFailed");
+    assert!(cause.contains("deploy request 1"), "{cause}");
+    assert_eq!(scene.recorded().await, [1]);
+    assert_eq!(scene.columns("first_table").await, [""; 0]);
+    assert_eq!(scene.left().await, (vec![], vec![]));
+
+    scene.succeed(json!({})).await;
+    assert_eq!(scene.recorded().await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_deploy_request_that_somebody_closes_ends_the_run() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    let execution = scene.start(json!({ "approval": true })).await;
+    scene.carried_out("await_approval", 1).await;
+    scene.plane.close_deploy_request(1).await;
+    let Ended::Failed { error, cause } = execution.ended().await.unwrap() else {
+        panic!("it should fail\n{}", scene.logs());
+    };
+    assert_eq!(error, "DeployRequestClosed");
+    assert!(cause.contains("deploy request 1 was closed"), "{cause}");
+    assert_eq!(scene.left().await, (vec![], vec![]));
+
+    let result = scene.succeed(json!({})).await;
+    assert_eq!(result["deploy_request"]["number"], 2);
+}
+
+#[tokio::test]
+async fn a_branch_with_an_older_schema_is_made_anew() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.plane.next_branch_lacks("orders.total");
+    scene.succeed(json!({})).await;
+    assert!(scene.columns("orders").await.contains(&"total".to_owned()));
+    let made = scene.steps().into_iter();
+    assert_eq!(made.filter(|step| step == "create_branch").count(), 2);
+    assert_eq!(scene.left().await, (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn an_api_that_stays_away_fails_the_run_and_is_named() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene
+        .plane
+        .fail(ApiFailure::with(403).on("GET", "/schema").times(99));
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "NotAllowed");
+    assert!(cause.contains("read_branch"), "{cause}");
+    assert_eq!(scene.left().await, (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_token_that_is_rotated_under_way_is_taken_up() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    let execution = scene.start(json!({ "approval": true })).await;
+    scene.carried_out("await_approval", 1).await;
+    let new = scene.plane.new_token().await;
+    scene.rotate_token(&new).await;
+    let api = scene.api(&new).await;
+    // Who opened it was the old token.
+    api.calls().review(1, &Verdict::Approved, "").await.unwrap();
+    let ended = execution.ended().await.unwrap();
+    assert!(
+        matches!(ended, Ended::Succeeded(_)),
+        "{ended:?}\n{}",
+        scene.logs()
+    );
+}

@@ -1,0 +1,167 @@
+//! Changes that must not reach production, and say why.
+
+use serde_json::json;
+
+use crate::NOTES;
+use crate::scene::Scene;
+
+/// Nothing was made that is left, and nothing was changed.
+async fn nothing_happened(scene: &Scene) {
+    assert_eq!(scene.left().await, (vec![], vec![]));
+    assert_eq!(scene.recorded().await, [1]);
+}
+
+#[tokio::test]
+async fn a_column_stays_where_no_migration_allows_it_to_go() {
+    let scene = Scene::new().await;
+    scene.add("0002_less.sql", "ALTER TABLE orders DROP COLUMN total;");
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "MigrationsRefused");
+    assert!(cause.contains("0002_less.sql:1"), "{cause}");
+    assert!(cause.contains("-- allow drop-column: reason"), "{cause}");
+    assert!(scene.columns("orders").await.contains(&"total".to_owned()));
+    assert_eq!(scene.steps(), ["plan", "clean_up"]);
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn a_rename_is_refused_with_what_to_do_instead() {
+    let scene = Scene::new().await;
+    scene.add(
+        "0002_rename.sql",
+        "ALTER TABLE orders RENAME COLUMN total TO sum;",
+    );
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "MigrationsRefused");
+    assert!(cause.to_lowercase().contains("add"), "{cause}");
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn what_only_planetscale_finds_wrong_ends_the_deploy_request() {
+    let scene = Scene::new().await;
+    // The linter of the files does not know of it.
+    let keyless = "CREATE TABLE by_hand (id INT) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4";
+    scene.change_production(&[keyless]).await;
+    scene.add("0002_notes.sql", NOTES);
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DeployRequestRefused");
+    assert!(cause.contains("NO_UNIQUE_KEY in `by_hand`"), "{cause}");
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn what_planetscales_checks_find_ends_the_deploy_request() {
+    let scene = Scene::new().await;
+    scene.plane.fail_deploy_check(Some("not enough storage"));
+    scene.add("0002_notes.sql", NOTES);
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DeployRequestRefused");
+    assert!(cause.contains("not enough storage"), "{cause}");
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn a_change_that_somebody_else_made_on_the_branch_is_not_deployed_along() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.die_after("apply_migrations").await;
+    let branch = scene.left().await.0.remove(0);
+    scene
+        .change_branch(&branch, &["ALTER TABLE orders ADD COLUMN extra INT NULL"])
+        .await;
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DifferenceRefused");
+    assert!(cause.contains("`orders`"), "{cause}");
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn a_branch_that_lacks_what_production_has_got_since_is_not_deployed() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.die_after("apply_migrations").await;
+    scene
+        .change_production(&["ALTER TABLE orders ADD COLUMN newer INT NULL"])
+        .await;
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DifferenceRefused");
+    assert!(cause.contains("`orders`"), "{cause}");
+    assert!(scene.columns("orders").await.contains(&"newer".to_owned()));
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn a_statement_that_the_server_refuses_is_named_by_its_place() {
+    let scene = Scene::new().await;
+    scene.change_production(&[NOTES]).await;
+    scene.add("0002_notes.sql", NOTES);
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "StatementRefused");
+    assert!(cause.contains("0002_notes.sql:2"), "{cause}");
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn a_changed_file_is_refused() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.succeed(json!({})).await;
+    scene.add("0002_notes.sql", "CREATE TABLE other (id INT PRIMARY KEY);");
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "LedgerDiffers");
+    assert!(cause.contains("0002_notes.sql was changed"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_token_without_a_grant_is_told_which_one_it_may_lack() {
+    // Any of these would do for the same operation.
+    let branch = [
+        "create_branch",
+        "restore_backup",
+        "restore_production_branch_backup",
+    ];
+    let password = [
+        "connect_branch",
+        "connect_production_branch",
+        "connect_production_read_only_branch",
+    ];
+    for grants in [
+        branch.as_slice(),
+        password.as_slice(),
+        &["create_deploy_request"],
+        &["delete_branch"],
+    ] {
+        let scene = Scene::new().await;
+        for grant in grants {
+            scene.plane.revoke(&scene.token, grant).await;
+        }
+        scene.add("0002_notes.sql", NOTES);
+        let (error, cause) = scene.fail(json!({})).await;
+        assert_eq!(error, "NotAllowed", "{grants:?}: {cause}");
+        assert!(cause.contains(grants[0]), "{grants:?}: {cause}");
+        assert_eq!(scene.recorded().await, [1], "{grants:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_option_that_there_is_not_is_refused() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    let ended = scene.fail(json!({ "deploi": false })).await;
+    assert!(ended.1.contains("deploi"), "{ended:?}");
+    nothing_happened(&scene).await;
+}
+
+#[tokio::test]
+async fn one_change_at_a_time() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.succeed(json!({ "deploy": false })).await;
+    let more = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
+    scene.add("0003_channel.sql", more);
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "AnotherAtWork");
+    assert!(cause.contains("deploy request 1"), "{cause}");
+    assert_eq!(scene.left().await.1, [1]);
+}

@@ -1,0 +1,313 @@
+//! Backups: copies of a branch's schema with its rows, and the policies that make them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::branches;
+use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
+use super::server::Rows;
+use super::state::{Time, new_id};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BackupState {
+    Pending,
+    Running,
+    Success,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Backup {
+    pub id: String,
+    pub branch: String,
+    /// Where its copy is.
+    pub schema: String,
+    name: String,
+    state: BackupState,
+    size: u64,
+    protected: bool,
+    actor: String,
+    restored: Vec<Value>,
+    created_at: Time,
+    updated_at: Time,
+    started_at: Option<Time>,
+    completed_at: Option<Time>,
+    expires_at: Time,
+}
+
+impl Backup {
+    pub fn rename_branch(&mut self, from: &str, to: &str) {
+        if self.branch == from {
+            to.clone_into(&mut self.branch);
+        }
+    }
+
+    /// Goes on: pending, running, done.
+    fn advance(&mut self) {
+        let now = Time::now();
+        match self.state {
+            BackupState::Pending => {
+                self.state = BackupState::Running;
+                self.started_at = Some(now);
+            }
+            BackupState::Running => {
+                self.state = BackupState::Success;
+                self.completed_at = Some(now);
+            }
+            BackupState::Success => return,
+        }
+        self.updated_at = now;
+    }
+
+    fn view(&self, call: &Call<'_>) -> Value {
+        let size = match self.state {
+            BackupState::Success => self.size,
+            _ => 0,
+        };
+        json!({
+            "type": "Backup",
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "size": size,
+            "estimated_storage_cost": 0.0,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "started_at": self.started_at,
+            "expires_at": self.expires_at,
+            "completed_at": self.completed_at,
+            "deleted_at": null,
+            "pvc_size": 1 << 30,
+            "uncompressed_size": size,
+            "protected": self.protected,
+            "required": false,
+            "restored_branches": self.restored,
+            "actor": actor(&self.actor),
+            "backup_policy": null,
+            "schema_snapshot": null,
+            "database_branch": call.state.branch(&self.branch).map(branches::Branch::reference),
+        })
+    }
+}
+
+/// The backups of a branch, or of all.
+pub fn list(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal> {
+    branches::find(call, branch)?;
+    let all = call.flag("all")?.unwrap_or_default();
+    let state = call.parameter("state");
+    let production = call.flag("production")?;
+    let mut views = Vec::new();
+    for backup in call.state.backups.iter().rev() {
+        let source = branches::find(call, &backup.branch)?;
+        let view = backup.view(call);
+        let in_state = state.is_none_or(|state| view.get("state") == Some(&state.into()));
+        let of_kind = production.is_none_or(|wanted| source.production == wanted);
+        if (all || source.name == branch) && in_state && of_kind {
+            views.push(view);
+        }
+    }
+    call.state.backups.iter_mut().for_each(Backup::advance);
+    call.page(views, Total::Told)
+}
+
+#[derive(Deserialize)]
+struct NewBackup {
+    name: Option<String>,
+    retention_unit: Option<String>,
+    retention_value: Option<u64>,
+    #[serde(default)]
+    emergency: bool,
+}
+
+pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal> {
+    let branch = branches::find(call, branch)?.clone();
+    let input: NewBackup = call.input()?;
+    if input.emergency {
+        return Err(Refusal::unprocessable("Emergency backups are for Postgres"));
+    }
+    let value = input.retention_value.unwrap_or(2);
+    let hours = match input.retention_unit.as_deref().unwrap_or("day") {
+        "hour" => 1,
+        "day" => 24,
+        "week" => 7 * 24,
+        "month" => 30 * 24,
+        "year" => 365 * 24,
+        _ => {
+            return Err(Refusal::unprocessable(
+                "Retention unit is not included in the list",
+            ));
+        }
+    };
+    if !(1..=1000).contains(&value) {
+        return Err(Refusal::unprocessable(
+            "Retention value must be between 1 and 1000",
+        ));
+    }
+    let id = new_id();
+    let schema = format!("{}_backup_{id}", call.plane.production);
+    call.server
+        .copy(&branch.schema, &schema, Rows::Copied)
+        .await?;
+    let size = call.server.size(&schema).await?;
+    let now = Time::now();
+    let backup = Backup {
+        branch: branch.name,
+        schema,
+        name: input.name.unwrap_or_else(|| format!("backup-{id}")),
+        state: BackupState::Pending,
+        size,
+        protected: false,
+        actor: call.actor.clone(),
+        restored: Vec::new(),
+        created_at: now,
+        updated_at: now,
+        started_at: None,
+        completed_at: None,
+        expires_at: now.after(Duration::from_secs(value * hours * 60 * 60)),
+        id,
+    };
+    let view = backup.view(call);
+    call.state.backups.push(backup);
+    Ok(created(view))
+}
+
+/// What it is now; by looking, it moves on.
+pub fn get(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
+    let view = find(call, branch, id)?.view(call);
+    find_mut(call, branch, id)?.advance();
+    Ok(ok(view))
+}
+
+#[derive(Deserialize)]
+struct BackupChange {
+    protected: Option<bool>,
+}
+
+pub fn update(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
+    let input: BackupChange = call.input()?;
+    let backup = find_mut(call, branch, id)?;
+    backup.protected = input.protected.unwrap_or(backup.protected);
+    backup.updated_at = Time::now();
+    Ok(ok(find(call, branch, id)?.view(call)))
+}
+
+pub async fn delete(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
+    let backup = find(call, branch, id)?.clone();
+    if backup.protected {
+        return Err(Refusal::unprocessable("Backup is protected"));
+    }
+    call.server.drop_schema(&backup.schema).await?;
+    call.state.backups.retain(|other| other.id != backup.id);
+    Ok(gone())
+}
+
+pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), Refusal> {
+    let backups = call.state.backups.iter();
+    let doomed: Vec<Backup> = backups
+        .filter(|backup| backup.branch == branch)
+        .cloned()
+        .collect();
+    for backup in &doomed {
+        call.server.drop_schema(&backup.schema).await?;
+    }
+    call.state.backups.retain(|backup| backup.branch != branch);
+    Ok(())
+}
+
+/// The backup that a branch is to be made of.
+pub fn usable(call: &Call<'_>, id: &str) -> Result<Backup, Refusal> {
+    let mut backups = call.state.backups.iter();
+    let backup = backups
+        .find(|backup| backup.id == id)
+        .ok_or(Refusal::NotFound)?;
+    match backup.state {
+        BackupState::Success => Ok(backup.clone()),
+        _ => Err(Refusal::unprocessable("Backup is not complete")),
+    }
+}
+
+/// The last backup of a branch that is complete.
+pub fn last(call: &Call<'_>, branch: &str) -> Result<Backup, Refusal> {
+    let mut backups = call.state.backups.iter().rev();
+    let last = backups
+        .find(|backup| backup.branch == branch && backup.state == BackupState::Success)
+        .cloned();
+    last.ok_or_else(|| Refusal::unprocessable("Branch has no successful backup"))
+}
+
+/// Notes which branch was made of a backup.
+pub fn note_restored(call: &mut Call<'_>, backup: &str, branch_id: &str, branch: &str) {
+    let now = Time::now();
+    let reference = json!({
+        "id": branch_id,
+        "name": branch,
+        "created_at": now,
+        "updated_at": now,
+        "deleted_at": null,
+    });
+    let mut backups = call.state.backups.iter_mut();
+    if let Some(backup) = backups.find(|other| other.id == backup) {
+        backup.restored.push(reference);
+    }
+}
+
+fn find<'c>(call: &'c Call<'_>, branch: &str, id: &str) -> Result<&'c Backup, Refusal> {
+    let mut backups = call.state.backups.iter();
+    backups
+        .find(|backup| backup.id == id && backup.branch == branch)
+        .ok_or(Refusal::NotFound)
+}
+
+fn find_mut<'c>(call: &'c mut Call<'_>, branch: &str, id: &str) -> Result<&'c mut Backup, Refusal> {
+    let mut backups = call.state.backups.iter_mut();
+    backups
+        .find(|backup| backup.id == id && backup.branch == branch)
+        .ok_or(Refusal::NotFound)
+}
+
+/// When backups are made by themselves. None runs here.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Policy {
+    id: String,
+    created_at: Time,
+}
+
+impl Policy {
+    /// The one that every plan has: every twelve hours, kept for two days (PlanetScale's docs,
+    /// Backups).
+    pub fn standard() -> Self {
+        Self {
+            id: new_id(),
+            created_at: Time::now(),
+        }
+    }
+
+    fn view(&self) -> Value {
+        json!({
+            "type": "BackupPolicy",
+            "id": self.id,
+            "display_name": "Default system backup",
+            "name": "Default system backup",
+            "target": "production",
+            "retention_value": 2,
+            "retention_unit": "day",
+            "frequency_value": 12,
+            "frequency_unit": "hour",
+            "schedule_time": "00:00",
+            "schedule_day": null,
+            "schedule_week": null,
+            "created_at": self.created_at,
+            "updated_at": self.created_at,
+            "last_ran_at": null,
+            "next_run_at": self.created_at.after(Duration::from_secs(12 * 60 * 60)),
+            "required": true,
+        })
+    }
+}
+
+pub fn policies(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let policies = call.state.policies.iter();
+    call.page(policies.map(Policy::view).collect(), Total::Untold)
+}

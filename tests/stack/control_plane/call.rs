@@ -1,0 +1,178 @@
+//! One call of the API: what was asked, what may be answered.
+
+use std::collections::HashMap;
+
+use axum::http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Plane;
+use super::server::Server;
+use super::state::State;
+
+/// How many objects a page has where nobody asks for another number, and at most.
+const PER_PAGE: usize = 25;
+const MAX_PER_PAGE: usize = 100;
+
+/// A call by a token that is known. Whoever has it has the whole control plane to itself.
+pub struct Call<'a> {
+    pub plane: &'a Plane,
+    pub state: &'a mut State,
+    pub server: &'a mut Server,
+    /// The token's id.
+    pub actor: String,
+    pub method: Method,
+    /// The path, which the pages of a list are found by.
+    pub path: &'a str,
+    pub query: HashMap<String, String>,
+    pub body: &'a [u8],
+}
+
+/// A status, and a body except with 204.
+pub type Answer = (StatusCode, Option<Value>);
+
+/// Why a call is refused. Its codes are those that PlanetScale's Go client knows (planetscale-go,
+/// client.go).
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No token, or not a right one.
+    #[error("Unauthorized")]
+    Unauthorized,
+    /// The token lacks a grant.
+    #[error("Forbidden")]
+    Forbidden,
+    /// It isn't there, or the token may not know of it.
+    #[error("Not Found")]
+    NotFound,
+    /// The request makes no sense.
+    #[error("{0}")]
+    BadRequest(String),
+    /// It makes sense, but not here and now.
+    #[error("{0}")]
+    Unprocessable(String),
+    /// The server behind refused, or is gone.
+    #[error("Internal Server Error")]
+    Server(#[from] mysql_async::Error),
+}
+
+impl Refusal {
+    pub fn unprocessable(message: impl Into<String>) -> Self {
+        Self::Unprocessable(message.into())
+    }
+
+    fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_params"),
+            Self::Server(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error"),
+        }
+    }
+
+    pub fn answer(&self) -> Answer {
+        let (status, code) = self.status();
+        (status, Some(error(code, &self.to_string())))
+    }
+}
+
+/// An error's body.
+pub fn error(code: &str, message: &str) -> Value {
+    json!({"code": code, "message": message})
+}
+
+/// 200 with a body.
+pub fn ok(body: Value) -> Answer {
+    (StatusCode::OK, Some(body))
+}
+
+/// 201 with a body.
+pub fn created(body: Value) -> Answer {
+    (StatusCode::CREATED, Some(body))
+}
+
+/// 204.
+pub fn gone() -> Answer {
+    (StatusCode::NO_CONTENT, None)
+}
+
+/// Whether a list says how many there are in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    Told,
+    Untold,
+}
+
+impl Call<'_> {
+    /// The body; an empty one is an empty object.
+    pub fn input<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        let body = match self.body.trim_ascii() {
+            b"" | b"null" => b"{}",
+            body => body,
+        };
+        serde_json::from_slice(body).map_err(|error| Refusal::BadRequest(error.to_string()))
+    }
+
+    /// A parameter of the query, unless it is empty.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let value = self.query.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that must be `true` or `false` where it is given.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        let wrong = || Refusal::BadRequest(format!("{name} is neither true nor false"));
+        let value = self.parameter(name);
+        value
+            .map(|value| value.parse().map_err(|_| wrong()))
+            .transpose()
+    }
+
+    fn number(&self, name: &str, default: usize) -> Result<usize, Refusal> {
+        let wrong = || Refusal::BadRequest(format!("{name} is not a positive number"));
+        let value = self.parameter(name);
+        let value = value.map_or(Ok(default), |value| value.parse().map_err(|_| wrong()))?;
+        (value > 0).then_some(value).ok_or_else(wrong)
+    }
+
+    /// The page of a list that was asked for; one past the end is empty.
+    pub fn page(&self, all: Vec<Value>, total: Total) -> Result<Answer, Refusal> {
+        let page = self.number("page", 1)?;
+        let per_page = self.number("per_page", PER_PAGE)?.min(MAX_PER_PAGE);
+        let count = all.len();
+        let pages = count.div_ceil(per_page);
+        let next = (page < pages).then_some(page + 1);
+        let previous = (page > 1).then(|| page - 1);
+        let url = |page: usize| {
+            let url = &self.plane.url;
+            format!("{url}{}?page={page}&per_page={per_page}", self.path)
+        };
+        let start = (page - 1).saturating_mul(per_page);
+        let data: Vec<Value> = all.into_iter().skip(start).take(per_page).collect();
+        let mut list = json!({
+            "type": "list",
+            "current_page": page,
+            "per_page": per_page,
+            "next_page": next,
+            "next_page_url": next.map(url),
+            "prev_page": previous,
+            "prev_page_url": previous.map(url),
+            "data": data,
+        });
+        if let (Total::Told, Some(list)) = (total, list.as_object_mut()) {
+            list.insert("total_count".to_owned(), count.into());
+            list.insert("total_pages".to_owned(), pages.into());
+        }
+        Ok(ok(list))
+    }
+}
+
+/// Who did something.
+pub fn actor(token: &str) -> Value {
+    json!({
+        "id": token,
+        "display_name": format!("Service token {token}"),
+        "avatar_url": "https://app.planetscale.com/gravatar-fallback.png",
+    })
+}

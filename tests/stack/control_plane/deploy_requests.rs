@@ -1,0 +1,309 @@
+//! Deploy requests: from the wish to bring a branch's schema to another branch, to its end.
+
+mod record;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::branches::{self, DEFAULT};
+use super::call::{Answer, Call, Refusal, Total, created, ok};
+use super::deploying::{self, advance};
+use super::deployment::{Deployment, Stage};
+use super::state::{Time, new_id};
+
+pub use record::DeployRequest;
+
+pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (branch, into) = (call.parameter("branch"), call.parameter("into_branch"));
+    let state = call.parameter("state");
+    let requests = call.state.deploy_requests.iter().rev().filter(|request| {
+        let in_state = match state {
+            Some("open") => request.is_open(),
+            Some("closed") => !request.is_open(),
+            Some("deployed") => request.deployed_at.is_some(),
+            _ => true,
+        };
+        in_state
+            && branch.is_none_or(|branch| branch == request.branch)
+            && into.is_none_or(|into| into == request.into_branch)
+    });
+    let views = requests.map(|request| request.view(call)).collect();
+    call.page(views, Total::Told)
+}
+
+#[derive(Deserialize)]
+struct NewDeployRequest {
+    branch: String,
+    into_branch: Option<String>,
+    notes: Option<String>,
+    auto_cutover: Option<bool>,
+    auto_delete_branch: Option<bool>,
+}
+
+pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let input: NewDeployRequest = call.input()?;
+    let branch = branches::find(call, &input.branch)?.clone();
+    let into = input.into_branch.filter(|name| !name.is_empty());
+    let into = branches::find(call, into.as_deref().unwrap_or(DEFAULT))?.clone();
+    if branch.id == into.id {
+        return Err(Refusal::unprocessable(
+            "A branch can't be deployed into itself",
+        ));
+    }
+    if !into.safe_migrations {
+        let name = into.name;
+        return Err(Refusal::unprocessable(format!(
+            "Into branch {name} must be a branch with safe migrations enabled"
+        )));
+    }
+    let mut others = call.state.deploy_requests.iter();
+    if others.any(|other| other.is_open() && other.branch == branch.name) {
+        let name = branch.name;
+        return Err(Refusal::unprocessable(format!(
+            "Branch {name} already has an open deploy request"
+        )));
+    }
+    let last = call.state.deploy_requests.last();
+    let auto_cutover = input
+        .auto_cutover
+        .unwrap_or_else(|| last.is_none_or(|last| last.deployment.auto_cutover));
+    let now = Time::now();
+    let request = DeployRequest {
+        id: new_id(),
+        number: last.map_or(1, |last| last.number + 1),
+        branch: branch.name,
+        branch_id: branch.id,
+        branch_deleted_at: None,
+        branch_deleted_by: None,
+        into_branch: into.name,
+        actor: call.actor.clone(),
+        notes: input.notes.unwrap_or_default(),
+        created_at: now,
+        updated_at: now,
+        closed_at: None,
+        closed_by: None,
+        deployed_at: None,
+        reviews: Vec::new(),
+        deployment: Deployment::new(auto_cutover, input.auto_delete_branch.unwrap_or_default()),
+    };
+    let view = request.view(call);
+    call.state.deploy_requests.push(request);
+    Ok(created(view))
+}
+
+/// What it is now; by looking, it moves on.
+pub async fn get(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let view = find(call, number)?.view(call);
+    advance(call, number).await?;
+    Ok(ok(view))
+}
+
+/// The deployment as it is now; by looking, it moves on.
+pub async fn deployment(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let view = find(call, number)?.deployment_view(call);
+    advance(call, number).await?;
+    Ok(ok(view))
+}
+
+pub fn operations(call: &Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let deployment = &find(call, number)?.deployment;
+    let operations = deployment.operations.iter();
+    let views = operations
+        .map(|operation| operation.view(deployment))
+        .collect();
+    call.page(views, Total::Untold)
+}
+
+/// The difference that it brings, or has brought.
+pub async fn diff(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let request = find(call, number)?;
+    if request.is_open() && request.deployment.stage.is_before_deploying() {
+        let branch = branches::find(call, &request.branch)?.schema.clone();
+        let into = branches::find(call, &request.into_branch)?.schema.clone();
+        let (from, to) = (
+            call.server.read(&into).await?,
+            call.server.read(&branch).await?,
+        );
+        return Ok(ok(super::diff::view(&from, &to)));
+    }
+    Ok(ok(request.deployment.diff.clone()))
+}
+
+#[derive(Deserialize)]
+struct Closing {
+    state: Option<String>,
+}
+
+pub fn close(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let input: Closing = call.input()?;
+    match input.state.as_deref() {
+        Some("closed") => {}
+        _ => return Err(Refusal::unprocessable("State can only be closed")),
+    }
+    change(call, number, |request, actor| {
+        if request.is_deploying() {
+            return Err("A deploy request can't be closed while it is being deployed");
+        }
+        if request.is_open() {
+            request.close(actor);
+        }
+        Ok(())
+    })
+}
+
+#[derive(Deserialize)]
+struct Deploying {
+    #[serde(default)]
+    instant_ddl: bool,
+}
+
+pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let input: Deploying = call.input()?;
+    let needs_approval = call.state.settings.require_approval_for_deploy;
+    let plane = call.plane;
+    change(call, number, |request, actor| {
+        if !request.is_open() {
+            return Err("Deploy request is closed");
+        }
+        match request.deployment.stage {
+            Stage::Ready => {}
+            Stage::Pending => {
+                return Err(
+                    "We're currently validating that these changes are safe to deploy. Please try again in a few moments.",
+                );
+            }
+            Stage::NoChanges => return Err("There are no changes to deploy"),
+            Stage::Error => return Err("The changes are not safe to deploy"),
+            _ => return Err("Deploy request has been deployed already"),
+        }
+        if needs_approval && !request.is_approved() {
+            return Err("Deploy request must be approved before it can be deployed");
+        }
+        if input.instant_ddl && !request.deployment.is_instant() {
+            return Err("The changes are not eligible for instant DDL");
+        }
+        request.deployment.fails_at = plane.faults.take_deployment_failure();
+        request.deployment.instant_ddl = input.instant_ddl;
+        request.deployment.actor = Some(actor.to_owned());
+        request.deployment.enter(Stage::Queued);
+        Ok(())
+    })
+}
+
+/// Lets a gated deployment cut over.
+pub fn apply(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    change(call, number, |request, actor| {
+        match request.deployment.stage {
+            Stage::PendingCutover => {
+                request.deployment.cutover_actor = Some(actor.to_owned());
+                request.deployment.enter(Stage::InProgressCutover);
+                Ok(())
+            }
+            _ => Err("Deployment is not ready to be applied"),
+        }
+    })
+}
+
+pub fn cancel(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    change(call, number, |request, actor| {
+        let next = match request.deployment.stage {
+            Stage::Queued => Stage::Cancelled,
+            Stage::Submitting | Stage::InProgress | Stage::PendingCutover => {
+                Stage::InProgressCancel
+            }
+            _ => return Err("Deployment can't be cancelled"),
+        };
+        request.deployment.cancelled_actor = Some(actor.to_owned());
+        request.deployment.enter(next);
+        Ok(())
+    })
+}
+
+/// Takes a failed deployment out of the queue.
+pub fn complete(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    change(call, number, |request, _| match request.deployment.stage {
+        Stage::CompleteError | Stage::CompleteRevertError => {
+            request.deployment.completed = true;
+            Ok(())
+        }
+        _ => Err("Deployment has no error to complete"),
+    })
+}
+
+pub fn revert(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    change(call, number, |request, _| match request.deployment.stage {
+        Stage::CompletePendingRevert => {
+            request.deployment.enter(Stage::InProgressRevert);
+            Ok(())
+        }
+        _ => Err("Deployment can't be reverted"),
+    })
+}
+
+pub async fn skip_revert(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    match find(call, number)?.deployment.stage {
+        Stage::CompletePendingRevert => deploying::complete(call, number).await?,
+        _ => return Err(Refusal::unprocessable("Deployment has no revert to skip")),
+    }
+    Ok(ok(find(call, number)?.view(call)))
+}
+
+#[derive(Deserialize)]
+struct Switch {
+    enable: bool,
+}
+
+/// Turns the cutover by itself on or off.
+pub fn auto_apply(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let Switch { enable } = call.input()?;
+    change(call, number, |request, _| {
+        request.deployment.auto_cutover = enable;
+        Ok(())
+    })
+}
+
+/// Turns deleting the branch at the end on or off.
+pub fn auto_delete_branch(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    let Switch { enable } = call.input()?;
+    change(call, number, |request, _| {
+        request.deployment.auto_delete_branch = enable;
+        Ok(())
+    })
+}
+
+/// What is being deployed and what waits, in order.
+pub fn queue(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let requests = call.state.deploy_requests.iter();
+    let mut queued: Vec<_> = requests.filter(|request| request.holds_queue()).collect();
+    queued.sort_by_key(|request| request.deployment.queued_at);
+    let views = queued.iter().map(|request| request.deployment_view(call));
+    call.page(views.collect(), Total::Untold)
+}
+
+pub fn storage_check(call: &Call<'_>, number: u64) -> Result<Answer, Refusal> {
+    find(call, number)?;
+    Ok(ok(json!({
+        "enough_storage": true,
+        "upgradeable": true,
+        "storage_bytes_needed": 0,
+        "storage_report": {},
+    })))
+}
+
+pub fn find<'c>(call: &'c Call<'_>, number: u64) -> Result<&'c DeployRequest, Refusal> {
+    call.state.deploy_request(number).ok_or(Refusal::NotFound)
+}
+
+/// Changes it or says why not, and answers with what it is then.
+pub fn change(
+    call: &mut Call<'_>,
+    number: u64,
+    change: impl FnOnce(&mut DeployRequest, &str) -> Result<(), &'static str>,
+) -> Result<Answer, Refusal> {
+    let actor = call.actor.clone();
+    let request = call.state.deploy_request_mut(number);
+    let request = request.ok_or(Refusal::NotFound)?;
+    change(request, &actor).map_err(Refusal::unprocessable)?;
+    request.updated_at = Time::now();
+    Ok(ok(find(call, number)?.view(call)))
+}

@@ -1,0 +1,363 @@
+//! A deployment: what a deploy request does to its target, and how far it has come.
+//!
+//! It moves on when somebody has looked at it, and with time under
+//! [`ControlPlane::keep_moving`]: so every state is seen by who polls, in the order of the real
+//! thing. The target changes at the
+//! cutover, all at once, as the tables of Vitess' migrations do. (PlanetScale's docs, Deploy
+//! requests.)
+//!
+//! [`ControlPlane::keep_moving`]: super::ControlPlane::keep_moving
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::DATABASE;
+use super::call::actor;
+use super::difference::{Change, Kind};
+use super::schema::Schema;
+use super::state::{Time, new_id};
+
+/// How long a deployment can be reverted.
+pub const REVERT_WINDOW: Duration = Duration::from_secs(30 * 60);
+
+/// The states that a deployment can have here. Those of the vschema are missing: nothing is
+/// sharded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Pending,
+    Ready,
+    NoChanges,
+    Error,
+    Queued,
+    Submitting,
+    InProgress,
+    PendingCutover,
+    InProgressCutover,
+    InProgressCancel,
+    CompletePendingRevert,
+    InProgressRevert,
+    Complete,
+    CompleteCancel,
+    CompleteError,
+    CompleteRevert,
+    CompleteRevertError,
+    Cancelled,
+}
+
+impl Stage {
+    /// Not queued yet: branch and target are compared again and again.
+    pub fn is_before_deploying(self) -> bool {
+        matches!(
+            self,
+            Self::Pending | Self::Ready | Self::NoChanges | Self::Error
+        )
+    }
+
+    /// Between the order to deploy and its end, whichever that is.
+    pub fn is_deploying(self) -> bool {
+        matches!(
+            self,
+            Self::Queued
+                | Self::Submitting
+                | Self::InProgress
+                | Self::PendingCutover
+                | Self::InProgressCutover
+                | Self::InProgressCancel
+                | Self::InProgressRevert
+        )
+    }
+
+    /// Whether the next in the queue has to wait: until the time to revert is over, and until
+    /// somebody has completed what failed.
+    pub fn holds_queue(self) -> bool {
+        self.is_deploying()
+            || matches!(
+                self,
+                Self::CompletePendingRevert | Self::CompleteError | Self::CompleteRevertError
+            )
+    }
+
+    fn operation_state(self) -> &'static str {
+        match self {
+            Self::Queued | Self::Submitting => "queued",
+            Self::InProgress
+            | Self::PendingCutover
+            | Self::InProgressCutover
+            | Self::InProgressCancel => "in_progress",
+            Self::CompletePendingRevert
+            | Self::Complete
+            | Self::InProgressRevert
+            | Self::CompleteRevert
+            | Self::CompleteRevertError => "complete",
+            Self::Cancelled | Self::CompleteCancel => "cancelled",
+            _ => "pending",
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Deployment {
+    id: String,
+    pub stage: Stage,
+    pub auto_cutover: bool,
+    pub auto_delete_branch: bool,
+    pub instant_ddl: bool,
+    created_at: Time,
+    updated_at: Time,
+    pub queued_at: Option<Time>,
+    started_at: Option<Time>,
+    ready_to_cutover_at: Option<Time>,
+    cutover_at: Option<Time>,
+    pub finished_at: Option<Time>,
+    pub actor: Option<String>,
+    pub cutover_actor: Option<String>,
+    pub cancelled_actor: Option<String>,
+    pub operations: Vec<Operation>,
+    /// The same as people read it.
+    pub diff: Value,
+    pub lint_errors: Vec<Value>,
+    /// Why the checks failed, beside the lint errors.
+    pub check_error: Option<String>,
+    /// The target as it was when the deployment began.
+    pub before: Option<Schema>,
+    /// Until when it can be reverted.
+    pub revert_until: Option<Time>,
+    /// It is to fail at this operation, counting from 0.
+    pub fails_at: Option<usize>,
+    /// Somebody has completed it after a failure.
+    pub completed: bool,
+}
+
+/// One statement on its way to the target.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Operation {
+    id: String,
+    pub change: Change,
+    created_at: Time,
+    pub error: Option<String>,
+}
+
+impl Operation {
+    pub fn new(change: Change) -> Self {
+        Self {
+            id: new_id(),
+            change,
+            created_at: Time::now(),
+            error: None,
+        }
+    }
+
+    fn state(&self, stage: Stage) -> &'static str {
+        match &self.error {
+            Some(_) => "error",
+            None => stage.operation_state(),
+        }
+    }
+
+    /// The name that the API gives the kind. The contract doesn't list them.
+    fn name(&self) -> &'static str {
+        match self.change.kind {
+            Kind::Create => "CREATE",
+            Kind::Alter => "ALTER",
+            Kind::Drop => "DROP",
+        }
+    }
+
+    fn progress(&self, stage: Stage) -> u8 {
+        match self.state(stage) {
+            "complete" => 100,
+            "in_progress" => 50,
+            _ => 0,
+        }
+    }
+
+    pub fn view(&self, deployment: &Deployment) -> Value {
+        json!({
+            "id": self.id,
+            "state": self.state(deployment.stage),
+            "keyspace_name": DATABASE,
+            "table_name": self.change.table,
+            "operation_name": self.name(),
+            "eta_seconds": 0,
+            "progress_percentage": self.progress(deployment.stage),
+            "deploy_error_docs_url": null,
+            "ddl_statement": self.change.statement,
+            "syntax_highlighted_ddl": super::html(&self.change.statement),
+            "created_at": self.created_at,
+            "updated_at": deployment.updated_at,
+            "throttled_at": null,
+            "can_drop_data": self.change.can_drop_data(),
+            "table_locked": false,
+            "table_recently_used": false,
+            "table_recently_used_at": null,
+            "removed_foreign_key_names": self.change.removed_foreign_keys,
+            "deploy_errors": self.error,
+        })
+    }
+
+    fn summary(&self, deployment: &Deployment) -> Value {
+        // A summary does not know of the queue.
+        let state = match self.state(deployment.stage) {
+            "queued" => "pending",
+            state => state,
+        };
+        let progress = self.progress(deployment.stage);
+        json!({
+            "id": self.id,
+            "created_at": self.created_at,
+            "deploy_errors": self.error.as_deref().unwrap_or_default(),
+            "ddl_statement": self.change.statement,
+            "eta_seconds": 0,
+            "keyspace_name": DATABASE,
+            "operation_name": self.name(),
+            "progress_percentage": progress,
+            "state": state,
+            "syntax_highlighted_ddl": super::html(&self.change.statement),
+            "table_name": self.change.table,
+            "table_recently_used_at": null,
+            "throttled_at": null,
+            "removed_foreign_key_names": self.change.removed_foreign_keys,
+            "shard_count": 1,
+            "shard_names": ["-"],
+            "can_drop_data": self.change.can_drop_data(),
+            "table_recently_used": false,
+            "sharded": false,
+            "operations": [{
+                "id": self.id,
+                "shard": "-",
+                "state": self.state(deployment.stage),
+                "progress_percentage": progress,
+                "eta_seconds": 0,
+            }],
+        })
+    }
+}
+
+impl Deployment {
+    pub fn new(auto_cutover: bool, auto_delete_branch: bool) -> Self {
+        let now = Time::now();
+        Self {
+            id: new_id(),
+            stage: Stage::Pending,
+            auto_cutover,
+            auto_delete_branch,
+            instant_ddl: false,
+            created_at: now,
+            updated_at: now,
+            queued_at: None,
+            started_at: None,
+            ready_to_cutover_at: None,
+            cutover_at: None,
+            finished_at: None,
+            actor: None,
+            cutover_actor: None,
+            cancelled_actor: None,
+            operations: Vec::new(),
+            diff: json!({"data": []}),
+            lint_errors: Vec::new(),
+            check_error: None,
+            before: None,
+            revert_until: None,
+            fails_at: None,
+            completed: false,
+        }
+    }
+
+    /// Goes to another state, and notes when.
+    pub fn enter(&mut self, stage: Stage) {
+        let now = Time::now();
+        self.updated_at = now;
+        match stage {
+            Stage::Queued => self.queued_at = Some(now),
+            Stage::Submitting => self.started_at = Some(now),
+            Stage::PendingCutover => self.ready_to_cutover_at = Some(now),
+            Stage::InProgressCutover => {
+                self.ready_to_cutover_at.get_or_insert(now);
+                self.cutover_at = Some(now);
+            }
+            Stage::CompletePendingRevert => {
+                self.finished_at = Some(now);
+                self.revert_until = Some(now.after(REVERT_WINDOW));
+            }
+            Stage::Complete
+            | Stage::CompleteCancel
+            | Stage::CompleteError
+            | Stage::CompleteRevert
+            | Stage::CompleteRevertError
+            | Stage::Cancelled => {
+                self.finished_at.get_or_insert(now);
+            }
+            _ => {}
+        }
+        self.stage = stage;
+    }
+
+    /// Whether it could be deployed, or is being so.
+    pub fn is_deployable(&self) -> bool {
+        !matches!(self.stage, Stage::Pending | Stage::NoChanges | Stage::Error)
+    }
+
+    pub fn is_instant(&self) -> bool {
+        let mut operations = self.operations.iter();
+        !self.operations.is_empty() && operations.all(|operation| operation.change.is_instant())
+    }
+
+    /// What it does, without when and how far it is.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.operations.iter().map(|operation| &operation.change)
+    }
+
+    /// What others in the queue say of it.
+    pub fn reference(&self, number: u64) -> Value {
+        json!({"id": self.id, "deploy_request_number": number, "state": self.stage})
+    }
+
+    pub fn view(&self, number: u64, into_branch: &str, preceding: &[Value]) -> Value {
+        let who = |token: &Option<String>| token.as_deref().map(actor);
+        let operations = self.operations.iter();
+        let summaries = operations.clone().map(|operation| operation.summary(self));
+        let operations = operations.clone().map(|operation| operation.view(self));
+        json!({
+            "type": "Deployment",
+            "id": self.id,
+            "auto_cutover": self.auto_cutover,
+            "auto_delete_branch": self.auto_delete_branch,
+            "created_at": self.created_at,
+            "cutover_at": self.cutover_at,
+            "cutover_expiring": false,
+            "deploy_check_errors": self.check_error,
+            "finished_at": self.finished_at,
+            "force_cutover_requested_at": null,
+            "queued_at": self.queued_at,
+            "ready_to_cutover_at": self.ready_to_cutover_at,
+            "started_at": self.started_at,
+            "state": self.stage,
+            "submitted_at": self.started_at,
+            "updated_at": self.updated_at,
+            "into_branch": into_branch,
+            "deploy_request_number": number,
+            "deployable": self.is_deployable(),
+            "preceding_deployments": preceding,
+            "deploy_operations": operations.collect::<Vec<_>>(),
+            "deploy_operation_summaries": summaries.collect::<Vec<_>>(),
+            "lint_errors": self.lint_errors,
+            "sequential_diff_dependencies": [],
+            "lookup_vindex_operations": [],
+            "throttler_configurations": {},
+            "deployment_revert_request": null,
+            "actor": who(&self.actor),
+            "cutover_actor": who(&self.cutover_actor),
+            "cancelled_actor": who(&self.cancelled_actor),
+            "schema_last_updated_at": null,
+            "table_locked": false,
+            "locked_table_name": null,
+            "instant_ddl": self.instant_ddl,
+            "instant_ddl_eligible": self.is_instant(),
+            "queue_paused": false,
+            "queue_pause_reason": null,
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! What a test asks the control plane to do wrong.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::call::{Answer, error};
+use super::schema::quoted;
+
+/// Calls that are to fail, and how.
+///
+/// ```
+/// # use stack::control_plane::ApiFailure;
+/// ApiFailure::with(429).on("POST", "/deploy").times(2);
+/// ApiFailure::with(500).on("POST", "/branches").after_doing();
+/// ```
+#[derive(Debug, Clone)]
+pub struct ApiFailure {
+    status: StatusCode,
+    method: Option<Method>,
+    path: String,
+    times: usize,
+    after_doing: bool,
+    retry_after: Option<u32>,
+}
+
+impl ApiFailure {
+    /// The next call fails with this status, and does nothing.
+    ///
+    /// # Panics
+    ///
+    /// It is no status.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test has a mistake")]
+    pub fn with(status: u16) -> Self {
+        let Ok(status) = StatusCode::from_u16(status) else {
+            panic!("{status} is no status");
+        };
+        Self {
+            status,
+            method: None,
+            path: String::new(),
+            times: 1,
+            after_doing: false,
+            retry_after: None,
+        }
+    }
+
+    /// Only calls with this method whose path ends with `path`.
+    ///
+    /// # Panics
+    ///
+    /// It is no method.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test has a mistake")]
+    pub fn on(mut self, method: &str, path: &str) -> Self {
+        let Ok(method) = method.parse() else {
+            panic!("{method} is no method");
+        };
+        self.method = Some(method);
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// So many calls instead of one.
+    #[must_use]
+    pub fn times(mut self, times: usize) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// The call is carried out, and its answer is the failure all the same.
+    #[must_use]
+    pub fn after_doing(mut self) -> Self {
+        self.after_doing = true;
+        self
+    }
+
+    /// The answer has a `Retry-After` header with so many seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// What is answered.
+    pub(super) fn answer(&self) -> (Answer, Option<u32>) {
+        let body: Value = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => error("rate_limited", "Too many requests"),
+            status => error(
+                "internal_server_error",
+                status.canonical_reason().unwrap_or(""),
+            ),
+        };
+        ((self.status, Some(body)), self.retry_after)
+    }
+}
+
+/// Everything that is to go wrong.
+#[derive(Default)]
+pub struct Faults(Mutex<Wanted>);
+
+#[derive(Default)]
+struct Wanted {
+    failures: Vec<ApiFailure>,
+    deployment: Option<usize>,
+    check: Option<String>,
+    /// Tables and columns that the next branch lacks.
+    stale: Vec<String>,
+}
+
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, Wanted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn add(&self, failure: ApiFailure) {
+        self.lock().failures.push(failure);
+    }
+
+    pub fn are_spent(&self) -> bool {
+        let wanted = self.lock();
+        wanted.deployment.is_none() && wanted.failures.iter().all(|failure| failure.times == 0)
+    }
+
+    pub fn fail_deployment(&self, operation: usize) {
+        self.lock().deployment = Some(operation);
+    }
+
+    pub fn fail_check(&self, reason: Option<&str>) {
+        self.lock().check = reason.map(str::to_owned);
+    }
+
+    pub fn lack(&self, what: &str) {
+        self.lock().stale.push(what.to_owned());
+    }
+
+    /// The failure that a test wants for this call, if any; it is counted.
+    pub fn strike(&self, method: &Method, path: &str, after_doing: bool) -> Option<ApiFailure> {
+        let mut wanted = self.lock();
+        let failure = wanted.failures.iter_mut().find(|failure| {
+            failure.times > 0
+                && failure.after_doing == after_doing
+                && failure
+                    .method
+                    .as_ref()
+                    .is_none_or(|wanted| wanted == method)
+                && path.ends_with(&failure.path)
+        })?;
+        failure.times -= 1;
+        Some(failure.clone())
+    }
+
+    /// At which operation the deployment that starts now is to fail.
+    pub fn take_deployment_failure(&self) -> Option<usize> {
+        self.lock().deployment.take()
+    }
+
+    pub fn deploy_check_error(&self) -> Option<String> {
+        self.lock().check.clone()
+    }
+
+    /// The statements that take from a new branch what it is to lack.
+    pub fn take_stale_schema(&self) -> Vec<String> {
+        let lacking = std::mem::take(&mut self.lock().stale);
+        let statement = |what: String| match what.split_once('.') {
+            Some((table, column)) => {
+                let (table, column) = (quoted(table), quoted(column));
+                format!("ALTER TABLE {table} DROP COLUMN {column}")
+            }
+            None => format!("DROP TABLE {}", quoted(&what)),
+        };
+        lacking.into_iter().map(statement).collect()
+    }
+}
