@@ -12,6 +12,7 @@
 
 mod document;
 mod rules;
+mod schema_change;
 mod supply_chain;
 
 use std::{
@@ -213,29 +214,6 @@ fn the_code_takes_the_settings_of_a_stack_that_is_given_what_planetscale_needs()
 }
 
 #[test]
-fn the_state_machine_names_the_steps_that_its_function_has() {
-    let folder = stack::root().join("functions/migrate-schema");
-    let definition = fs::read_to_string(folder.join("state_machine.asl.json")).unwrap();
-    let definition: Value = serde_json::from_str(&definition).unwrap();
-    for (name, state) in definition["States"].as_object().unwrap() {
-        if state["Type"] != "Task" {
-            continue;
-        }
-        let step = state["Parameters"]["Payload"]["step"].as_str().unwrap();
-        let variant: String = step
-            .split('_')
-            .map(|word| word[..1].to_uppercase() + &word[1..])
-            .collect();
-        assert_eq!(*name, variant);
-        let function = source("migrate-schema");
-        assert!(function.contains(&format!("Step::{variant}(")), "{step}");
-        assert!(state["TimeoutSeconds"].as_u64().unwrap() > 300, "{name}");
-        assert!(state["Retry"].is_array(), "{name}");
-        assert!(state["Catch"].is_array(), "{name}");
-    }
-}
-
-#[test]
 fn each_parameter_is_described_and_used() {
     let document = Document::read();
     for (name, parameter) in document.section("Parameters") {
@@ -318,25 +296,6 @@ fn each_function_may_read_the_secrets_that_it_needs_and_nothing_else() {
         });
         assert_eq!(policy["Statement"][0], secret);
     }
-}
-
-#[test]
-fn the_state_machine_may_call_its_function_and_deliver_its_logs_and_nothing_else() {
-    let document = Document::read();
-    let policies = &document.resource("SchemaChange")["Properties"]["Policies"];
-    let statements = policies[0]["Statement"].as_array().unwrap();
-    let ids: Vec<_> = statements.iter().map(|one| &one["Sid"]).collect();
-    assert_eq!(ids, ["CarryOutSteps", "DeliverLogs"]);
-    assert_eq!(policies.as_array().unwrap().len(), 1);
-    assert_eq!(
-        statements[0]["Resource"],
-        json!({ "Fn::GetAtt": "MigrateSchema.Arn" })
-    );
-    let logs = statements[1]["Action"].as_array().unwrap();
-    assert!(logs.iter().all(|action| {
-        let action = action.as_str().unwrap();
-        action.starts_with("logs:") && !action.contains('*')
-    }));
 }
 
 #[test]

@@ -71,9 +71,8 @@ pub async fn wait_for_checks(state: State, production: &Production) -> Result<St
     let request = current(&state, production).await?;
     match request.deployment_state.progress() {
         Progress::Under => Ok(state.then(Outcome::Deploying)),
-        Progress::Done => Ok(state.then(Outcome::Deployed)),
-        // Production has the schema already.
-        Progress::NoChanges => Ok(state.then(Outcome::Deployed)),
+        // Without changes, production has the schema already.
+        Progress::Done | Progress::NoChanges => Ok(state.then(Outcome::Deployed)),
         Progress::Failed => Err(refused(&request)),
         Progress::Before => match &request.deployment {
             Some(deployment) if !deployment.lint_errors.is_empty() => Err(refused(&request)),
@@ -111,9 +110,10 @@ pub async fn wait_for_approval(state: State, production: &Production) -> Result<
     let request = current(&state, production).await?;
     match request.deployment_state.progress() {
         Progress::Under => Ok(state.then(Outcome::Deploying)),
-        Progress::Done => Ok(state.then(Outcome::Deployed)),
-        _ if request.approved => Ok(state.then(Outcome::Done)),
-        _ => state.wait("an approval of the deploy request", APPROVAL_LIMIT),
+        Progress::Done | Progress::NoChanges => Ok(state.then(Outcome::Deployed)),
+        Progress::Failed => Err(refused(&request)),
+        Progress::Before if request.approved => Ok(state.then(Outcome::Done)),
+        Progress::Before => state.wait("an approval of the deploy request", APPROVAL_LIMIT),
     }
 }
 

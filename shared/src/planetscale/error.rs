@@ -93,7 +93,10 @@ impl ApiError {
         match self {
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => true,
             Self::Refused { refusal, .. } => *refusal == Refusal::NotYet,
-            Self::Token(error) => matches!(error, CredentialsError::TimedOut),
+            Self::Token(error) => matches!(
+                error,
+                CredentialsError::TimedOut | CredentialsError::NotGiven(_)
+            ),
             Self::NotAllowed { .. } | Self::NotFound { .. } | Self::Unreadable { .. } => false,
         }
     }
