@@ -92,26 +92,22 @@ impl Calls<'_> {
     pub async fn create_branch(&self, name: &str, parent: &str) -> Result<Branch, ApiError> {
         let request = Request::post("creating a branch", &["branches"], CREATE)
             .body(json!({ "name": name, "parent_branch": parent }));
-        let mut unknown = None;
-        for _ in 0..ATTEMPTS {
-            match self.get(request.clone()).await {
+        let mut attempts = 1;
+        loop {
+            let error = match self.get(request.clone()).await {
                 Err(ApiError::Refused {
                     refusal: Refusal::Exists,
                     ..
-                }) if unknown.is_some() => return self.branch(name).await,
-                Err(error @ ApiError::OutcomeUnknown { .. }) => {
-                    match self.branch(name).await {
-                        Err(ApiError::NotFound { .. }) => unknown = Some(error),
-                        found => return found,
-                    };
-                }
+                }) if attempts > 1 => return self.branch(name).await,
+                Err(error @ ApiError::OutcomeUnknown { .. }) => error,
                 outcome => return outcome,
+            };
+            match self.branch(name).await {
+                Err(ApiError::NotFound { .. }) if attempts == ATTEMPTS => return Err(error),
+                Err(ApiError::NotFound { .. }) => attempts += 1,
+                found => return found,
             }
         }
-        Err(unknown.unwrap_or(ApiError::Unavailable {
-            doing: "creating a branch",
-            reason: "no answer".to_owned(),
-        }))
     }
 
     /// Deletes a branch with its passwords.
