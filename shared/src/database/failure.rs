@@ -60,7 +60,7 @@ pub(super) enum Class {
     NotStarted,
     /// The whole transaction was rolled back by the server.
     RolledBack,
-    /// The server stopped the statement, for its time was up or an operator said so.
+    /// The server stopped the statement, for its time was up.
     Stopped,
     /// The user name or the password is not (any more) accepted.
     LoginRefused,
@@ -282,6 +282,9 @@ fn classify_by_words(code: u16, message: &str) -> (Class, bool) {
         // The statement ran out of its own time.
         ("context deadline exceeded", Class::Stopped, KEEP),
         ("deadlineexceeded", Class::Stopped, KEEP),
+        ("maximum statement execution time", Class::Stopped, KEEP),
+        // A server that ends, or ends this connection, says so of the statement that it was at.
+        ("query execution was interrupted", Class::Lost, CLOSE),
         // It wants more rows than Vitess gives.
         ("row count exceeded", Class::Refused, KEEP),
         // A transaction that was open for more than 20 s.
