@@ -171,10 +171,12 @@ async fn one_deployment_runs_at_a_time_and_the_next_waits() {
         assert_eq!(scene.get(second).await["deployment_state"], "queued");
     }
     let waiting = scene.get(second).await;
+    let ahead = &waiting["deployment"]["preceding_deployments"][0];
     assert_eq!(
-        waiting["deployment"]["preceding_deployments"][0]["deploy_request_number"],
-        1
+        (&ahead["deploy_request_number"], &ahead["into_branch"]),
+        (&json!(1), &json!("main"))
     );
+    assert!(ahead["actor"].is_object() && ahead["queued_at"].is_string());
     let queue = scene.get("/deploy-queue").await;
     assert_eq!(queue["data"][1]["deploy_request_number"], 2);
     scene.post(&format!("{first}/skip-revert"), json!({})).await;

@@ -4,6 +4,7 @@ mod record;
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -269,6 +270,12 @@ pub async fn schema(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> 
         json!({"name": name, "raw": format!("{create};\n"), "html": super::html(create)})
     });
     Ok(ok(json!({"data": tables.collect::<Vec<_>>()})))
+}
+
+/// Schemas are read whenever they are asked for: none is ever stale.
+pub fn refresh_schema(call: &Call<'_>, name: &str) -> Result<Answer, Refusal> {
+    find(call, name)?;
+    Ok((StatusCode::CREATED, None))
 }
 
 pub async fn lint(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {

@@ -18,12 +18,13 @@ use crate::file::{self, FileError};
 pub(crate) const VARIABLE: &str = "PLANETSCALE_OPENAPI";
 
 /// What PlanetScale's own tools call and the document doesn't have.
-const UNDOCUMENTED: [(&str, &str); 10] = [
+const UNDOCUMENTED: [(&str, &str); 11] = [
     ("GET", "/organizations"),
     ("GET", "/organizations/{organization}"),
     ("GET", "/organizations/{organization}/databases"),
     ("GET", "{database}/passwords"),
     ("GET", "{database}/branches/{branch}/diff"),
+    ("POST", "{database}/branches/{branch}/refresh-schema"),
     ("POST", "{database}/branches/{branch}/promote"),
     ("POST", "{database}/branches/{branch}/demote"),
     ("GET", "{database}/deploy-requests/{number}/diff"),

@@ -310,9 +310,21 @@ impl Deployment {
         self.operations.iter().map(|operation| &operation.change)
     }
 
-    /// What others in the queue say of it.
-    pub fn reference(&self, number: u64) -> Value {
-        json!({"id": self.id, "deploy_request_number": number, "state": self.stage})
+    /// What others in the queue say of it: what the Go library reads (planetscale-go,
+    /// deploy_requests.go, `QueuedDeployment`). The API's document leaves it open.
+    pub fn reference(&self, number: u64, into_branch: &str) -> Value {
+        json!({
+            "id": self.id,
+            "state": self.stage,
+            "deploy_request_number": number,
+            "into_branch": into_branch,
+            "actor": self.actor.as_deref().map(actor),
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "queued_at": self.queued_at,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+        })
     }
 
     pub fn view(&self, number: u64, into_branch: &str, preceding: &[Value]) -> Value {

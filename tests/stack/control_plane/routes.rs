@@ -154,6 +154,7 @@ async fn of_branches(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result
         }
         ("POST", ["safe-migrations"]) => branches::protect(call, name, true),
         ("DELETE", ["safe-migrations"]) => branches::protect(call, name, false),
+        ("POST", ["refresh-schema"]) => branches::refresh_schema(call, name),
         ("POST", ["promote"]) => {
             call.may(&["connect_production_branch"])?;
             branches::promote(call, name, true)

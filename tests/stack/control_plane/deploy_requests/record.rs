@@ -134,7 +134,7 @@ impl DeployRequest {
     pub(super) fn deployment_view(&self, call: &Call<'_>) -> Value {
         let ahead = preceding(call, self.number);
         let ahead: Vec<Value> = ahead
-            .map(|other| other.deployment.reference(other.number))
+            .map(|other| other.deployment.reference(other.number, &other.into_branch))
             .collect();
         self.deployment.view(self.number, &self.into_branch, &ahead)
     }
