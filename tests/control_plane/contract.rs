@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use stack::control_plane::contract::Contract;
 
-use crate::scene::{Scene, header};
+use crate::scene::{Scene, header, skipped};
 
 #[tokio::test]
 async fn every_operation_keeps_to_the_document() {
     let Some(contract) = Contract::from_env().unwrap() else {
-        println!("skipped: PLANETSCALE_OPENAPI does not name PlanetScale's API document");
+        skipped("PLANETSCALE_OPENAPI does not name PlanetScale's API document");
         return;
     };
     let scene = Scene::new().await;
@@ -250,7 +250,7 @@ async fn failures(scene: &Scene) {
 #[test]
 fn a_violation_is_found() {
     let Some(contract) = Contract::from_env().unwrap() else {
-        println!("skipped: PLANETSCALE_OPENAPI does not name PlanetScale's API document");
+        skipped("PLANETSCALE_OPENAPI does not name PlanetScale's API document");
         return;
     };
     let exchange = |method: &str, query: &[(&str, &str)], request, status, response| {

@@ -15,6 +15,7 @@ mod client;
 mod contract;
 mod deploy_requests;
 mod differences;
+mod go_library;
 mod insights;
 mod lint;
 mod passwords;

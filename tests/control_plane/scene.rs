@@ -1,5 +1,7 @@
 //! A control plane over a schema of its own, and who uses it: by HTTP, and by MySQL.
 
+use std::io::Write;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
 use serde_json::{Value, json};
@@ -141,10 +143,13 @@ impl Scene {
 
     /// Runs statements on a branch, as an administrator of it.
     pub async fn run(&self, branch: &str, statements: &[&str]) {
-        let mut conn = self
-            .login(&self.password(branch, "admin").await)
-            .await
-            .unwrap();
+        let password = self.password(branch, "admin").await;
+        self.run_with(&password, statements).await;
+    }
+
+    /// Runs statements as who has this password.
+    pub async fn run_with(&self, password: &Value, statements: &[&str]) {
+        let mut conn = self.login(password).await.unwrap();
         for statement in statements {
             conn.query_drop(*statement).await.unwrap();
         }
@@ -228,4 +233,9 @@ pub fn server_error<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, Strin
         Error::Server(error) => (error.code, error.message),
         other => panic!("not an error of the server: {other:?}"),
     }
+}
+
+/// Says that a test is skipped, and why, past the runner, which shows only what failed tests print.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use stack::control_plane::{DATABASE, ORGANIZATION};
 
-use crate::scene::{Scene, header};
+use crate::scene::{Scene, header, skipped};
 
 /// The program that `PSCALE` names, or the one on the PATH.
 fn program() -> Option<PathBuf> {
@@ -54,7 +54,7 @@ impl Pscale<'_> {
 #[tokio::test]
 async fn pscale_changes_a_schema() {
     let Some(program) = program() else {
-        println!("skipped: there is no pscale on the PATH, and PSCALE names none");
+        skipped("there is no pscale on the PATH, and PSCALE names none");
         return;
     };
     let scene = Scene::new().await;
