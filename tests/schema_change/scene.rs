@@ -307,10 +307,19 @@ async fn create(
     tasks: &Arc<Tasks>,
 ) -> StateMachine {
     let definition = states::schema_change(name, 0).unwrap();
-    let (function, tasks) = (Arc::clone(function), Arc::clone(tasks));
+    // The interpreter outlives the test, whose function ends with it.
+    let (function, tasks) = (Arc::downgrade(function), Arc::clone(tasks));
     let target: Target = Arc::new(move |payload| {
-        let (function, tasks) = (Arc::clone(&function), Arc::clone(&tasks));
-        Box::pin(async move { tasks.pass(payload, &function).await })
+        let (function, tasks) = (function.upgrade(), Arc::clone(&tasks));
+        Box::pin(async move {
+            match function {
+                Some(function) => tasks.pass(payload, &function).await,
+                None => Err(Reported {
+                    name: "Gone".to_owned(),
+                    message: "the test is over".to_owned(),
+                }),
+            }
+        })
     });
     let interpreter = Interpreter::shared(stack).await.unwrap();
     interpreter.create(name, &definition, target).await.unwrap()
