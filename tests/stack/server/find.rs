@@ -188,6 +188,11 @@ impl ServerProgram {
         if geteuid().is_root() {
             command.arg("--user=root");
         }
+        // A server that starts removes all that looks like its temporary tables, another's too.
+        let temporary = folder.join("tmp");
+        // Where it can't be made, the server says so.
+        let _ = std::fs::create_dir_all(&temporary);
+        command.arg(format!("--tmpdir={}", temporary.display()));
         command
     }
 
