@@ -1,9 +1,8 @@
 //! What Vitess and PlanetScale answer when they refuse or fail, word for word.
 //!
-//! Sources: *facts* is the project's collection of PlanetScale facts (its §7 and §8), *Vitess* the
-//! source of Vitess (`go/vt/vterrors`, `go/vt/vttablet/tabletserver`, `go/vt/vtgate`,
-//! `go/mysql/sqlerror`), *docs* PlanetScale's pages on errors and limits, *seen* an error that
-//! somebody's public code or issue quotes from a live database.
+//! Sources: *Vitess* is the source of Vitess (`go/vt/vterrors`, `go/vt/vttablet/tabletserver`,
+//! `go/vt/vtgate`, `go/mysql/sqlerror`), *docs* PlanetScale's pages on errors and limits, *seen* an
+//! error that somebody's public code or issue quotes from a live database.
 
 use std::fmt::{self, Display};
 
@@ -196,143 +195,143 @@ use Code::{
 };
 
 errors! {
-    /// The keyspace runs as many transactions as its size allows. Facts §7; docs; Vitess
+    /// The keyspace runs as many transactions as its size allows. Docs; Vitess
     /// `tx_pool.go`.
     TRANSACTION_POOL_FULL = VitessError::tablet(
         ResourceExhausted, "transaction pool connection limit exceeded").also_as_1105();
-    /// The transaction was killed at 20 s, and here is its next statement. Facts §7; docs; seen.
+    /// The transaction was killed at 20 s, and here is its next statement. Docs; seen.
     TRANSACTION_TIMED_OUT = VitessError::tablet(
         Aborted,
         "transaction 1782950310686082683: ended at 2026-07-02 05:31:19.003 UTC (exceeded timeout: 20s)")
         .also_as_1105();
-    /// The transaction is being killed at this moment. Facts §7; Vitess `vterrors/constants.go`;
+    /// The transaction is being killed at this moment. Vitess `vterrors/constants.go`;
     /// seen.
     TRANSACTION_BEING_KILLED = VitessError::tablet(
         Aborted, "transaction 1782950310686082683: in use: for tx killer rollback").also_as_1105();
-    /// Another tablet took over and knows nothing of the transaction. Facts §7; seen.
+    /// Another tablet took over and knows nothing of the transaction. Seen.
     TRANSACTION_NOT_FOUND = VitessError::tablet(
         Aborted, "transaction 1572922696317821557: not found").also_as_1105();
-    /// The tablet closed the connection that the transaction had. Facts §7; Vitess
+    /// The tablet closed the connection that the transaction had. Vitess
     /// `stateful_connection.go`.
     TRANSACTION_ENDED = VitessError::tablet(
         Aborted,
         "transaction 1572922696317821557: ended at 2026-07-02 05:31:19.003 UTC (unlocked closed connection)")
         .also_as_1105();
     /// The session is of no use until it is rolled back; the next statements meet
-    /// [`ROLLBACK_FIRST`]. Facts §7 (abridged there); Vitess pull request 17669.
+    /// [`ROLLBACK_FIRST`]. Vitess pull request 17669.
     TRANSACTION_POISONED = VitessError::plain(
         "VT15001: transaction is no longer valid, please issue ROLLBACK and retry: target: {keyspace}.-.primary: \
          vttablet: rpc error: code = Code(17) desc = operation not allowed in state NOT_SERVING");
-    /// What a poisoned transaction answers to everything but ROLLBACK. Facts §7; Vitess pull
+    /// What a poisoned transaction answers to everything but ROLLBACK. Vitess pull
     /// request 17669.
     ROLLBACK_FIRST = VitessError::plain(
         "VT09032: previous transaction is no longer valid, please issue ROLLBACK");
-    /// The tablet killed the statement at its time limit. Facts §7; seen.
+    /// The tablet killed the statement at its time limit. Seen.
     QUERY_KILLED = VitessError::tablet(
         Canceled,
         "(errno 2013) due to context deadline exceeded, elapsed time: 29.998788288s, killing query ID 58").losing_the_server();
     /// The statement's own limit (`QUERY_TIMEOUT_MS`) passed. Vitess `executor.go`; seen.
     QUERY_TIMED_OUT = VitessError::tablet(DeadlineExceeded, "context deadline exceeded");
-    /// MySQL's own limit passed. Facts §7; seen.
+    /// MySQL's own limit passed. Seen.
     EXECUTION_TIME_EXCEEDED = VitessError::call(
         Canceled,
         "(errno 3024) (sqlstate HY000): Query execution was interrupted, maximum statement execution time exceeded, \
          elapsed time: 15m0.000198624s, killing connection ID 2595").numbered(3024, "HY000").losing_the_server();
-    /// A failover that vtgate's buffering did not bridge. Facts §7; docs; Vitess
+    /// A failover that vtgate's buffering did not bridge. Docs; Vitess
     /// `tabletgateway.go`.
     PRIMARY_NOT_SERVING = VitessError::shard(
         "primary is not serving, there may be a reparent operation in progress");
     /// [`PRIMARY_NOT_SERVING`] as older versions word it. Docs; seen.
     PRIMARY_NOT_SERVING_ONCE = VitessError::shard(
         "primary is not serving, there is a reparent operation in progress");
-    /// No tablet answers health checks. Facts §7; Vitess `tabletgateway.go`.
+    /// No tablet answers health checks. Vitess `tabletgateway.go`.
     NO_HEALTHY_TABLET = VitessError::shard(
         "no healthy tablet available for 'keyspace:\"{keyspace}\" shard:\"-\" tablet_type:PRIMARY'");
-    /// The end of a failover, seen too early. Facts §7; Vitess `tabletgateway.go`.
+    /// The end of a failover, seen too early. Vitess `tabletgateway.go`.
     INCONSISTENT_STATE = VitessError::shard(
         "inconsistent state detected, primary is serving but initially found no available tablet");
-    /// More statements wait for a failover's end than vtgate buffers. Facts §7; Vitess
+    /// More statements wait for a failover's end than vtgate buffers. Vitess
     /// `buffer.go`.
     BUFFER_FULL = VitessError::shard("primary buffer is full");
-    /// The tablet went away under the statement. Facts §7; seen.
+    /// The tablet went away under the statement. Seen.
     TABLET_LOST = VitessError::call(
         Unavailable,
         "error reading from server: read tcp 10.0.4.17:41922->10.0.9.3:15999: read: connection reset by peer").losing_the_server();
-    /// The tablet does not serve, or no longer. Facts §7; Vitess `vterrors/constants.go`.
+    /// The tablet does not serve, or no longer. Vitess `vterrors/constants.go`.
     NOT_SERVING = VitessError::tablet(
         ClusterEvent, "operation not allowed in state NOT_SERVING");
-    /// The tablet is being stopped. Facts §7; Vitess `vterrors/constants.go`.
+    /// The tablet is being stopped. Vitess `vterrors/constants.go`.
     SHUTTING_DOWN = VitessError::tablet(
         ClusterEvent, "operation not allowed in state SHUTTING_DOWN");
-    /// The tablet is no longer the primary. Facts §7; Vitess issue 8000.
+    /// The tablet is no longer the primary. Vitess issue 8000.
     WRONG_TABLET = VitessError::tablet(
         FailedPrecondition, "wrong tablet type: REPLICA, want: PRIMARY or []");
-    /// The edge finds no vtgate. Facts §7; docs.
+    /// The edge finds no vtgate. Docs.
     NO_ENDPOINTS = VitessError::plain(
         "unavailable: vtgate connection error: no endpoints, after 1 attempts");
     /// The edge finds no vtgate that is well. Docs.
     NO_HEALTHY_ENDPOINTS = VitessError::plain(
         "unavailable: vtgate connection error: no healthy endpoints, after 1 attempts");
-    /// The primary was demoted. Facts §7; seen.
+    /// The primary was demoted. Seen.
     READ_ONLY = VitessError::mysql(
         ClusterEvent, 1290, "HY000",
         "The MySQL server is running with the --read-only option so it cannot execute this statement");
-    /// MySQL is being stopped. Facts §7.
+    /// MySQL is being stopped. Docs.
     SERVER_SHUTDOWN = VitessError::mysql(
         Unavailable, 1053, "08S01", "Server shutdown in progress").losing_the_server();
-    /// MySQL went away under the statement. Facts §7; seen.
+    /// MySQL went away under the statement. Seen.
     SERVER_LOST = VitessError::mysql(Canceled, 2013, "HY000", "EOF").losing_the_server();
-    /// MySQL was not there when the statement came. Facts §7.
+    /// MySQL was not there when the statement came. Docs.
     SERVER_GONE = VitessError::mysql(Unavailable, 2006, "HY000", "MySQL server has gone away").losing_the_server();
-    /// InnoDB chose this transaction to resolve a deadlock. Facts §7.
+    /// InnoDB chose this transaction to resolve a deadlock. Docs.
     DEADLOCK = VitessError::mysql(
         Aborted, 1213, "40001", "Deadlock found when trying to get lock; try restarting transaction");
-    /// A row's lock was not to be had in time. Facts §7; seen.
+    /// A row's lock was not to be had in time. Seen.
     LOCK_WAIT_TIMEOUT = VitessError::mysql(
         DeadlineExceeded, 1205, "HY000", "Lock wait timeout exceeded; try restarting transaction");
-    /// More rows than a statement may return. Facts §7; Vitess release notes 14; seen.
+    /// More rows than a statement may return. Vitess release notes 14; seen.
     ROW_LIMIT = VitessError::mysql(Aborted, 10001, "HY000", "Row count exceeded 100000").also_as_1105();
     /// [`ROW_LIMIT`] before it had a number of its own. Seen.
     ROW_LIMIT_ONCE = VitessError::tablet(Aborted, "Row count exceeded 100000");
-    /// A statement or its rows are larger than 64 MiB. Facts §7; seen.
+    /// A statement or its rows are larger than 64 MiB. Seen.
     MESSAGE_TOO_LARGE = VitessError::call(
         ResourceExhausted, "grpc: trying to send message larger than max (67676355 vs. 67108864)")
         .numbered(1153, "42000");
-    /// The password's role may not do it. Shares its number with a refused login. Facts §7; seen.
+    /// The password's role may not do it. Shares its number with a refused login. Seen.
     COMMAND_DENIED = VitessError::tablet(
         PermissionDenied,
         "Insert command denied to user 'planetscale-reader' for table 'orders' (ACL check error)")
         .also_as_1105();
-    /// A schema change on a protected branch. Facts §7; docs.
+    /// A schema change on a protected branch. Docs.
     DIRECT_DDL_DISABLED = VitessError::plain("direct DDL is disabled");
-    /// [`DIRECT_DDL_DISABLED`] as newer pages word it. Facts §7.
+    /// [`DIRECT_DDL_DISABLED`] as newer pages word it. Docs.
     SAFE_MIGRATIONS = VitessError::plain(
         "Data Definition Language is not supported on branches with safe migrations enabled.");
-    /// The branch sleeps or is gone. Facts §7; docs.
+    /// The branch sleeps or is gone. Docs.
     BRANCH_MISSING = VitessError::plain("not_found: branch is missing or sleeping: 4n5qvuzkyrdq");
-    /// SQL that vtgate does not plan. Facts §7; Vitess `vterrors/code.go`.
+    /// SQL that vtgate does not plan. Vitess `vterrors/code.go`.
     UNSUPPORTED = VitessError::plain("VT12001: unsupported: LOCK IN SHARE MODE inside a UNION")
         .numbered(1235, "42000");
     /// Foreign keys where they are not enabled. Shares its number with a killed statement.
-    /// Facts §8; Vitess `vterrors/code.go`.
+    /// Vitess `vterrors/code.go`.
     FOREIGN_KEYS = VitessError::plain("VT10001: foreign key constraints are not allowed")
         .numbered(1317, "70100");
-    /// A unique key refused a row whose value looks like an error to be retried. Facts §7; seen.
+    /// A unique key refused a row whose value looks like an error to be retried. Seen.
     DUPLICATE = VitessError::mysql(
         AlreadyExists, 1062, "23000",
         "Duplicate entry 'cust-1-primary is not serving' for key 'orders.by_idempotency_key'");
-    /// A table that is not there. Facts §7; seen.
+    /// A table that is not there. Seen.
     NO_SUCH_TABLE = VitessError::mysql(
         NotFound, 1146, "42S02", "Table '{keyspace}.orders' doesn't exist");
-    /// SQL that vtgate does not parse. Facts §7; Vitess `executor.go`.
+    /// SQL that vtgate does not parse. Vitess `executor.go`.
     SYNTAX = VitessError::plain("syntax error at position 42 near 'WHERE'").numbered(1064, "42000");
-    /// A connection without TLS. Facts §7; atlas issue 1717, prisma issue 11246.
+    /// A connection without TLS. Atlas issue 1717, prisma issue 11246.
     INSECURE = VitessError::plain(
         "unknown error: Code: UNAVAILABLE\nserver does not allow insecure connections, client must use SSL/TLS");
-    /// KILL. Facts §8; Vitess `executor.go`.
+    /// KILL. Vitess `executor.go`.
     KILL_DENIED = VitessError::plain("VT07001: kill statement execution not permitted.")
         .numbered(1095, "HY000");
-    /// A prepared statement of a kind that vtgate does not prepare, such as WITH. Facts §7; Vitess
+    /// A prepared statement of a kind that vtgate does not prepare, such as WITH. Vitess
     /// `executor.go`, pull request 20535.
     CANNOT_PREPARE = VitessError::plain("[BUG] unrecognized prepare statement: {sql}")
         .numbered(1815, "HY000");
