@@ -133,6 +133,12 @@ where
     exit
 }
 
+/// The name of the crate that a handler stands in.
+pub(crate) fn crate_of<H>() -> &'static str {
+    let path = std::any::type_name::<H>();
+    path.split("::").next().unwrap_or_default()
+}
+
 /// When Lambda ends the invocation.
 ///
 /// cargo-lambda's emulator sends a duration (600 000 ms) where Lambda sends a time in

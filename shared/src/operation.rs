@@ -81,12 +81,8 @@ where
     H: Fn(Invocation<I>, N) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<A, Failure>> + Send + 'static,
 {
-    let own_crate = std::any::type_name::<H>()
-        .split("::")
-        .next()
-        .unwrap_or_default();
     function::run(
-        own_crate,
+        function::crate_of::<H>(),
         needs,
         move |event: LambdaEvent<I>, database, needs| {
             let handler = handler.clone();

@@ -64,12 +64,8 @@ where
     H: Fn(Request, &'static Database) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Answer, Problem>> + Send + 'static,
 {
-    let own_crate = std::any::type_name::<H>()
-        .split("::")
-        .next()
-        .unwrap_or_default();
     function::run(
-        own_crate,
+        function::crate_of::<H>(),
         Ok(()),
         move |event: LambdaEvent<Event>, database, ()| {
             let handler = handler.clone();
