@@ -41,12 +41,12 @@ use crate::{
     config::{Faults, PoolSettings, Settings},
     credentials::Credentials,
 };
-use connector::{ConnectError, Connection, Connector};
+use connector::{ConnectError, Connector};
 pub use session::Session;
 use session::{Limits, not_connected};
 pub use statement::Statement;
 pub use transaction::Transaction;
-pub use usage::{Usage, metered};
+pub(crate) use usage::{Usage, metered};
 
 /// The process' one database. Made on first use, so that a fault in the environment is
 /// reported rather than thrown.
@@ -157,8 +157,9 @@ impl Database {
         };
         let taken = async {
             let generation = self.pool.manager().generation().await?;
-            let older = self.pool.retain(|idle, _| idle.generation == generation);
-            retire(older.removed).await;
+            // Closed before anything is awaited: their places are free already, and whoever takes
+            // one connects anew.
+            drop(self.pool.retain(|idle, _| idle.generation == generation));
             self.pool
                 .timeout_get(&timeouts)
                 .await
@@ -202,17 +203,12 @@ impl Database {
     pub async fn close(&self) {
         let idle = self.pool.retain(|_, _| false).removed;
         self.pool.close();
-        retire(idle).await;
+        let mut goodbyes = JoinSet::new();
+        for mut connection in idle {
+            goodbyes.spawn(async move { connection.wire.close().await });
+        }
+        goodbyes.join_all().await;
     }
-}
-
-/// Closes connections in order, all at the same time.
-async fn retire(connections: Vec<Connection>) {
-    let mut goodbyes = JoinSet::new();
-    for mut connection in connections {
-        goodbyes.spawn(async move { connection.wire.close().await });
-    }
-    while goodbyes.join_next().await.is_some() {}
 }
 
 impl fmt::Debug for Database {

@@ -23,22 +23,25 @@ const GOODBYE: Duration = Duration::from_millis(100);
 
 /// A connection, or nothing once it can't be trusted any more.
 pub(super) struct Wire {
-    conn: Option<Conn>,
+    line: Line,
     answered: Moment,
     clock: Arc<dyn Clock>,
 }
 
+/// The driver's connection, which is closed at once when it is dropped.
+struct Line(Option<Conn>);
+
 impl Wire {
     pub(super) fn new(conn: Conn, clock: Arc<dyn Clock>) -> Self {
         Self {
-            conn: Some(conn),
+            line: Line(Some(conn)),
             answered: clock.now(),
             clock,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.conn.is_some()
+        self.line.0.is_some()
     }
 
     /// When the server last answered.
@@ -49,7 +52,7 @@ impl Wire {
     /// Moves the connection out, and leaves nothing.
     pub(super) fn take(&mut self) -> Self {
         Self {
-            conn: self.conn.take(),
+            line: self.line.take(),
             answered: self.answered,
             clock: Arc::clone(&self.clock),
         }
@@ -61,11 +64,8 @@ impl Wire {
         sql: &str,
         params: Params,
     ) -> Result<Vec<Row>, Failure> {
-        self.run(limit, |mut conn| async move {
-            let rows = conn.exec(sql, params).await;
-            (conn, rows)
-        })
-        .await
+        self.run(limit, async |conn| conn.exec(sql, params).await)
+            .await
     }
 
     /// Runs a statement that has no rows, and says how many it changed.
@@ -75,44 +75,34 @@ impl Wire {
         sql: &str,
         params: Params,
     ) -> Result<u64, Failure> {
-        self.run(limit, |mut conn| async move {
-            let done = conn.exec_drop(sql, params).await;
-            let changed = conn.affected_rows();
-            (conn, done.map(|()| changed))
+        self.run(limit, async |conn| {
+            conn.exec_drop(sql, params).await?;
+            Ok(conn.affected_rows())
         })
         .await
     }
 
     /// Sends a command without parameters as text, in one round trip.
     pub(super) async fn command(&mut self, limit: Duration, sql: &str) -> Result<(), Failure> {
-        self.run(limit, |mut conn| async move {
-            let done = conn.query_drop(sql).await;
-            (conn, done)
-        })
-        .await
+        self.run(limit, async |conn| conn.query_drop(sql).await)
+            .await
     }
 
     pub(super) async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
-        self.run(limit, |mut conn| async move {
-            let done = conn.ping().await;
-            (conn, done)
-        })
-        .await
+        self.run(limit, async |conn| conn.ping().await).await
     }
 
-    async fn run<T, Fut>(
+    async fn run<T>(
         &mut self,
         limit: Duration,
-        command: impl FnOnce(Conn) -> Fut,
-    ) -> Result<T, Failure>
-    where
-        Fut: Future<Output = (Conn, mysql_async::Result<T>)>,
-    {
-        let conn = self.conn.take().ok_or(Failure::Closed)?;
-        let (conn, result) = tokio::time::timeout(limit, command(conn))
+        command: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
+    ) -> Result<T, Failure> {
+        let mut line = self.line.take();
+        let conn = line.0.as_mut().ok_or(Failure::Closed)?;
+        let result = tokio::time::timeout(limit, command(conn))
             .await
             .map_err(|_| Failure::TimedOut)?;
-        self.conn = Some(conn);
+        self.line = line;
         match result {
             Ok(answer) => {
                 self.answered = self.clock.now();
@@ -130,20 +120,29 @@ impl Wire {
 
     /// Says goodbye to the server, so that it need not wonder.
     pub(super) async fn close(&mut self) {
-        if let Some(conn) = self.conn.take() {
+        if let Some(conn) = self.line.0.take() {
             let _ = tokio::time::timeout(GOODBYE, conn.disconnect()).await;
         }
     }
 }
 
-impl Drop for Wire {
-    /// Closes the socket at once. The driver would spawn a task for the goodbye, which a freeze
-    /// could hold up for hours, open transaction and locks included. A connection whose command
-    /// was dropped under way is closed without one, so a ping is begun and dropped.
+impl Line {
+    fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
+}
+
+impl Drop for Line {
+    /// Says goodbye as far as that needs no waiting, and closes the socket.
+    ///
+    /// Dropped as it is, a connection that is well or in the middle of its rows would have the
+    /// driver spawn a task that reads the rest first and then says goodbye: beside the pool's
+    /// bound, and held up by a freeze for hours, open transaction and locks included. One whose
+    /// goodbye was begun is closed without a task.
     fn drop(&mut self) {
-        if let Some(mut conn) = self.conn.take() {
-            let ping = pin!(conn.ping());
-            let _ = ping.poll(&mut Context::from_waker(Waker::noop()));
+        if let Some(conn) = self.0.take() {
+            let goodbye = pin!(conn.disconnect());
+            let _ = goodbye.poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 }
