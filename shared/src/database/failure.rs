@@ -44,10 +44,12 @@ pub(super) enum Failure {
         class: Class,
         keeps_connection: bool,
     },
-    /// The driver and the server do not understand each other, or a row was not what the code
-    /// takes it for.
-    #[error("{0}")]
-    Fault(&'static str),
+    /// It was not sent, for its parameters are not those of the statement.
+    #[error("the parameters do not fit the statement")]
+    Parameters,
+    /// The driver and the server do not understand each other.
+    #[error("the driver could not follow the server")]
+    NotUnderstood,
 }
 
 /// What an error of the server means for those who sent the statement.
@@ -97,9 +99,11 @@ impl Failure {
         match self {
             Self::Closed => Repeat::Always,
             Self::TimedOut | Self::Lost(_) => Repeat::IfHarmless,
-            Self::NoTime | Self::Insecure(_) | Self::LoginNotTaken | Self::Fault(_) => {
-                Repeat::Never
-            }
+            Self::NoTime
+            | Self::Insecure(_)
+            | Self::LoginNotTaken
+            | Self::Parameters
+            | Self::NotUnderstood => Repeat::Never,
             Self::Server { class, .. } => match class {
                 Class::NotStarted | Class::RolledBack => Repeat::Always,
                 Class::Lost => Repeat::IfHarmless,
@@ -107,6 +111,20 @@ impl Failure {
                     Repeat::Never
                 }
             },
+        }
+    }
+
+    /// Whether a write outside of a transaction that met this may have happened all the same. Of one
+    /// that was stopped, vtgate may have given up what its tablet finished.
+    pub(super) fn leaves_open(&self) -> bool {
+        match self {
+            Self::TimedOut | Self::Lost(_) | Self::NotUnderstood => true,
+            Self::Server { class, .. } => matches!(class, Class::Lost | Class::Stopped),
+            Self::Closed
+            | Self::NoTime
+            | Self::Insecure(_)
+            | Self::LoginNotTaken
+            | Self::Parameters => false,
         }
     }
 
@@ -128,23 +146,14 @@ impl Failure {
         )
     }
 
-    /// What the caller is told. `may_have_happened` says that a write, or a COMMIT, was sent
-    /// and nothing follows that could undo it.
-    pub(super) fn meaning(&self, may_have_happened: bool) -> DatabaseError {
-        let lost = if may_have_happened {
-            DatabaseError::OutcomeUnknown
-        } else {
-            DatabaseError::Unavailable
-        };
+    /// What the caller is told, where nothing was sent that lasts.
+    pub(super) fn meaning(&self) -> DatabaseError {
         match self {
-            Self::NoTime => DatabaseError::OutOfTime,
-            Self::TimedOut if !may_have_happened => DatabaseError::OutOfTime,
-            Self::TimedOut | Self::Lost(_) => lost,
-            Self::Closed | Self::Insecure(_) => DatabaseError::Unavailable,
-            Self::LoginNotTaken | Self::Fault(_) => DatabaseError::Refused,
+            Self::NoTime | Self::TimedOut => DatabaseError::OutOfTime,
+            Self::Closed | Self::Lost(_) | Self::Insecure(_) => DatabaseError::Unavailable,
+            Self::LoginNotTaken | Self::Parameters | Self::NotUnderstood => DatabaseError::Refused,
             Self::Server { class, .. } => match class {
-                Class::Lost => lost,
-                Class::NotStarted | Class::RolledBack => DatabaseError::Unavailable,
+                Class::Lost | Class::NotStarted | Class::RolledBack => DatabaseError::Unavailable,
                 Class::Stopped => DatabaseError::OutOfTime,
                 Class::Duplicate(key) => DatabaseError::Duplicate { key: key.clone() },
                 Class::LoginRefused | Class::Refused => DatabaseError::Refused,
@@ -169,15 +178,17 @@ impl Failure {
         }
     }
 
-    /// Whether COMMIT failed in a way that leaves no doubt: the server says it rolled back.
+    /// Whether COMMIT failed in a way that leaves no doubt: the server says it rolled back. What
+    /// vtgate says of a transaction that was killed may be true of one shard, after it has committed
+    /// on another (its tx_conn.go).
     pub(super) fn is_rolled_back(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Server {
-                class: Class::RolledBack,
-                ..
-            }
-        )
+                code: 1213 | 1205, ..
+            } => true,
+            Self::Server { text, .. } => text.contains("VT09032"),
+            _ => false,
+        }
     }
 }
 
@@ -202,18 +213,13 @@ impl From<Error> for Failure {
                 Self::Insecure("the server speaks no TLS".to_owned())
             }
             Error::Driver(DriverError::UnknownAuthPlugin { .. }) => Self::LoginNotTaken,
-            Error::Driver(DriverError::FromValue { .. } | DriverError::FromRow { .. }) => {
-                Self::Fault("a row is not what the code takes it for")
-            }
             Error::Driver(
                 DriverError::Params(_)
                 | DriverError::MixedParams
                 | DriverError::StmtParamsMismatch { .. }
                 | DriverError::StmtParamsNumberExceedsLimit { .. },
-            ) => Self::Fault("the parameters do not fit the statement"),
-            Error::Driver(_) | Error::Other(_) | Error::Url(_) => {
-                Self::Fault("the driver could not follow the server")
-            }
+            ) => Self::Parameters,
+            Error::Driver(_) | Error::Other(_) | Error::Url(_) => Self::NotUnderstood,
         }
     }
 }

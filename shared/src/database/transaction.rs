@@ -88,7 +88,7 @@ impl Transaction {
 
 impl Course {
     fn met(&mut self, failure: Failure) -> DatabaseError {
-        let error = failure.meaning(false);
+        let error = failure.meaning();
         if failure.breaks_transaction() {
             self.broken.get_or_insert(failure);
         } else if error == DatabaseError::Refused {
@@ -192,7 +192,7 @@ fn undone_or_failed<T, E>(failure: Failure) -> Result<Attempt<T, E>, DatabaseErr
         return Ok(Attempt::Undone(failure));
     }
     tracing::warn!(%failure, "a transaction failed");
-    Err(failure.meaning(false))
+    Err(failure.meaning())
 }
 
 async fn commit<T, E>(
