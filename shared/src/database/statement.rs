@@ -19,8 +19,17 @@ enum Kind {
 
 impl Statement {
     /// A SELECT, which may be repeated; `index` is the one that it must use, as EXPLAIN names
-    /// it. The text must begin with `SELECT `, since its time limit is put behind that word.
+    /// it.
+    ///
+    /// # Panics
+    ///
+    /// Where the text does not begin with `SELECT `, for its time limit is put behind that word: a
+    /// constant does not compile then.
     pub const fn read(sql: &'static str, index: &'static str) -> Self {
+        assert!(matches!(
+            sql.as_bytes().split_first_chunk(),
+            Some((b"SELECT ", _))
+        ));
         Self {
             sql: Cow::Borrowed(sql),
             kind: Kind::Read { index },
@@ -53,16 +62,20 @@ impl Statement {
         }
     }
 
-    /// An INSERT that ends in one group of values, for `rows` rows: the group is repeated.
+    /// An INSERT that ends in `VALUES` and one group of them, for `rows` rows: the group is
+    /// repeated.
     #[must_use]
     pub fn with_rows(&self, rows: usize) -> Self {
-        let group = self.sql.rfind('(').unwrap_or(self.sql.len());
-        let (head, values) = self.sql.split_at(group);
-        let groups = vec![values; rows].join(", ");
-        Self {
-            sql: Cow::Owned(format!("{head}{groups}")),
-            kind: self.kind,
-        }
+        const VALUES: &str = " VALUES ";
+        let sql = match self.sql.rsplit_once(VALUES) {
+            Some((head, group)) => {
+                let groups = vec![group; rows].join(", ");
+                Cow::Owned(format!("{head}{VALUES}{groups}"))
+            }
+            None => self.sql.clone(),
+        };
+        let kind = self.kind;
+        Self { sql, kind }
     }
 
     /// The text, as the catalogue has it.
@@ -134,5 +147,10 @@ mod tests {
             "INSERT INTO items (a, b) VALUES (?, ?), (?, ?), (?, ?)"
         );
         assert_eq!(insert.with_rows(1).sql(), insert.sql());
+        let with_call = Statement::write("INSERT INTO items (a, b) VALUES (?, NOW(6))");
+        assert_eq!(
+            with_call.with_rows(2).sql(),
+            "INSERT INTO items (a, b) VALUES (?, NOW(6)), (?, NOW(6))"
+        );
     }
 }
