@@ -17,7 +17,7 @@ mod service_token;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ use crate::{
 };
 pub use login::Login;
 use secrets_manager::SecretsManager;
-pub use service_token::ServiceToken;
+pub(crate) use service_token::ServiceToken;
 
 /// How soon the source is asked again after it failed to give a newer login while an older one
 /// is at hand: an outage of Secrets Manager must not slow down every invocation.
@@ -38,7 +38,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
 /// What a secret of Secrets Manager is read as.
-pub trait Secret: Sized {
+pub(crate) trait Secret: Sized {
     /// Reads the secret's text.
     ///
     /// # Errors
@@ -52,11 +52,11 @@ pub trait Secret: Sized {
 
 /// Counts the secrets that one source gave, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(u64);
+pub(crate) struct Generation(u64);
 
 /// A secret and its place in the order of those that were given.
 #[derive(Debug)]
-pub struct Issued<S = Login> {
+pub(crate) struct Issued<S = Login> {
     /// The secret.
     pub secret: Arc<S>,
     /// Its generation.
@@ -90,7 +90,7 @@ pub enum CredentialsError {
 }
 
 /// The process' login or token, kept in memory and fetched anew when it must be.
-pub struct Credentials<S = Login> {
+pub(crate) struct Credentials<S = Login> {
     source: Source<S>,
     clock: Arc<dyn Clock>,
     held: Mutex<Option<Held<S>>>,
@@ -229,13 +229,12 @@ impl<S: Secret> Credentials<S> {
         let answer = tokio::time::timeout(limit, ask)
             .await
             .unwrap_or(Err(CredentialsError::TimedOut));
-        match (answer, self.held()) {
-            (Err(error), Some(mut held)) => {
+        // One that another caller has fetched meanwhile stays.
+        match (answer, self.place().as_mut()) {
+            (Err(error), Some(held)) => {
                 tracing::warn!(%error, "the secret could not be fetched again; the one at hand is used on");
                 held.asked = self.clock.now();
-                let issued = held.issued.clone();
-                self.hold(held);
-                Ok(issued)
+                Ok(held.issued.clone())
             }
             (answer, _) => answer,
         }
@@ -251,7 +250,7 @@ impl<S: Secret> Credentials<S> {
                 generation: Generation(held.map_or(0, |held| held.issued.generation.0) + 1),
             },
         };
-        self.hold(Held {
+        *self.place() = Some(Held {
             issued: issued.clone(),
             fetched: now,
             asked: now,
@@ -260,14 +259,11 @@ impl<S: Secret> Credentials<S> {
     }
 
     fn held(&self) -> Option<Held<S>> {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.place().clone()
     }
 
-    fn hold(&self, held: Held<S>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    fn place(&self) -> MutexGuard<'_, Option<Held<S>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,8 +2,9 @@
 //! programs, with the proxy of faults between them and the server, or the stand-in of vtgate.
 //!
 //! `frozen` and `midway` hold what befalls connections between invocations and within them,
-//! `outage` what befalls the whole server, at both times; `vitess` every error of Vitess, `soak` all of it at random; `bound`, `cancelled`, `clock`,
-//! `round_trips` and `shutdown` what their names say.
+//! `outage` what befalls the whole server, at both times; `vitess` every error of Vitess, `soak`
+//! all of it at random; `bound`, `cancelled`, `clock`, `round_trips`, `secret` and `shutdown` what
+//! their names say.
 //!
 //! `cargo dev test` runs them.
 
@@ -24,6 +25,7 @@ mod midway;
 mod outage;
 mod round_trips;
 mod scene;
+mod secret;
 mod shutdown;
 mod soak;
 mod vitess;

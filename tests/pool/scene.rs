@@ -172,6 +172,36 @@ impl Scene {
         id
     }
 
+    /// Writes an order whose answer is longer than what MySQL and TLS send at once, and gives its
+    /// id.
+    pub async fn place_large(&self) -> Uuid {
+        let id = Uuid::now_v7();
+        let mut direct = self.direct().await;
+        direct
+            .exec_drop(
+                "INSERT INTO orders VALUES (?, REPEAT('c', 64), 'pending', 'EUR', 450, 1, NULL, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+                (id.as_bytes(),),
+            )
+            .await
+            .unwrap();
+        let items = (0..100).map(|position| (id.as_bytes(), position));
+        direct
+            .exec_batch(
+                "INSERT INTO order_items VALUES (?, ?, REPEAT('S', 64), 1, 4.5)",
+                items,
+            )
+            .await
+            .unwrap();
+        id
+    }
+
+    /// Whether the server is one that passes over MySQL's limit for a SELECT.
+    pub async fn is_mariadb(&self) -> bool {
+        let mut direct = self.direct().await;
+        let version: Option<String> = direct.query_first("SELECT VERSION()").await.unwrap();
+        version.unwrap().contains("MariaDB")
+    }
+
     /// The orders that were placed with a key, each with all of its items.
     pub async fn placed(&self, key: &str) -> Vec<Uuid> {
         let mut direct = self.direct().await;
@@ -243,15 +273,18 @@ impl Scene {
         direct.query_drop("UNLOCK TABLES").await.unwrap();
     }
 
+    /// Puts other text in the place of the function's secret.
+    pub async fn change_secret(&self, text: &str) {
+        let changed = self.stack.change_secret(&self.secret_id, text).await;
+        changed.unwrap();
+    }
+
     /// Gives the user a new password: the old one is refused at once, and the secret follows.
     pub async fn rotate_password(&self) {
         let password = Uuid::new_v4().simple().to_string();
         self.database.change_password(&password).await.unwrap();
         let secret = secret(&self.proxy, &self.database, &password);
-        self.stack
-            .change_secret(&self.secret_id, &secret)
-            .await
-            .unwrap();
+        self.change_secret(&secret).await;
     }
 }
 
