@@ -3,11 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use mysql_async::prelude::Queryable;
 use serde_json::json;
+use stack::event::Event;
 use stack::proxy::{At, Fault};
 use tokio::task::JoinSet;
 
-use crate::errand::Call;
+use crate::errand::{Call, logged};
 use crate::scene::{Backend, Scene, everywhere};
 
 /// What an invocation is told it has.
@@ -108,4 +110,70 @@ async fn a_lost_answer_to_commit_never_makes_two_orders_of_one_key() {
             assert_eq!(scene.placed(&errand.key).await, placed);
         }
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_half_way_leaves_no_connection_beside_the_bound() {
+    for backend in Backend::ALL {
+        let scene = Scene::with(Call::Get, backend, |setup| {
+            setup
+                .timeout(TIMEOUT)
+                .env("DATABASE_STATEMENT_TIMEOUT_MS", "700")
+                .env("DATABASE_POOL_MAX", "1")
+        })
+        .await;
+        let order = Event::get(format!("/orders/{}", scene.place_large().await));
+        for _ in 0..2 {
+            let answer = scene.function.invoke(order.clone()).await.unwrap();
+            assert_eq!(answer.status, 200, "{answer:#?}");
+        }
+        // The columns and many rows have come, and some are under way for ever.
+        scene.proxy.ambush(1, At::Answer(17_000), Fault::Swallow);
+        let answer = scene.function.invoke(order).await.unwrap();
+        assert!(!scene.proxy.lift_ambush());
+        assert_eq!(answer.status, 200, "{answer:#?}");
+        assert_eq!(logged(&answer, "retries"), 1, "{answer:#?}");
+        assert_eq!(scene.proxy.counts().ever, 2);
+        assert_eq!(scene.proxy.counts().peak, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_the_server_stops_is_not_sent_again() {
+    for backend in Backend::ALL {
+        let scene = Scene::with(Call::Get, backend, |setup| {
+            setup.env("DATABASE_STATEMENT_TIMEOUT_MS", "300")
+        })
+        .await;
+        if scene.is_mariadb().await {
+            return;
+        }
+        scene.succeed().await;
+        let errand = scene.errand().await;
+        let mut lock = scene.stack.admin().await.unwrap();
+        let lock_orders = format!("LOCK TABLES `{}`.orders WRITE", scene.database.name());
+        lock.query_drop(lock_orders).await.unwrap();
+        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+        lock.query_drop("UNLOCK TABLES").await.unwrap();
+        assert_eq!(answer.status, 503, "{answer:#?}");
+        assert_eq!(logged(&answer, "retries"), 0, "{answer:#?}");
+        scene.succeed().await;
+        assert_eq!(scene.proxy.counts().ever, 1);
+    }
+}
+
+#[tokio::test]
+async fn the_time_for_a_new_connection_is_told_as_such() {
+    let scene = Scene::new(Call::Get, Backend::Server).await;
+    scene.succeed().await;
+    scene.succeed().await;
+    let errand = scene.errand().await;
+    let latency = Duration::from_millis(20);
+    scene.proxy.delay(latency, latency);
+    scene.proxy.ambush(1, At::BeforeServer, Fault::Reset);
+    let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+    scene.check(&errand, &answer).await;
+    let mut lines = answer.logs.iter();
+    let wait = lines.find_map(|line| line["connection_wait_ms"].as_f64());
+    assert!(wait.unwrap() >= 20.0, "{answer:#?}");
 }
