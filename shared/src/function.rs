@@ -2,7 +2,10 @@
 
 use std::{
     fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     process::ExitCode,
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
@@ -137,6 +140,22 @@ where
 pub(crate) fn crate_of<H>() -> &'static str {
     let path = std::any::type_name::<H>();
     path.split("::").next().unwrap_or_default()
+}
+
+/// The future panicked; the panic hook has logged where.
+pub(crate) struct Panicked;
+
+/// Ends with [`Panicked`] where `future` panics, so that the environment lives on and what was said in
+/// the panic, which may be a value, goes no further.
+pub(crate) async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Panicked> {
+    std::future::poll_fn(|context| {
+        // Nothing outlives a panic but the database, which trusts no connection that was in use.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    })
+    .await
 }
 
 /// When Lambda ends the invocation.

@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     config::Faults,
     database::{Database, Deadline},
-    function,
+    function::{self, Panicked, caught},
 };
 
 /// What is kept back at the end of an invocation to report that the handler was cut.
@@ -42,6 +42,9 @@ pub struct Failure {
 impl Failure {
     /// The name of what passes by itself: the same call may succeed later.
     pub const TRANSIENT: &'static str = "Transient";
+
+    /// The name of a panic of the handler. Its log line says where, and its message goes no further.
+    pub const PANIC: &'static str = "Panic";
 
     /// `name` is what a state machine knows it by (`ErrorEquals`), `message` is for people.
     /// Neither may hold a secret: both are logged, and kept in the history of an execution.
@@ -94,17 +97,49 @@ where
                     database,
                     deadline: Deadline::of_invocation(end),
                 };
-                let left = end
-                    .duration_since(SystemTime::now())
-                    .unwrap_or_default()
-                    .saturating_sub(TO_REPORT);
-                tokio::time::timeout(left, handler(invocation, needs))
-                    .await
-                    .unwrap_or_else(|_| {
-                        let message = "the invocation's time was up before it was done";
-                        Err(Failure::new(Failure::TRANSIENT, message))
-                    })
+                outcome(end, async move { handler(invocation, needs).await }).await
             }
         },
     )
+}
+
+/// What an invocation that Lambda ends at `end` comes to.
+async fn outcome<A>(
+    end: SystemTime,
+    handling: impl Future<Output = Result<A, Failure>>,
+) -> Result<A, Failure> {
+    let left = end
+        .duration_since(SystemTime::now())
+        .unwrap_or_default()
+        .saturating_sub(TO_REPORT);
+    match tokio::time::timeout(left, caught(Box::pin(handling))).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(Panicked)) => Err(Failure::new(Failure::PANIC, "the function panicked")),
+        Err(_) => {
+            let message = "the invocation's time was up before it was done";
+            Err(Failure::new(Failure::TRANSIENT, message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_the_invocation_and_is_not_quoted() {
+        let end = SystemTime::now() + Duration::from_secs(10);
+        let value = "hunter2";
+        let failure = outcome::<()>(end, async { panic!("it was {value}") }).await;
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.name, "Panic");
+        assert!(!format!("{failure:?}").contains(value), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn what_has_no_end_is_ended_and_may_be_tried_again() {
+        let end = SystemTime::now() + TO_REPORT + Duration::from_millis(10);
+        let failure = outcome::<()>(end, std::future::pending()).await;
+        assert_eq!(failure.unwrap_err().name, "Transient");
+    }
 }

@@ -16,10 +16,7 @@
 
 use std::{
     convert::Infallible,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     process::ExitCode,
-    task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -29,7 +26,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     database::{Database, Usage, metered},
-    function,
+    function::{self, Panicked, caught},
 };
 
 mod answer;
@@ -158,20 +155,6 @@ where
         Err(_) if route.is_safe() => Err(Problem::unavailable("the handler was cut")),
         Err(_) => Err(Problem::outcome_unknown("the handler was cut")),
     }
-}
-
-/// The future panicked; the panic hook has logged where.
-struct Panicked;
-
-async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Panicked> {
-    std::future::poll_fn(|context| {
-        // Nothing outlives a panic but the database, which trusts no connection that was in use.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => Poll::Ready(Err(Panicked)),
-        }
-    })
-    .await
 }
 
 /// With three decimals.
