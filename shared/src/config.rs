@@ -321,7 +321,14 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
             .and_then(|text| text.trim().parse().ok());
         match (self.get(variable), concurrency, NonZeroUsize::new(10)) {
             (None, Some(concurrency), Some(most)) => concurrency.min(most),
-            _ => self.number(variable, NonZeroUsize::MIN, "a whole number from 1"),
+            _ => {
+                let what = "a whole number from 1 to 999";
+                let max = self.number(variable, NonZeroUsize::MIN, what);
+                if max.get() > 999 {
+                    self.fault(variable, format!("must be {what}"));
+                }
+                max
+            }
         }
     }
 }

@@ -132,7 +132,30 @@ fn the_api_names_the_caller_of_each_route() {
 fn no_route_is_open() {
     let document = Document::read();
     let auth = json!({ "EnableIamAuthorizer": true, "DefaultAuthorizer": "AWS_IAM" });
-    assert_eq!(document.resource("Api")["Properties"]["Auth"], auth);
+    let api = &document.resource("Api")["Properties"];
+    assert_eq!(api["Auth"], auth);
+    // What each operation's `Caller` comes to: a token of the issuer where there is one, else a
+    // signature.
+    let schemes = &api["DefinitionBody"]["components"]["securitySchemes"];
+    let token = json!({
+        "type": "oauth2",
+        "x-amazon-apigateway-authorizer": {
+            "type": "jwt",
+            "identitySource": "$request.header.Authorization",
+            "jwtConfiguration": {
+                "issuer": { "Ref": "JwtIssuer" },
+                "audience": { "Fn::Split": [",", { "Ref": "JwtAudience" }] },
+            },
+        },
+    });
+    let signature = json!({
+        "type": "apiKey",
+        "name": "Authorization",
+        "in": "header",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+    });
+    let caller = json!({ "Fn::If": ["HasJwtIssuer", token, signature] });
+    assert_eq!(*schemes, json!({ "Caller": caller }));
     for function in document.functions() {
         for event in function.events() {
             assert_eq!(event.get("Auth"), None, "{}", function.name);
