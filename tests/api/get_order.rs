@@ -94,6 +94,7 @@ async fn an_id_that_is_no_uuid_is_400() {
         "..",
         "%2e%2e%2fadmin",
         "a%2Fb",
+        "0197c1f0%252D7a3e-7c11-9d0e-2f6f3c1d9a55",
         "%00",
         "%F0%9F%8D%B5",
         "%ff",

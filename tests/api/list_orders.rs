@@ -179,6 +179,7 @@ async fn a_customers_id_that_breaks_the_rule_is_400() {
     for id in [
         "a%20b",
         "a%2Fb",
+        "cust%252D1",
         "..%2F..%2Fetc",
         "%00",
         "a%00b",

@@ -4,7 +4,6 @@ use std::{borrow::Cow, fmt::Display, str::FromStr, time::SystemTime};
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, query_map::QueryMap};
 use http::{HeaderMap, header};
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::{Caller, Problem, Route, Versions, body::Body, route::Parameters};
@@ -57,15 +56,10 @@ impl Request {
     pub fn path<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, Problem> {
         let value = self
             .parameters
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
-            .ok_or_else(|| Problem::internal(format!("the route has no parameter {name}")))?;
-        // Borrowed as it is where it holds no `%`.
-        let decoded = percent_decode_str(value)
-            .decode_utf8()
+            .get(name)
+            .ok_or_else(|| Problem::internal(format!("the route has no parameter {name}")))?
             .map_err(|_| Problem::malformed(name, "not UTF-8"))?;
-        parse(name, &decoded)
+        parse(name, &value)
     }
 
     /// A parameter of the query, if it is there. One that no handler asks for is passed over.

@@ -1,8 +1,9 @@
 //! The one method and path that a function answers.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, str::Utf8Error};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use percent_encoding::percent_decode_str;
 
 /// A method and a path with its parameters in braces, as `template.yaml` names them.
 #[derive(Debug, Clone, Copy)]
@@ -11,8 +12,24 @@ pub struct Route {
     template: &'static str,
 }
 
-/// A path parameter's name, and its value as the event holds it.
-pub(super) type Parameters = Vec<(&'static str, String)>;
+/// A path's parameters, by name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    values: Vec<(&'static str, String)>,
+    /// Whether the values are still as the client wrote them into its URL.
+    encoded: bool,
+}
+
+impl Parameters {
+    /// A parameter, percent-decoded; nothing where the route has none of this name.
+    pub(super) fn get(&self, name: &str) -> Option<Result<Cow<'_, str>, Utf8Error>> {
+        let (_, value) = self.values.iter().find(|(known, _)| *known == name)?;
+        Some(match self.encoded {
+            true => percent_decode_str(value).decode_utf8(),
+            false => Ok(Cow::Borrowed(value)),
+        })
+    }
+}
 
 impl Route {
     /// `GET` on a path such as `/orders/{order_id}`.
@@ -50,11 +67,14 @@ impl Route {
 
     /// The path's parameters, or none where the path is another.
     ///
-    /// The gateway's are taken where it names them all. Function URLs and some local paths give
-    /// none; then the raw path is split, at the slashes that were slashes in the URL.
-    /// `routeKey` is never looked at: it is `$default` for both of these.
+    /// The gateway's are taken where it names them all, decoded as they are. An event of the route
+    /// `$default` comes from a function URL, which names none, or from cargo-lambda, which does not
+    /// decode them (cargo-lambda-watch 1.9.2, trigger_router.rs): of it the raw path is split, at
+    /// the slashes that were slashes in the URL.
     pub(super) fn parameters(self, event: &ApiGatewayV2httpRequest) -> Option<Parameters> {
-        self.given_parameters(event).or_else(|| {
+        let routed = event.route_key.as_deref() != Some("$default");
+        let given = routed.then(|| self.given_parameters(event)).flatten();
+        given.or_else(|| {
             let path = event.raw_path.as_deref().unwrap_or_default();
             let stage = event.request_context.stage.as_deref().unwrap_or_default();
             self.match_path(without_stage(path, stage))
@@ -63,27 +83,32 @@ impl Route {
     }
 
     fn given_parameters(self, event: &ApiGatewayV2httpRequest) -> Option<Parameters> {
-        let parameters: Parameters = self
+        let values: Vec<_> = self
             .segments()
             .filter_map(parameter_name)
             .map(|name| Some((name, event.path_parameters.get(name)?.clone())))
             .collect::<Option<_>>()?;
-        (!parameters.is_empty()).then_some(parameters)
+        let encoded = false;
+        (!values.is_empty()).then_some(Parameters { values, encoded })
     }
 
     fn match_path(self, path: &str) -> Option<Parameters> {
-        let mut parameters = Vec::new();
+        let mut values = Vec::new();
         let mut given = path.split('/');
         for expected in self.segments() {
             let segment = given.next()?;
             match parameter_name(expected) {
                 Some(_) if segment.is_empty() => return None,
-                Some(name) => parameters.push((name, segment.to_owned())),
+                Some(name) => values.push((name, segment.to_owned())),
                 None if segment == expected => {}
                 None => return None,
             }
         }
-        given.next().is_none().then_some(parameters)
+        let encoded = true;
+        given
+            .next()
+            .is_none()
+            .then_some(Parameters { values, encoded })
     }
 
     fn segments(self) -> impl Iterator<Item = &'static str> {
@@ -122,7 +147,8 @@ mod tests {
         event.raw_path = Some(path.to_owned());
         event.request_context.stage = Some(stage.to_owned());
         let parameters = route.parameters(&event)?;
-        Some(parameters.into_iter().map(|(_, value)| value).collect())
+        let values = parameters.values.into_iter();
+        Some(values.map(|(_, value)| value).collect())
     }
 
     #[test]
@@ -167,18 +193,28 @@ mod tests {
         );
     }
 
-    #[test]
-    fn the_gateways_parameters_come_first() {
+    /// What a handler gets as the order's id.
+    fn id_of(route_key: Option<&str>, raw_path: &str, given: &str) -> String {
         let mut event = ApiGatewayV2httpRequest::default();
-        // It decodes the path before it names its parameters.
-        event.raw_path = Some("/orders/a/b".to_owned());
+        event.route_key = route_key.map(str::to_owned);
+        event.raw_path = Some(raw_path.to_owned());
         event
             .path_parameters
-            .insert("order_id".to_owned(), "a/b".to_owned());
-        assert_eq!(
-            ORDER.parameters(&event),
-            Some(vec![("order_id", "a/b".to_owned())])
-        );
+            .insert("order_id".to_owned(), given.to_owned());
+        let parameters = ORDER.parameters(&event).unwrap();
+        let id = parameters.get("order_id").unwrap().unwrap();
+        id.into_owned()
+    }
+
+    #[test]
+    fn a_parameter_is_decoded_once_whoever_sends_it() {
+        // The gateway decodes the path and its parameters, also where a slash comes of it.
+        let gateway = Some("GET /orders/{order_id}");
+        assert_eq!(id_of(gateway, "/orders/a%2Fb", "a%2Fb"), "a%2Fb");
+        assert_eq!(id_of(None, "/orders/a/b", "a/b"), "a/b");
+        let cargo_lambda = Some("$default");
+        assert_eq!(id_of(cargo_lambda, "/orders/a%252Fb", "a%252Fb"), "a%2Fb");
+        assert_eq!(ORDER.match_path("/orders/7").unwrap().get("id"), None);
     }
 
     proptest! {
