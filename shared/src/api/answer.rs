@@ -30,7 +30,8 @@ impl Answer {
         Self::empty(StatusCode::OK).with_body(body)
     }
 
-    /// 201 with `body` as JSON; `location` is the path of what was made.
+    /// 201 with `body` as JSON; `location` is the path of what was made, on the stage `$default`,
+    /// which no URL names.
     pub fn created(location: &str, body: &impl Serialize) -> Self {
         Self::empty(StatusCode::CREATED)
             .with_body(body)

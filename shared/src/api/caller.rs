@@ -17,7 +17,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller may see and change what belongs to `customer`.
+    /// Whether the caller may see and change what belongs to `customer`, all of it: what only some
+    /// may change (who says that an order is paid?) is for the handler to ask besides.
     ///
     /// A token acts for the customer that its `sub` claim names, and for every one if it has the
     /// scope `orders:all`. A caller with AWS credentials (IAM) acts for all, and so does one
@@ -38,23 +39,32 @@ impl Caller {
                 Some(subject) if !subject.is_empty() => Ok(Self {
                     customer: Some(subject.clone()),
                 }),
-                _ => Err(Problem::unauthorized()),
+                _ => Err(Problem::unauthorized(
+                    "the token names no subject, and no scope that would do without",
+                )),
             },
             (None, Some(_)) => Ok(Self { customer: None }),
-            (None, None) => Err(Problem::unauthorized()),
+            (None, None) => Err(Problem::unauthorized(
+                "the API's authorizer is of a kind that the function does not know",
+            )),
         }
     }
 }
 
-/// Asks the claim alone: the event's `scopes` are those that the route asks for, of which the
-/// token has one, not all. A claim that was a list arrives as `[a b]`.
+/// Asks the claims alone: the event's `scopes` are those that the route asks for, of which the
+/// token has one, not all. Okta and Entra name the claim `scp`; one that was a list arrives as
+/// `[a b]`. Cognito puts the resource server's identifier and a slash before a scope's name.
 fn acts_for_all(token: &ApiGatewayRequestAuthorizerJwtDescription) -> bool {
-    let claim = token.claims.get("scope").map_or("", String::as_str);
-    claim
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .split(' ')
-        .any(|scope| scope == EVERY_CUSTOMER)
+    let claims = ["scope", "scp"].into_iter();
+    claims
+        .filter_map(|name| token.claims.get(name))
+        .flat_map(|claim| {
+            claim
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .split(' ')
+        })
+        .any(|scope| scope.rsplit('/').next() == Some(EVERY_CUSTOMER))
 }
 
 #[cfg(test)]
@@ -94,12 +104,28 @@ mod tests {
             ),
             token(json!({"scope": "orders:all"}), json!(null)),
             token(json!({"scope": "[openid orders:all]"}), json!(null)),
+            token(
+                json!({"sub": "c", "scp": "[openid orders:all]"}),
+                json!(null),
+            ),
+            token(
+                json!({"sub": "c", "scope": "https://orders.example/orders:all"}),
+                json!(null),
+            ),
         ] {
             assert!(caller.unwrap().may_act_for("cust-2"));
         }
-        for near in ["orders:all:read", "orders", "xorders:all", "ORDERS:ALL"] {
-            let caller = token(json!({"sub": "cust-1", "scope": near}), json!([near])).unwrap();
-            assert!(!caller.may_act_for("cust-2"), "{near}");
+        for near in [
+            "orders:all:read",
+            "orders",
+            "xorders:all",
+            "ORDERS:ALL",
+            "orders:all/read",
+        ] {
+            for claim in ["scope", "scp"] {
+                let caller = token(json!({"sub": "cust-1", claim: near}), json!([near])).unwrap();
+                assert!(!caller.may_act_for("cust-2"), "{near}");
+            }
         }
     }
 

@@ -132,13 +132,9 @@ impl Problem {
         Self::new(&MALFORMED, format!("the body {reason}"))
     }
 
-    /// 401: the authorizer let the call through and named nobody.
-    pub(super) fn unauthorized() -> Self {
-        Self::new(
-            &UNAUTHORIZED,
-            "the token names no subject, and no scope that would do without",
-        )
-        .with_header("www-authenticate", "Bearer")
+    /// 401: the authorizer let the call through and named nobody, for `reason`.
+    pub(super) fn unauthorized(reason: &'static str) -> Self {
+        Self::new(&UNAUTHORIZED, reason).with_header("www-authenticate", "Bearer")
     }
 
     /// 403: the caller is known and may not do this.

@@ -154,7 +154,7 @@ async fn a_problem_becomes_a_response() {
 async fn every_problem_has_its_status_and_type() {
     let cases = [
         (Problem::malformed("limit", "x"), 400, "malformed-request"),
-        (Problem::unauthorized(), 401, "unauthorized"),
+        (Problem::unauthorized("nobody"), 401, "unauthorized"),
         (Problem::forbidden(), 403, "forbidden"),
         (Problem::not_found("x"), 404, "not-found"),
         (
