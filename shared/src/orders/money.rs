@@ -42,6 +42,10 @@ const CURRENCIES: [(u32, &[&str]); 4] = [
     (4, &["CLF", "UYW"]),
 ];
 
+/// Those that are in use no more: orders that were placed in them can still be read. A code that ISO
+/// withdraws moves here. ISO 4217, list three, since 2021.
+const WITHDRAWN: [(u32, &[&str]); 1] = [(2, &["ANG", "BGN", "CUC", "HRK", "SLL", "ZWL"])];
+
 /// A currency of ISO 4217, and how many decimals its amounts have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Currency {
@@ -59,19 +63,30 @@ impl Currency {
     pub fn decimals(self) -> u32 {
         self.decimals
     }
+
+    /// Takes the code of an order that was placed, whatever has become of its currency since.
+    pub(super) fn stored(code: &str) -> Result<Self, Rule> {
+        Self::among(CURRENCIES.iter().chain(&WITHDRAWN), code)
+    }
+
+    fn among<'a>(
+        mut currencies: impl Iterator<Item = &'a (u32, &'static [&'static str])>,
+        text: &str,
+    ) -> Result<Self, Rule> {
+        currencies
+            .find_map(|&(decimals, codes)| {
+                let code = *codes.iter().find(|code| **code == text)?;
+                Some(Self { code, decimals })
+            })
+            .ok_or(Rule::Currency)
+    }
 }
 
 impl FromStr for Currency {
     type Err = Rule;
 
     fn from_str(text: &str) -> Result<Self, Rule> {
-        CURRENCIES
-            .iter()
-            .find_map(|&(decimals, codes)| {
-                let code = *codes.iter().find(|code| **code == text)?;
-                Some(Self { code, decimals })
-            })
-            .ok_or(Rule::Currency)
+        Self::among(CURRENCIES.iter(), text)
     }
 }
 
@@ -197,8 +212,18 @@ mod tests {
     }
 
     #[test]
+    fn a_currency_that_was_withdrawn_can_be_read_and_not_chosen() {
+        assert_eq!("BGN".parse::<Currency>(), Err(Rule::Currency));
+        let lev = Currency::stored("BGN").unwrap();
+        assert_eq!((lev.code(), lev.decimals()), ("BGN", 2));
+        assert_eq!(Currency::stored("EUR"), "EUR".parse());
+        assert_eq!(Currency::stored("DEM"), Err(Rule::Currency));
+    }
+
+    #[test]
     fn every_code_is_three_letters_and_there_once() {
-        let mut codes: Vec<_> = CURRENCIES.iter().flat_map(|(_, codes)| *codes).collect();
+        let currencies = CURRENCIES.iter().chain(&WITHDRAWN);
+        let mut codes: Vec<_> = currencies.flat_map(|(_, codes)| *codes).collect();
         assert!(codes.iter().all(|code| code.len() == 3));
         assert!(
             codes

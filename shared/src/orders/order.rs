@@ -123,7 +123,7 @@ impl OrderSummary {
         customer_id: CustomerId,
         (status, currency, total, version, created_at, updated_at): Columns<'_>,
     ) -> Result<Self, DatabaseError> {
-        let currency = currency.parse().map_err(unreadable(id, "currency"))?;
+        let currency = Currency::stored(currency).map_err(unreadable(id, "currency"))?;
         Ok(Self {
             id,
             customer_id,
