@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use stack::event::Event;
 
-use crate::client::{assert_is_order, assert_refused, customer, place, problem, send, tea};
+use crate::client::{
+    any_database, assert_is_order, assert_refused, customer, function, place, problem, send, tea,
+};
 
 #[tokio::test]
 async fn an_order_is_placed() {
@@ -378,4 +380,21 @@ fn changed(object: &Value, name: &str, value: Value) -> Value {
     let mut object = object.clone();
     object[name] = value;
     object
+}
+
+#[tokio::test]
+async fn another_method_is_405_and_places_nothing() {
+    let customer = customer();
+    let database = any_database().await;
+    let create = function("create-order", &database).start().await.unwrap();
+    let list = function("list-orders", &database).start().await.unwrap();
+    for method in ["HEAD", "DELETE", "PUT", "GET"] {
+        let event = Event::new(method, "/orders").json(&tea(&customer));
+        let answer = create.invoke(event.function_url()).await.unwrap();
+        problem(&answer, 405);
+        assert_eq!(answer.header("allow"), Some("POST"), "{method}");
+    }
+    let page = Event::get(format!("/customers/{customer}/orders"));
+    let page = list.invoke(page).await.unwrap();
+    assert_eq!(page.body["orders"], json!([]));
 }

@@ -55,10 +55,10 @@ async fn only_the_first_invocation_is_a_cold_start() {
     }
 }
 
-/// How often the server is asked is what a call costs: a read is one round trip on a warm
-/// connection, a page and an order with its items too.
+/// A read is one statement, a page and an order with its items too. Whether each is one round trip
+/// is counted on the wire (`tests/pool/round_trips.rs`).
 #[tokio::test]
-async fn a_call_has_the_fewest_round_trips() {
+async fn a_call_tells_how_few_statements_it_sent() {
     let database = any_database().await;
     let create = function("create-order", &database).start().await.unwrap();
     let get = function("get-order", &database).start().await.unwrap();

@@ -245,11 +245,21 @@ async fn of_two_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn a_method_that_the_path_does_not_have_changes_nothing() {
-    let path = path_of(&place(&tea(&customer())).await);
-    let event = Event::new("PUT", &path)
-        .header("if-match", "\"1\"")
-        .json(&json!({ "status": "paid" }));
-    assert_eq!(send(event).await.status, 405);
-    assert_eq!(send(Event::get(&path)).await.body["status"], "pending");
+async fn another_method_is_405_and_changes_nothing() {
+    let database = any_database().await;
+    let create = function("create-order", &database).start().await.unwrap();
+    let update = function("update-order", &database).start().await.unwrap();
+    let order = create.invoke(Event::post("/orders").json(&tea(&customer())));
+    let path = path_of(&order.await.unwrap().body);
+    for method in ["HEAD", "DELETE", "PUT", "GET"] {
+        let event = Event::new(method, &path)
+            .header("if-match", "\"1\"")
+            .json(&json!({ "status": "paid" }));
+        let answer = update.invoke(event.function_url()).await.unwrap();
+        problem(&answer, 405);
+        assert_eq!(answer.header("allow"), Some("PATCH"), "{method}");
+    }
+    // The version that it was placed with is still the one to be changed.
+    let paid = update.invoke(change(&path, 1, "paid")).await.unwrap();
+    assert_eq!(paid.status, 200, "{paid:?}");
 }
