@@ -162,22 +162,39 @@ async fn a_transaction_that_meets_an_error_before_commit() {
     writes_that_meet(VitessError::all(), |failure| failure.on("COMMIT")).await;
 }
 
+/// Whether what was sent may have been done all the same; the others say that it was refused.
+fn may_be_done(error: &VitessError) -> bool {
+    matches!(
+        error.name,
+        "QUERY_KILLED"
+            | "QUERY_TIMED_OUT"
+            | "TABLET_LOST"
+            | "NO_ENDPOINTS"
+            | "NO_HEALTHY_ENDPOINTS"
+            | "SERVER_SHUTDOWN"
+            | "SERVER_LOST"
+            | "SERVER_GONE"
+    )
+}
+
 #[tokio::test]
 async fn a_transaction_that_meets_an_error_after_commit() {
-    // The others say that COMMIT was refused.
-    let after = VitessError::all().filter(|error| {
-        matches!(
-            error.name,
-            "QUERY_KILLED"
-                | "QUERY_TIMED_OUT"
-                | "TABLET_LOST"
-                | "NO_ENDPOINTS"
-                | "NO_HEALTHY_ENDPOINTS"
-                | "SERVER_SHUTDOWN"
-                | "SERVER_LOST"
-                | "SERVER_GONE"
-                | "TRANSACTION_POISONED"
-        )
-    });
+    let poisoned = |error: &VitessError| error.name == "TRANSACTION_POISONED";
+    let after = VitessError::all().filter(|error| may_be_done(error) || poisoned(error));
     writes_that_meet(after, |failure| failure.on("COMMIT").after_executing()).await;
+}
+
+#[tokio::test]
+async fn a_change_that_meets_an_error_after_it_was_done() {
+    let scene = Scene::new(Call::Update, Backend::Vitess).await;
+    for error in VitessError::all().filter(may_be_done) {
+        scene.succeed().await;
+        let failure = Failure::with(error).on("UPDATE orders").after_executing();
+        scene.vtgate().fail(failure);
+        let errand = scene.errand().await;
+        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
+        assert!(scene.vtgate().has_failed_all(), "{}", error.name);
+        // It looks, and finds its own change.
+        scene.check(&errand, &answer).await;
+    }
 }
