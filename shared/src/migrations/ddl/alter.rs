@@ -121,7 +121,9 @@ fn drop(words: &mut Words) -> Option<Change> {
         return Some(Change::DropPartitions);
     } else if words.take_one(&["INDEX", "KEY"]) {
         Change::DropKey(words.identifier()?.name)
-    } else if words.take(&["FOREIGN", "KEY"]) || words.take_one(&["CHECK", "CONSTRAINT"]) {
+    } else if words.take(&["CONSTRAINT"]) {
+        Change::DropConstraint(words.identifier()?.name)
+    } else if words.take(&["FOREIGN", "KEY"]) || words.take(&["CHECK"]) {
         words.identifier()?;
         Change::Other
     } else {
@@ -141,9 +143,12 @@ fn redefine(words: &mut Words) -> Option<Change> {
     if changes {
         *words = ahead;
     }
-    let tokens = without_position(words.until(&[]));
+    let all = words.until(&[]);
+    let length = all.len();
+    let tokens = without_position(all);
+    let moves = tokens.len() < length;
     Some(match definition::read(tokens, Vec::new()) {
-        Ok(new) if new.columns.len() == 1 => Change::Redefine { old, new },
+        Ok(new) if new.columns.len() == 1 => Change::Redefine { old, new, moves },
         Ok(_) => return None,
         Err(why) => Change::Unread(why),
     })

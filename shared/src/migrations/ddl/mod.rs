@@ -88,6 +88,8 @@ pub(super) struct NewView {
     pub(super) name: Name,
     /// OR REPLACE, or ALTER.
     pub(super) replaces: bool,
+    /// IF NOT EXISTS.
+    pub(super) conditional: bool,
     /// The tables and views in its FROM.
     pub(super) reads: Vec<Name>,
     pub(super) json_table: bool,
@@ -184,10 +186,14 @@ pub(super) enum Change {
     Redefine {
         old: String,
         new: Definition,
+        /// It goes to another place among the columns.
+        moves: bool,
     },
     DropColumn(String),
     DropKey(String),
     DropPrimaryKey,
+    /// A unique key, a check or a foreign key.
+    DropConstraint(String),
     RenameColumn {
         old: String,
         new: String,
@@ -209,6 +215,19 @@ pub(super) enum Change {
     Other,
     /// It can't be read, because of this.
     Unread(String),
+}
+
+impl Clause {
+    /// Whether it makes room for what the others of its statement add.
+    pub(super) fn is_drop(&self) -> bool {
+        matches!(
+            self.change,
+            Change::DropColumn(_)
+                | Change::DropKey(_)
+                | Change::DropPrimaryKey
+                | Change::DropConstraint(_)
+        )
+    }
 }
 
 impl Ddl {

@@ -275,41 +275,72 @@ fn create_view(alters: bool, before: &[TokenWithSpan], words: &mut Words) -> Opt
     let json_table = words.contain("JSON_TABLE");
     Some(Ddl::CreateView(NewView {
         name,
-        replaces: alters || conditional || replaces(before),
+        replaces: alters || replaces(before),
+        conditional,
         reads: read_tables(words),
         json_table,
     }))
 }
 
-/// The names behind FROM and JOIN, but for those that WITH gives.
+/// The names behind FROM and JOIN, but for those that WITH gives. The FROM of EXTRACT, TRIM and
+/// SUBSTRING leads to no table: their parentheses do not begin with a query.
 fn read_tables(words: &mut Words) -> Vec<Name> {
     let mut names: Vec<Name> = Vec::new();
     let mut own: Vec<String> = Vec::new();
+    // Of each parenthesis that is open, whether a query is in it.
+    let mut queries: Vec<bool> = Vec::new();
     while !words.is_empty() {
-        let mut ahead = words.clone();
-        if let Some(name) = ahead.identifier()
-            && ahead.take(&["AS"])
-            && ahead.sign(&Token::LParen)
-        {
-            own.push(name.name);
-        }
-        if !words.take_one(&["FROM", "JOIN", "STRAIGHT_JOIN"]) {
-            words.any();
-            continue;
-        }
-        while let Some(name) = words.name() {
-            names.push(name);
+        own.extend(named_by_with(words));
+        if words.sign(&Token::LParen) {
             let mut ahead = words.clone();
-            ahead.take(&["AS"]);
-            if !ahead.sign(&Token::Comma) {
-                ahead.identifier();
-                if !ahead.sign(&Token::Comma) {
-                    break;
-                }
-            }
-            *words = ahead;
+            queries.push(
+                ahead.take_one(&["SELECT", "WITH", "TABLE", "VALUES"])
+                    || ahead.sign(&Token::LParen),
+            );
+        } else if words.sign(&Token::RParen) {
+            queries.pop();
+        } else if words.take_one(&["JOIN", "STRAIGHT_JOIN"])
+            || queries.last().is_none_or(|query| *query) && words.take(&["FROM"])
+        {
+            names.extend(tables(words));
+        } else {
+            words.any();
         }
     }
     names.retain(|name| name.database.is_some() || !own.contains(&name.name));
     names
+}
+
+/// The name of `name AS (` and `name (columns) AS (`.
+fn named_by_with(words: &Words) -> Option<String> {
+    let mut ahead = words.clone();
+    let name = ahead.identifier()?.name;
+    ahead.parenthesised();
+    (ahead.take(&["AS"]) && ahead.sign(&Token::LParen)).then_some(name)
+}
+
+/// The tables up to one that no comma follows. What takes arguments, as LATERAL and JSON_TABLE do,
+/// is none.
+fn tables(words: &mut Words) -> Vec<Name> {
+    let mut tables = Vec::new();
+    loop {
+        let mut ahead = words.clone();
+        let is_dual = ahead.peek().is_some_and(|word| word == "DUAL");
+        let Some(name) = ahead.name().filter(|_| !is_dual) else {
+            return tables;
+        };
+        if ahead.sign(&Token::LParen) {
+            return tables;
+        }
+        tables.push(name);
+        *words = ahead.clone();
+        ahead.take(&["AS"]);
+        if !ahead.sign(&Token::Comma) {
+            ahead.identifier();
+            if !ahead.sign(&Token::Comma) {
+                return tables;
+            }
+        }
+        *words = ahead;
+    }
 }

@@ -27,7 +27,7 @@ impl Linter<'_> {
         // The server takes the clauses together: what is dropped makes room for what is added,
         // and an index may be over a column that a later clause adds.
         let mut keys = Vec::new();
-        let (drops, others): (Vec<_>, Vec<_>) = clauses.into_iter().partition(is_drop);
+        let (drops, others): (Vec<_>, Vec<_>) = clauses.into_iter().partition(Clause::is_drop);
         for Clause { line, change } in drops.into_iter().chain(others) {
             match change {
                 Change::Define(definition) => {
@@ -87,7 +87,9 @@ impl Linter<'_> {
         change: Change,
     ) -> Option<Definition> {
         match change {
-            Change::Redefine { old, new } => return self.redefine(table, name, &old, new, line),
+            Change::Redefine { old, new, .. } => {
+                return self.redefine(table, name, &old, new, line);
+            }
             Change::DropColumn(column) => {
                 let what = format!("drops the column `{column}` of `{name}` and what is in it");
                 self.report(line, Rule::DropColumn, what);
@@ -106,6 +108,7 @@ impl Linter<'_> {
                 self.needs_key(table, name, PRIMARY, line);
                 table.drop_key(PRIMARY);
             }
+            Change::DropConstraint(name) => table.drop_constraint(&name),
             Change::RenameKey { old, new } => {
                 self.needs_key(table, name, &old, line);
                 if table.key(&new).is_some() {
@@ -197,11 +200,4 @@ impl Linter<'_> {
             self.report(line, Rule::NoSuchIndex, what);
         }
     }
-}
-
-fn is_drop(clause: &Clause) -> bool {
-    matches!(
-        clause.change,
-        Change::DropColumn(_) | Change::DropKey(_) | Change::DropPrimaryKey
-    )
 }

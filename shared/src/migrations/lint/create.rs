@@ -134,6 +134,9 @@ impl Linter<'_> {
 
     pub(super) fn create_view(&mut self, view: NewView) {
         self.name(&view.name);
+        if view.conditional {
+            self.conditional("IF NOT EXISTS");
+        }
         let name = view.name.name;
         let taken = if view.replaces {
             self.schema.table(&name).is_some()

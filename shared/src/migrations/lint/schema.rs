@@ -96,8 +96,13 @@ impl Table {
         columns.find(|column| same(&column.name, name))
     }
 
-    /// Adds it, or replaces the one of the same name.
-    pub(super) fn put_column(&mut self, column: Column) {
+    /// Adds it, or replaces the one of the same name. One of the primary key is NOT NULL, whether it
+    /// says so or not.
+    pub(super) fn put_column(&mut self, mut column: Column) {
+        let keys = self.keys.iter().filter(|key| key.kind == KeyKind::Primary);
+        column.not_null |= keys
+            .flat_map(|key| key.parts.iter().filter_map(part_column))
+            .any(|name| same(name, &column.name));
         let mut columns = self.columns.iter_mut();
         match columns.find(|known| same(&known.name, &column.name)) {
             Some(known) => *known = column,
@@ -156,6 +161,14 @@ impl Table {
 
     pub(super) fn drop_key(&mut self, name: &str) {
         self.keys.retain(|key| !same(&key.name, name));
+    }
+
+    /// Drops the key that is a constraint of this name, if one is.
+    pub(super) fn drop_constraint(&mut self, name: &str) {
+        self.keys.retain(|key| {
+            let constrains = matches!(key.kind, KeyKind::Primary | KeyKind::Unique);
+            !(constrains && same(&key.name, name))
+        });
     }
 
     pub(super) fn rename_key(&mut self, old: &str, new: &str) {

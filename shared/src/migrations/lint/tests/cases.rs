@@ -146,6 +146,11 @@ pub(super) const CASES: &[(Rule, &str, &str)] = &[
         "ALTER TABLE carts ADD PRIMARY KEY (code), DROP KEY by_code",
     ),
     (
+        Rule::NoKey,
+        "ALTER TABLE carts DROP CONSTRAINT by_code",
+        "ALTER TABLE orders MODIFY id BIGINT UNSIGNED AUTO_INCREMENT",
+    ),
+    (
         Rule::PrimaryKeyPart,
         "CREATE TABLE a (b VARCHAR(99), c INT NOT NULL UNIQUE, PRIMARY KEY (b(9)))",
         "CREATE TABLE a (b VARCHAR(99), c INT NOT NULL UNIQUE, PRIMARY KEY (b))",
@@ -226,6 +231,11 @@ pub(super) const CASES: &[(Rule, &str, &str)] = &[
         "DROP VIEW totals",
     ),
     (
+        Rule::Conditional,
+        "CREATE VIEW IF NOT EXISTS a AS SELECT id FROM orders",
+        "CREATE VIEW a AS SELECT id FROM orders WHERE EXISTS (SELECT code FROM carts)",
+    ),
+    (
         Rule::CopiedTable,
         "CREATE TABLE a LIKE orders",
         "CREATE TABLE a (id INT PRIMARY KEY, `like` INT)",
@@ -271,6 +281,11 @@ pub(super) const CASES: &[(Rule, &str, &str)] = &[
         "ALTER TABLE orders DROP PRIMARY KEY, ADD PRIMARY KEY (id, customer)",
     ),
     (
+        Rule::IndexExists,
+        "ALTER TABLE carts DROP CONSTRAINT code, ADD CONSTRAINT by_code UNIQUE (code)",
+        "ALTER TABLE carts DROP CONSTRAINT by_code, ADD CONSTRAINT by_code UNIQUE (code)",
+    ),
+    (
         Rule::DuplicateIndex,
         "ALTER TABLE orders ADD KEY another (customer, id)",
         "ALTER TABLE orders ADD KEY another (id, customer), ADD FULLTEXT INDEX words (note)",
@@ -289,6 +304,22 @@ pub(super) const CASES: &[(Rule, &str, &str)] = &[
         Rule::View,
         "CREATE VIEW a AS SELECT * FROM orders AS o, missing JOIN carts",
         "CREATE VIEW a AS WITH c AS (SELECT id FROM totals) SELECT o.id FROM orders AS o, c JOIN carts",
+    ),
+    (
+        Rule::View,
+        "CREATE VIEW a AS SELECT EXTRACT(YEAR FROM at) FROM logs WHERE EXISTS (SELECT 1 FROM missing)",
+        "CREATE VIEW a AS SELECT EXTRACT(YEAR FROM at), TRIM(LEADING '0' FROM note), SUBSTRING(note FROM 2) \
+         FROM logs JOIN orders",
+    ),
+    (
+        Rule::View,
+        "CREATE VIEW a AS SELECT * FROM orders JOIN LATERAL (SELECT code FROM missing) AS c",
+        "CREATE VIEW a AS SELECT * FROM orders JOIN LATERAL (SELECT code FROM carts) AS c",
+    ),
+    (
+        Rule::View,
+        "CREATE VIEW a AS SELECT 1 FROM `dual`",
+        "CREATE VIEW a AS WITH RECURSIVE c (n) AS (SELECT 1 FROM DUAL UNION ALL SELECT n + 1 FROM c) SELECT n FROM c",
     ),
     (
         Rule::View,
