@@ -28,10 +28,7 @@ async fn a_branch_is_made_of_a_backup_as_it_was() {
         "Backup is not complete"
     );
     let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
-    let mut states = Vec::new();
-    while states.last() != Some(&json!("success")) {
-        states.push(scene.get(&path).await["state"].clone());
-    }
+    let states = scene.states_until(&path, "state", "success").await;
     assert_eq!(json!(states), json!(["pending", "running", "success"]));
 
     scene.run_on_production(&["DROP TABLE notes"]).await;
@@ -39,7 +36,7 @@ async fn a_branch_is_made_of_a_backup_as_it_was() {
     scene.refused("/branches", no_size).await;
     let branch = scene.post("/branches", restore).await;
     assert_eq!(branch["restored_from_branch"]["name"], "main");
-    while scene.get("/branches/old").await["ready"] != true {}
+    scene.ready_branch("old").await;
     let mut conn = scene
         .login(&scene.password("old", "reader").await)
         .await

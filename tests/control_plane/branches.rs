@@ -18,15 +18,13 @@ async fn a_branch_is_a_copy_of_its_parent_without_rows() {
         ])
         .await;
     let born = scene.post("/branches", json!({"name": "dev"})).await;
-    assert_eq!(born["ready"], false);
-    assert_eq!(born["parent_branch"], "main");
     // Waiting code has something to wait for.
-    assert_eq!(scene.get("/branches/dev").await["state"], "pending");
-    let ready = scene.get("/branches/dev").await;
     assert_eq!(
-        (&ready["ready"], &ready["state"]),
-        (&json!(true), &json!("ready"))
+        (&born["ready"], &born["state"]),
+        (&json!(false), &json!("pending"))
     );
+    assert_eq!(born["parent_branch"], "main");
+    assert_eq!(scene.ready_branch("dev").await["state"], "ready");
 
     let schema = scene.get("/branches/dev/schema").await;
     assert_eq!(schema, scene.get("/branches/main/schema").await);

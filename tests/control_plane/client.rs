@@ -13,7 +13,7 @@ use shared::planetscale::{
 use stack::control_plane::contract::Contract;
 use stack::control_plane::{BRANCH, DATABASE, ORGANIZATION};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, eventually};
 
 async fn client(scene: &Scene) -> PlanetScale {
     let secret_id = scene.stack.new_secret(&scene.token.secret()).await.unwrap();
@@ -36,7 +36,10 @@ fn soon() -> Deadline {
 
 async fn branch(calls: &Calls<'_>, scene: &Scene, name: &str, statement: &str) {
     calls.create_branch(name, BRANCH).await.unwrap();
-    while !calls.branch(name).await.unwrap().ready {}
+    eventually(name, async || {
+        calls.branch(name).await.unwrap().ready.then_some(())
+    })
+    .await;
     scene.run(name, &[statement]).await;
 }
 
@@ -54,13 +57,11 @@ async fn opened(calls: &Calls<'_>, name: &str, auto_cutover: bool) -> u64 {
 }
 
 async fn until(calls: &Calls<'_>, number: u64, state: &DeploymentState) {
-    for _ in 0..50 {
+    eventually(&format!("{state} of deploy request {number}"), async || {
         let deployment = calls.deployment(number).await.unwrap();
-        if deployment.state == *state {
-            return;
-        }
-    }
-    panic!("deploy request {number} never gets to {state}");
+        (deployment.state == *state).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -150,7 +151,11 @@ async fn every_operation_of_the_functions_client_works_and_keeps_to_the_document
         retention_unit: RetentionUnit::Day,
     };
     let backup = calls.create_backup(BRANCH, &new).await.unwrap();
-    while calls.backup(BRANCH, &backup.id).await.unwrap().state != BackupState::Success {}
+    eventually("the backup", async || {
+        let seen = calls.backup(BRANCH, &backup.id).await.unwrap();
+        (seen.state == BackupState::Success).then_some(())
+    })
+    .await;
     assert_eq!(calls.backups(BRANCH).await.unwrap().len(), 1);
     calls.delete_backup(BRANCH, &backup.id).await.unwrap();
 

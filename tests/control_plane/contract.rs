@@ -105,7 +105,7 @@ async fn backups(scene: &Scene) {
     let body = json!({"name": "before", "retention_unit": "day", "retention_value": 3});
     let made = scene.post("/branches/main/backups", body).await;
     let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
-    while scene.get(&path).await["state"] != "success" {}
+    scene.states_until(&path, "state", "success").await;
     scene
         .get("/branches/main/backups?state=success&all=true&production=true")
         .await;

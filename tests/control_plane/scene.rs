@@ -1,6 +1,7 @@
 //! A control plane over a schema of its own, and who uses it: by HTTP, and by MySQL.
 
 use std::io::Write;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
@@ -108,12 +109,29 @@ impl Scene {
     pub async fn branch(&self, name: &str) -> Value {
         self.post("/branches", json!({"name": name, "parent_branch": BRANCH}))
             .await;
-        loop {
-            let branch = self.get(&format!("/branches/{name}")).await;
-            if branch["ready"] == true {
-                return branch;
-            }
-        }
+        self.ready_branch(name).await
+    }
+
+    /// The branch once it can be used.
+    pub async fn ready_branch(&self, name: &str) -> Value {
+        let path = format!("/branches/{name}");
+        eventually(&path, async || {
+            let branch = self.get(&path).await;
+            (branch["ready"] == true).then_some(branch)
+        })
+        .await
+    }
+
+    /// The states that a deployment or a backup is seen in, up to the last one.
+    pub async fn states_until(&self, path: &str, member: &str, last: &str) -> Vec<Value> {
+        let mut states = Vec::new();
+        eventually(last, async || {
+            let seen = self.get(path).await;
+            states.push(seen[member].clone());
+            (seen[member] == last).then_some(())
+        })
+        .await;
+        states
     }
 
     /// A new password, as it was told.
@@ -193,17 +211,13 @@ impl Scene {
 
     /// Looks until the deployment has one of these states, and returns the deploy request.
     pub async fn until(&self, request: &str, states: &[&str]) -> Value {
-        for _ in 0..50 {
+        eventually(&format!("{states:?} of {request}"), async || {
             let seen = self.get(request).await;
+            assert_eq!(seen["deployment"]["state"], seen["deployment_state"]);
             let state = seen["deployment_state"].as_str().unwrap();
-            if states.contains(&state) {
-                return seen;
-            }
-        }
-        panic!(
-            "{request} never gets to {states:?}: {}",
-            self.get(request).await
-        );
+            states.contains(&state).then_some(seen)
+        })
+        .await
     }
 
     /// A deploy request that could be deployed now.
@@ -220,6 +234,25 @@ impl Scene {
         self.until(&request, &["complete_pending_revert"]).await;
         request
     }
+}
+
+/// How long to wait for what is sure to come, and how often to look: far longer than any machine
+/// stalls, so that only what never comes fails a test.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Looks until there is something, and fails where it never comes.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    let seen = tokio::time::timeout(PATIENCE, looking).await;
+    seen.unwrap_or_else(|_| panic!("{what} does not come"))
 }
 
 /// The header that proves a token.

@@ -155,7 +155,7 @@ async fn what_the_tools_ask_is_answered() {
     let new = json!({"name": "dev", "parent_branch": "", "cluster_size": "PS_DEV"});
     let branch = scene.post("/branches", new).await;
     assert_eq!(branch["parent_branch"], "main");
-    while scene.get("/branches/dev").await["ready"] != true {}
+    scene.ready_branch("dev").await;
     // No body at all, and bodies of nothing.
     let (status, _) = scene
         .send("POST", "/branches/dev/safe-migrations", None)
@@ -208,12 +208,7 @@ async fn what_the_tools_ask_is_answered() {
     scene
         .post(&format!("{request}/deploy"), json!({"instant_ddl": false}))
         .await;
-    let mut last = Value::Null;
-    while last != "pending_cutover" {
-        let seen = scene.get(request).await;
-        assert_eq!(seen["deployment"]["state"], seen["deployment_state"]);
-        last = seen["deployment"]["state"].clone();
-    }
+    scene.until(request, &["pending_cutover"]).await;
     assert_eq!(
         scene
             .send("POST", &format!("{request}/apply-deploy"), None)
