@@ -1,8 +1,9 @@
 //! Deploy requests: the difference between schemas, and the change of production.
 
 use serde_json::{Value, json};
+use stack::control_plane::BRANCH;
 
-use crate::scene::{Scene, header};
+use crate::scene::{Scene, eventually, header};
 
 const NOTES: &str = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, note VARCHAR(64))";
 
@@ -61,12 +62,8 @@ async fn a_deployment_goes_through_its_states_and_changes_production() {
 
     let queued = scene.post(&deploy, json!({"instant_ddl": false})).await;
     assert_eq!(queued["deployment_state"], "queued");
-    let mut states = Vec::new();
-    while states.last() != Some(&json!("complete_pending_revert")) {
-        let seen = scene.get(&request).await;
-        assert_eq!(seen["deployment"]["state"], seen["deployment_state"]);
-        states.push(seen["deployment_state"].clone());
-    }
+    let last = "complete_pending_revert";
+    let states = scene.states_until(&request, "deployment_state", last).await;
     assert_eq!(
         json!(states),
         json!([
@@ -79,6 +76,18 @@ async fn a_deployment_goes_through_its_states_and_changes_production() {
     );
     assert_eq!(scene.columns("notes").await, ["id", "note"]);
     assert!(scene.columns("orders").await.contains(&"gift".to_owned()));
+    // It stands open while it can be reverted, and its branch can't go.
+    let deployed = scene.get(&request).await;
+    assert!(deployed["deployed_at"].is_string(), "{deployed}");
+    let ending =
+        |request: &Value| json!([request["state"], request["closed_at"], request["closed_by"]]);
+    assert_eq!(ending(&deployed), json!(["open", null, null]));
+    for (method, path, body) in [
+        ("DELETE", "/branches/dev", None),
+        ("PATCH", request.as_str(), Some(json!({"state": "closed"}))),
+    ] {
+        assert_eq!(scene.send(method, path, body).await.0, 422, "{method}");
+    }
 
     let done = scene
         .post(&format!("{request}/skip-revert"), json!({}))
@@ -87,14 +96,71 @@ async fn a_deployment_goes_through_its_states_and_changes_production() {
         (&done["deployment_state"], &done["state"]),
         (&json!("complete"), &json!("closed"))
     );
-    for time in [&done["deployed_at"], &done["deployment"]["finished_at"]] {
+    for time in [
+        &done["deployed_at"],
+        &done["closed_at"],
+        &done["deployment"]["finished_at"],
+    ] {
         assert!(time.is_string(), "{done}");
     }
+    assert_eq!(done["closed_by"]["id"], scene.token.id);
     // Nothing is left of the difference.
     assert_eq!(scene.get("/branches/dev/diff").await, json!({"data": []}));
     let again = scene.open("dev", true).await;
     let none = scene.until(&again, &["no_changes"]).await;
     assert_eq!(none["deployment"]["deployable"], false);
+}
+
+#[tokio::test]
+async fn a_branch_goes_with_its_deployment_where_it_may() {
+    let scene = Scene::new().await;
+    for (name, status) in [("guarded", 200), ("free", 404)] {
+        scene.branch(name).await;
+        let table = format!("CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY)");
+        scene.run(name, &[&table]).await;
+        let request = scene.ready(name).await;
+        let path = format!("/branches/{name}");
+        for (method, path, body) in [
+            (
+                "PUT",
+                format!("{request}/auto-delete-branch"),
+                json!({"enable": true}),
+            ),
+            (
+                "PATCH",
+                path.clone(),
+                json!({"deletion_protected": name == "guarded"}),
+            ),
+        ] {
+            assert_eq!(scene.send(method, &path, Some(body)).await.0, 200, "{path}");
+        }
+        scene.post(&format!("{request}/deploy"), json!({})).await;
+        scene.until(&request, &["complete_pending_revert"]).await;
+        let done = scene
+            .post(&format!("{request}/skip-revert"), json!({}))
+            .await;
+        assert_eq!(done["state"], "closed");
+        assert_eq!(scene.send("GET", &path, None).await.0, status, "{name}");
+    }
+
+    // The other way round, production would go.
+    scene.branch("stage").await;
+    scene.run("stage", &["DROP TABLE free"]).await;
+    scene
+        .post("/branches/stage/safe-migrations", json!({}))
+        .await;
+    let new = json!({"branch": BRANCH, "into_branch": "stage", "auto_delete_branch": true});
+    let opened = scene.post("/deploy-requests", new).await;
+    let request = format!("/deploy-requests/{}", opened["number"]);
+    scene.until(&request, &["ready"]).await;
+    scene
+        .post(&format!("{request}/deploy"), json!({"instant_ddl": false}))
+        .await;
+    scene.until(&request, &["complete_pending_revert"]).await;
+    scene
+        .post(&format!("{request}/skip-revert"), json!({}))
+        .await;
+    scene.get("/branches/main").await;
 }
 
 #[tokio::test]
@@ -104,7 +170,10 @@ async fn a_deployment_moves_on_though_nobody_looks() {
     scene.run("dev", &[NOTES]).await;
     let request = scene.ready("dev").await;
     scene.post(&format!("{request}/deploy"), json!({})).await;
-    let deployed = async { while scene.columns("notes").await.is_empty() {} };
+    let deployed = eventually("the table", async || {
+        let there = !scene.columns("notes").await.is_empty();
+        there.then_some(())
+    });
     tokio::select! {
         () = deployed => {}
         () = scene.plane.keep_moving() => {}

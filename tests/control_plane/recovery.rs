@@ -41,7 +41,10 @@ async fn a_revert_brings_rows_and_values_back() {
 
     let reverting = scene.post(&format!("{request}/revert"), json!({})).await;
     assert_eq!(reverting["deployment_state"], "in_progress_revert");
-    scene.until(&request, &["complete_revert"]).await;
+    assert_eq!(reverting["state"], "open");
+    let reverted = scene.until(&request, &["complete_revert"]).await;
+    assert_eq!(reverted["state"], "closed");
+    assert_eq!(reverted["closed_by"]["id"], scene.token.id);
     let mut direct = scene.database.connect().await.unwrap();
     let notes: Vec<(i32, Option<String>)> = direct
         .query("SELECT id, note FROM notes ORDER BY id")

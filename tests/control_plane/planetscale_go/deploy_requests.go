@@ -92,9 +92,12 @@ func deploy(ctx context.Context, client *planetscale.Client, branch string) {
 	expect("DeployRequests.ApplyDeploy", "deployment_state", applied.DeploymentState, "in_progress_cutover")
 	done := waitFor(ctx, client, number, "complete_pending_revert")
 	const get = "DeployRequests.Get"
-	expect(get, "the state", done.State, "closed")
+	expect(get, "the state", done.State, "open")
 	if done.DeployedAt == nil || done.Deployment.FinishedAt == nil || done.Deployment.CutoverActor == nil {
 		fail("%s does not tell when and by whom it was deployed", get)
+	}
+	if done.ClosedAt != nil || done.ClosedBy != nil {
+		fail("%s tells of an end, though it could be reverted", get)
 	}
 	expectOperations(ctx, client, number, tableOf(branch), "complete")
 
@@ -102,6 +105,10 @@ func deploy(ctx context.Context, client *planetscale.Client, branch string) {
 		&planetscale.SkipRevertDeployRequestRequest{Organization: organization, Database: database, Number: number})
 	check("DeployRequests.SkipRevertDeploy", err)
 	expect("DeployRequests.SkipRevertDeploy", "deployment_state", kept.DeploymentState, "complete")
+	expect("DeployRequests.SkipRevertDeploy", "the state", kept.State, "closed")
+	if kept.ClosedAt == nil || kept.ClosedBy == nil {
+		fail("DeployRequests.SkipRevertDeploy does not tell when and by whom it was closed")
+	}
 	_, err = client.DeployRequests.RevertDeploy(ctx,
 		&planetscale.RevertDeployRequestRequest{Organization: organization, Database: database, Number: number})
 	expectCode("DeployRequests.RevertDeploy of what is complete", err, planetscale.ErrInvalid)
@@ -116,7 +123,8 @@ func revert(ctx context.Context, client *planetscale.Client, branch string) {
 		&planetscale.RevertDeployRequestRequest{Organization: organization, Database: database, Number: number})
 	check("DeployRequests.RevertDeploy", err)
 	expect("DeployRequests.RevertDeploy", "deployment_state", reverting.DeploymentState, "in_progress_revert")
-	waitFor(ctx, client, number, "complete_revert")
+	ended := waitFor(ctx, client, number, "complete_revert")
+	expect("DeployRequests.Get", "the state", ended.State, "closed")
 }
 
 // Calls a deployment off at its gate.

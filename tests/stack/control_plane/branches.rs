@@ -200,7 +200,8 @@ pub async fn delete(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> 
     Ok(gone())
 }
 
-fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
+/// Whether a branch may be deleted, or why not.
+pub fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     let Branch { name, .. } = branch;
     if name == DEFAULT {
         return Err(Refusal::unprocessable(

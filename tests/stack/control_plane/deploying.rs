@@ -158,13 +158,10 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     if let Some(branch) = call.state.branch_mut(&into_branch) {
         branch.schema_changed();
     }
-    let deployment = deployment(call, number)?;
-    deployment.enter(Stage::CompletePendingRevert);
-    let instant = deployment.instant_ddl;
-    if let Some(request) = call.state.deploy_request_mut(number) {
-        request.deployed();
-    }
-    match instant {
+    let request = deploy_request(call, number)?;
+    request.deployment.enter(Stage::CompletePendingRevert);
+    request.deployed();
+    match request.deployment.instant_ddl {
         // Nothing is kept that it could be reverted with.
         true => complete(call, number).await,
         false => Ok(()),
@@ -308,22 +305,25 @@ async fn revert(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         deployment(call, number)?.enter(Stage::CompleteRevertError);
         return Ok(());
     }
-    deployment(call, number)?.enter(Stage::CompleteRevert);
+    deploy_request(call, number)?.end(Stage::CompleteRevert);
     Ok(call.server.drop_schema(&kept).await?)
 }
 
-/// Ends the time in which it can be reverted.
+/// Ends the time in which it can be reverted. A branch that nobody may delete stays.
 pub async fn complete(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let kept = kept_schema(call, number);
     call.server.drop_schema(&kept).await?;
-    let deployment = deployment(call, number)?;
-    deployment.before = None;
-    deployment.enter(Stage::Complete);
-    if deployment.auto_delete_branch
-        && let Some(request) = call.state.deploy_request(number)
-        && let Ok(branch) = branches::find(call, &request.branch)
+    let request = deploy_request(call, number)?;
+    request.deployment.before = None;
+    request.end(Stage::Complete);
+    let (name, deleted) = (
+        request.branch.clone(),
+        request.deployment.auto_delete_branch,
+    );
+    if deleted
+        && let Ok(branch) = branches::find(call, &name).cloned()
+        && branches::check_deletion(call, &branch).is_ok()
     {
-        let branch = branch.clone();
         branches::remove(call, &branch).await?;
     }
     Ok(())
@@ -340,7 +340,14 @@ fn target(call: &Call<'_>, number: u64) -> Result<(String, String), Refusal> {
     Ok((branch.schema.clone(), branch.name.clone()))
 }
 
-fn deployment<'c>(call: &'c mut Call<'_>, number: u64) -> Result<&'c mut Deployment, Refusal> {
+fn deploy_request<'c>(
+    call: &'c mut Call<'_>,
+    number: u64,
+) -> Result<&'c mut DeployRequest, Refusal> {
     let request = call.state.deploy_request_mut(number);
-    Ok(&mut request.ok_or(Refusal::NotFound)?.deployment)
+    request.ok_or(Refusal::NotFound)
+}
+
+fn deployment<'c>(call: &'c mut Call<'_>, number: u64) -> Result<&'c mut Deployment, Refusal> {
+    Ok(&mut deploy_request(call, number)?.deployment)
 }

@@ -56,7 +56,8 @@ impl Stage {
         )
     }
 
-    /// Between the order to deploy and its end, whichever that is.
+    /// Between the order to deploy and its end, whichever that is. The time in which it can be
+    /// reverted is before its end.
     pub fn is_deploying(self) -> bool {
         matches!(
             self,
@@ -66,18 +67,14 @@ impl Stage {
                 | Self::PendingCutover
                 | Self::InProgressCutover
                 | Self::InProgressCancel
+                | Self::CompletePendingRevert
                 | Self::InProgressRevert
         )
     }
 
-    /// Whether the next in the queue has to wait: until the time to revert is over, and until
-    /// somebody has completed what failed.
+    /// Whether the next in the queue has to wait: until somebody has completed what failed.
     pub fn holds_queue(self) -> bool {
-        self.is_deploying()
-            || matches!(
-                self,
-                Self::CompletePendingRevert | Self::CompleteError | Self::CompleteRevertError
-            )
+        self.is_deploying() || matches!(self, Self::CompleteError | Self::CompleteRevertError)
     }
 
     fn operation_state(self) -> &'static str {

@@ -85,8 +85,17 @@ impl DeployRequest {
     pub fn deployed(&mut self) {
         let now = Time::now();
         self.deployed_at = Some(now);
-        self.closed_at = Some(now);
         self.updated_at = now;
+    }
+
+    /// Ends for good what was deployed. It is open up to here: it could have been reverted
+    /// (PlanetScale's docs, Webhook events).
+    pub fn end(&mut self, stage: Stage) {
+        self.deployment.enter(stage);
+        if self.is_open() {
+            let actor = self.deployment.actor.clone();
+            self.close(&actor.unwrap_or_default());
+        }
     }
 
     pub(super) fn is_approved(&self) -> bool {
