@@ -1,10 +1,11 @@
 //! What holds for every call: tokens, grants, pages, faults, and that nothing is forgotten.
 
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use stack::control_plane::ApiFailure;
 
-use crate::scene::{Scene, header};
+use crate::scene::{Scene, eventually, header};
 
 #[tokio::test]
 async fn a_call_needs_a_right_token() {
@@ -198,6 +199,42 @@ async fn what_it_can_t_read_it_begins_anew() {
         .collect();
     own.sort_unstable();
     assert_eq!(own, ["", "_control_plane"]);
+}
+
+#[tokio::test]
+async fn a_call_is_finished_though_its_client_hangs_up() {
+    let scene = Scene::new().await;
+    let notes = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)";
+    scene.run_on_production(&[notes]).await;
+    let schema = scene.get("/branches/main/schema").await;
+    let mut admin = scene.stack.admin().await.unwrap();
+    let table = format!("`{}`.`notes`", scene.database.name());
+    admin
+        .query_drop(format!("LOCK TABLES {table} WRITE"))
+        .await
+        .unwrap();
+    // The copy of the rows waits for the table.
+    let copying = eventually("the copy of the rows", async || {
+        let all: Vec<Row> = admin.query("SHOW FULL PROCESSLIST").await.unwrap();
+        let mut statements = all
+            .iter()
+            .filter_map(|row| row.get::<Option<String>, _>("Info").flatten());
+        let wanted = format!("FROM {table}");
+        statements
+            .find(|statement| statement.contains(&wanted))
+            .map(drop)
+    });
+    tokio::select! {
+        answer = scene.send("POST", "/branches/main/backups", Some(json!({}))) => {
+            panic!("answered before the end: {answer:?}");
+        }
+        () = copying => {}
+    }
+    let unlock = async { admin.query_drop("UNLOCK TABLES").await.unwrap() };
+    let (read, ()) = tokio::join!(scene.get("/branches/main/schema"), unlock);
+    assert_eq!(read, schema);
+    let backups = scene.get("/branches/main/backups").await;
+    assert_eq!(backups["total_count"], 1);
 }
 
 #[tokio::test]

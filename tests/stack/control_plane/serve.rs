@@ -10,7 +10,7 @@ use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpListener;
 
-use super::call::{Answer, Call, Refusal};
+use super::call::{Answer, Call, Refusal, error};
 use super::recorder::Exchange;
 use super::state::State;
 use super::{Inside, Plane, routes};
@@ -25,7 +25,18 @@ pub async fn serve(listener: TcpListener, plane: Arc<Plane>) {
     let _ = axum::serve(listener, app).await;
 }
 
-async fn handle(Extension(plane): Extension<Arc<Plane>>, request: Request) -> Response {
+/// Who hangs up takes its handler away. What was begun is finished all the same: half a statement
+/// would leave its answer to whoever sends the next one.
+async fn handle(plane: Extension<Arc<Plane>>, request: Request) -> Response {
+    let handled = tokio::spawn(handle_whole(plane, request)).await;
+    handled.unwrap_or_else(|_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let body = error("internal_server_error", "Internal Server Error");
+        response((status, Some(body)), None)
+    })
+}
+
+async fn handle_whole(Extension(plane): Extension<Arc<Plane>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         let refusal = Refusal::BadRequest("the body is too large".to_owned());
