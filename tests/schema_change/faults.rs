@@ -66,7 +66,7 @@ async fn a_password_that_expires_under_way_is_replaced() {
     let scene = Scene::new().await;
     scene.add("0002_notes.sql", TWO_TABLES);
     // Holds the step up between making the password and using it.
-    let slow = ApiFailure::with(429).on("GET", "/passwords").retry_after(1);
+    let slow = ApiFailure::with(429).on("GET", "/passwords").retry_after(5);
     scene.plane.fail(slow);
     let execution = scene.start(json!({})).await;
     let id = loop {
@@ -136,6 +136,56 @@ async fn a_deployment_that_fails_half_way_leaves_production_as_it_was() {
 
     scene.succeed(json!({})).await;
     assert_eq!(scene.recorded().await, [1, 2]);
+}
+
+#[tokio::test]
+async fn the_values_that_stand_in_the_way_of_a_deployment_are_told_to_nobody() {
+    let scene = Scene::new().await;
+    let order = "INSERT INTO orders (id, customer_id, status, currency, total, version, created_at, updated_at) \
+                 VALUES (UNHEX(REPLACE(UUID(), '-', '')), 'jane@example.com', 'pending', 'EUR', 1, 1, NOW(6), NOW(6))";
+    scene.change_production(&[order, order]).await;
+    let unique = "ALTER TABLE orders ADD UNIQUE KEY one_each (customer_id);";
+    scene.add("0002_one_each.sql", unique);
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DeploymentFailed");
+    assert!(cause.contains("`orders`: "), "{cause}");
+    assert!(cause.contains('…'), "{cause}");
+    for text in [cause, scene.history(), scene.logs()] {
+        assert!(!text.contains("jane@example.com"), "{text}");
+    }
+    assert_eq!(scene.recorded().await, [1]);
+}
+
+#[tokio::test]
+async fn cleaning_up_is_tried_again() {
+    let scene = Scene::new().await;
+    scene.add("0002_tables.sql", TWO_TABLES);
+    scene.plane.fail_deployment_at(0);
+    let lost = ApiFailure::with(500).on("POST", "/complete-deploy");
+    scene.plane.fail(lost);
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DeploymentFailed");
+    assert!(!cause.contains("cleaned up"), "{cause}");
+    let cleaned_up = scene.steps().into_iter();
+    assert_eq!(cleaned_up.filter(|step| step == "clean_up").count(), 2);
+    assert_eq!(scene.left().await, (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_reverted_before_it_is_recorded_is_not_recorded() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.die_after("await_deployment").await;
+    let api = scene.api(&scene.token).await;
+    api.calls().revert(1).await.unwrap();
+    let error = scene.go_on("finish").await.unwrap_err();
+    assert_eq!(error.name, "DeploymentFailed");
+    assert!(
+        error.message.contains("deploy request 1"),
+        "{}",
+        error.message
+    );
+    assert_eq!(scene.recorded().await, [1]);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::NOTES;
 use crate::scene::Scene;
+use crate::{NOTES, TWO_TABLES};
 
 /// Nothing was made that is left, and nothing was changed.
 async fn nothing_happened(scene: &Scene) {
@@ -92,6 +92,60 @@ async fn a_branch_that_lacks_what_production_has_got_since_is_not_deployed() {
 }
 
 #[tokio::test]
+async fn what_is_gone_from_the_branch_is_not_taken_for_deployed() {
+    let channel = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
+    for (migration, gone, lacking) in [
+        (TWO_TABLES, "DROP TABLE second_table", "`second_table`"),
+        // What is left is no difference at all.
+        (
+            TWO_TABLES,
+            "DROP TABLE first_table, second_table",
+            "`first_table`",
+        ),
+        (
+            channel,
+            "ALTER TABLE orders DROP COLUMN channel",
+            "column `channel`",
+        ),
+    ] {
+        let scene = Scene::new().await;
+        scene.add("0002_change.sql", migration);
+        scene.die_after("apply_migrations").await;
+        let branch = scene.left().await.0.remove(0);
+        scene.change_branch(&branch, &[gone]).await;
+        let (error, cause) = scene.fail(json!({})).await;
+        assert_eq!(error, "DifferenceRefused", "{gone}: {cause}");
+        assert!(cause.contains(lacking), "{cause}");
+        assert_eq!(scene.columns("first_table").await, [""; 0]);
+        nothing_happened(&scene).await;
+
+        scene.succeed(json!({})).await;
+        assert_eq!(scene.recorded().await, [1, 2]);
+    }
+}
+
+#[tokio::test]
+async fn an_index_and_a_column_that_production_has_changed_since_stay_so() {
+    for (change, named) in [
+        ("CREATE INDEX newer ON orders (total)", "key `newer`"),
+        (
+            "ALTER TABLE orders MODIFY customer_id VARCHAR(100) CHARACTER SET ascii NOT NULL",
+            "column `customer_id`",
+        ),
+    ] {
+        let scene = Scene::new().await;
+        let channel = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
+        scene.add("0002_channel.sql", channel);
+        scene.succeed(json!({ "deploy": false })).await;
+        scene.change_production(&[change]).await;
+        let (error, cause) = scene.fail(json!({})).await;
+        assert_eq!(error, "DifferenceRefused", "{change}: {cause}");
+        assert!(cause.contains(named), "{cause}");
+        nothing_happened(&scene).await;
+    }
+}
+
+#[tokio::test]
 async fn a_statement_that_the_server_refuses_is_named_by_its_place() {
     let scene = Scene::new().await;
     scene.change_production(&[NOTES]).await;
@@ -148,8 +202,11 @@ async fn a_token_without_a_grant_is_told_which_one_it_may_lack() {
 async fn an_option_that_there_is_not_is_refused() {
     let scene = Scene::new().await;
     scene.add("0002_notes.sql", NOTES);
-    let ended = scene.fail(json!({ "deploi": false })).await;
-    assert!(ended.1.contains("deploi"), "{ended:?}");
+    let (error, cause) = scene.fail(json!({ "deploi": false })).await;
+    assert_eq!(error, "WrongInput");
+    assert!(cause.contains("deploi"), "{cause}");
+    let (error, _) = scene.fail(json!({ "deploy": "no" })).await;
+    assert_eq!(error, "WrongInput");
     nothing_happened(&scene).await;
 }
 

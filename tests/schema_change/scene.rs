@@ -118,6 +118,13 @@ impl Scene {
         self.tasks.steps.lock().unwrap().clear();
     }
 
+    /// Carries out one step with what the last one that was carried out has answered.
+    pub async fn go_on(&self, step: &str) -> Result<Value, Reported> {
+        let state = self.tasks.payloads.lock().unwrap().last().cloned();
+        let payload = json!({ "step": step, "state": state });
+        self.function.call(payload).await.unwrap()
+    }
+
     /// Runs the state machine, which must succeed, to its end.
     pub async fn succeed(&self, options: Value) -> Value {
         match self.run(options).await {

@@ -64,17 +64,26 @@ async fn a_column_goes_where_the_migration_allows_it() {
 }
 
 #[tokio::test]
-async fn several_migrations_go_together_and_the_ledger_with_the_first() {
+async fn an_empty_database_gets_everything_and_the_ledger_with_it() {
     let scene = Scene::new().await;
-    scene
-        .change_production(&["DROP TABLE schema_migrations"])
-        .await;
-    // What the other migrations have made is there, and the ledger that says so is not.
-    let tables: Vec<String> = scene.rows("SHOW TABLES").await;
-    let drop = format!("DROP TABLE {}", tables.join(", "));
-    scene
-        .change_production(&["SET foreign_key_checks = 0", &drop])
-        .await;
+    let tables: BTreeSet<String> = scene.rows("SHOW TABLES").await.into_iter().collect();
+    assert!(tables.contains("schema_migrations"), "{tables:?}");
+    for table in &tables {
+        scene
+            .change_production(&[&format!("DROP TABLE {table}")])
+            .await;
+    }
+    let result = scene.succeed(json!({})).await;
+    assert_eq!(result["status"], "deployed");
+    assert_eq!(scene.recorded().await, [1]);
+    let after: BTreeSet<String> = scene.rows("SHOW TABLES").await.into_iter().collect();
+    assert_eq!(after, tables);
+    assert_eq!(scene.left().await, (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn several_migrations_go_together() {
+    let scene = Scene::new().await;
     scene.add("0002_notes.sql", NOTES);
     scene.add(
         "0003_done.sql",
@@ -83,11 +92,59 @@ async fn several_migrations_go_together_and_the_ledger_with_the_first() {
     let result = scene.succeed(json!({})).await;
     assert_eq!(result["deploy_request"]["number"], 1);
     assert_eq!(scene.recorded().await, [1, 2, 3]);
-    let after: BTreeSet<String> = scene.rows("SHOW TABLES").await.into_iter().collect();
-    assert!(
-        tables.iter().all(|table| after.contains(table)),
-        "{after:?}"
+    assert_eq!(scene.columns("notes").await, ["id", "text", "done"]);
+}
+
+#[tokio::test]
+async fn a_migration_that_makes_no_difference_is_recorded() {
+    let scene = Scene::new().await;
+    scene.add("0002_nothing.sql", "ALTER TABLE orders ENGINE = InnoDB;");
+    let result = scene.succeed(json!({})).await;
+    assert_eq!(result["status"], "deployed");
+    assert_eq!(scene.recorded().await, [1, 2]);
+    assert_eq!(scene.left().await, (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_a_migration_does_beside_is_no_deviation() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.add(
+        "0003_more.sql",
+        "ALTER TABLE notes ADD COLUMN author VARCHAR(20) NULL, ADD COLUMN kind VARCHAR(20) NOT NULL DEFAULT '', \
+         ADD KEY by_author (author), ADD KEY by_kind (kind, author);",
     );
+    scene.succeed(json!({})).await;
+    // The indexes follow the column; other columns are defined anew, for they stand elsewhere.
+    for (file, sql) in [
+        (
+            "0004_no_author.sql",
+            "-- allow drop-column: nobody reads it\nALTER TABLE notes DROP COLUMN author;",
+        ),
+        (
+            "0005_order.sql",
+            "ALTER TABLE notes MODIFY id BIGINT UNSIGNED NOT NULL AFTER kind;",
+        ),
+        (
+            "0006_key.sql",
+            "ALTER TABLE notes DROP PRIMARY KEY, ADD PRIMARY KEY (id, kind);",
+        ),
+        (
+            "0007_charset.sql",
+            "ALTER TABLE notes CONVERT TO CHARACTER SET latin1;",
+        ),
+    ] {
+        scene.add(file, sql);
+        scene.succeed(json!({})).await;
+    }
+    assert_eq!(scene.columns("notes").await, ["text", "kind", "id"]);
+    let indexes: Vec<String> = scene
+        .rows(
+            "SELECT DISTINCT index_name FROM information_schema.statistics \
+             WHERE table_schema = DATABASE() AND table_name = 'notes' ORDER BY index_name",
+        )
+        .await;
+    assert_eq!(indexes, ["by_kind", "PRIMARY"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@
 //! last statement has been run. A branch without them that is not as production is was left half
 //! way, and is made anew.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use shared::{
     clock::SystemClock,
@@ -16,12 +16,13 @@ use shared::{
     credentials::Login,
     database::{Database, DatabaseError, Session, Statement},
     migrations::{Ledger, LedgerError, ledger},
-    planetscale::{NewPassword, Password, Role, TableSchema},
+    planetscale::{NewPassword, Password, Role},
 };
 
 use crate::{
     failure::StepError,
     production::Production,
+    schema::Schema,
     state::{Outcome, State},
 };
 
@@ -139,7 +140,9 @@ async fn apply_on(
     if missing == 0 {
         return Ok(Applied::All);
     }
-    let tables = differing(state, production).await?;
+    let on_branch = Schema::of(&state.branch, production).await?;
+    let in_production = Schema::of(production.branch(), production).await?;
+    let tables = on_branch.differing(&in_production);
     if !tables.is_empty() {
         return Ok(Applied::Half(StepError::StaleBranch {
             tables: tables.join(", "),
@@ -164,34 +167,6 @@ async fn run(session: &mut Session<'_>, place: &str, sql: String) -> Result<(), 
         }),
         Err(error) => Err(of_branch(error)),
     }
-}
-
-/// The tables that the branch and production have not alike.
-async fn differing(state: &State, production: &Production) -> Result<Vec<String>, StepError> {
-    let on_branch = by_name(production.api().schema(&state.branch).await?);
-    let in_production = by_name(production.api().schema(production.branch()).await?);
-    let mut tables: Vec<String> = on_branch
-        .iter()
-        .filter(|(name, sql)| in_production.get(*name) != Some(sql))
-        .map(|(name, _)| name.clone())
-        .collect();
-    let lacking = in_production.into_keys();
-    tables.extend(lacking.filter(|name| !on_branch.contains_key(name)));
-    Ok(tables)
-}
-
-fn by_name(tables: Vec<TableSchema>) -> BTreeMap<String, String> {
-    let tables = tables.into_iter();
-    tables
-        .map(|table| (table.name, without_counter(&table.raw)))
-        .collect()
-}
-
-/// Without the next value of AUTO_INCREMENT, which follows the rows.
-fn without_counter(sql: &str) -> String {
-    let words = sql.split_whitespace();
-    let words = words.filter(|word| !word.starts_with("AUTO_INCREMENT="));
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A connection with the password, under the TLS rules of all others.
@@ -256,15 +231,5 @@ mod tests {
         let local = ("127.0.0.1".to_owned(), 4000);
         assert_eq!(address("127.0.0.1:4000").unwrap(), local);
         assert!(address("127.0.0.1:x").is_err());
-    }
-
-    #[test]
-    fn a_counter_makes_no_other_table() {
-        assert_eq!(
-            without_counter(
-                "CREATE TABLE t (\n  id INT\n) ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT CHARSET=utf8mb4"
-            ),
-            without_counter("CREATE TABLE t (\n  id INT\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"),
-        );
     }
 }

@@ -9,13 +9,17 @@ use crate::{
     state::{Caught, CleanedUp, Failed, State},
 };
 
-/// Closes the deploy request, so that no other waits behind it, and deletes the branch, with its passwords. A deployment that is
-/// under way goes on, one that is done stays, and so does what another run is at work on: a later
-/// run finds them. What can't be cleaned up is said, and is no reason to hide why the run failed.
-pub async fn clean_up(Failed { state, error }: Failed, production: &Production) -> CleanedUp {
+/// Closes the deploy request, so that no other waits behind it, and deletes the branch, with its
+/// passwords. A deployment that is under way goes on, one that is done stays, and so does what
+/// another run is at work on: a later run finds them. What can't be cleaned up is said, and is no
+/// reason to hide why the run failed; what passes by itself is tried again.
+pub async fn clean_up(
+    Failed { state, error }: Failed,
+    production: &Production,
+) -> Result<CleanedUp, StepError> {
     let (name, mut cause) = plain(error);
     let Some(state) = state.filter(|_| name != ANOTHER_AT_WORK) else {
-        return CleanedUp { error: name, cause };
+        return Ok(CleanedUp { error: name, cause });
     };
     match remove(&state, production).await {
         Ok(None) => {}
@@ -23,6 +27,7 @@ pub async fn clean_up(Failed { state, error }: Failed, production: &Production) 
             cause += ". ";
             cause += &left;
         }
+        Err(error) if error.may_pass() => return Err(error),
         Err(error) => {
             tracing::warn!(%error, "not everything was cleaned up");
             let branch = &state.branch;
@@ -31,7 +36,7 @@ pub async fn clean_up(Failed { state, error }: Failed, production: &Production) 
             );
         }
     }
-    CleanedUp { error: name, cause }
+    Ok(CleanedUp { error: name, cause })
 }
 
 /// What is left on purpose, in a sentence.

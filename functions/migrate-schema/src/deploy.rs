@@ -9,6 +9,7 @@ use crate::{
     failure::StepError,
     production::Production,
     state::{Outcome, State},
+    words,
 };
 
 /// Large tables take hours, and others may be before it in the queue.
@@ -47,6 +48,7 @@ async fn failed(request: &DeployRequest, production: &Production) -> StepError {
     if let Ok(operations) = production.api().operations(request.number).await {
         for operation in operations {
             if let Some(errors) = operation.deploy_errors.filter(|text| !text.is_empty()) {
+                let errors = words::without_values(&errors);
                 reasons.push(format!("`{}`: {errors}", operation.table_name));
             }
         }

@@ -9,7 +9,9 @@ use shared::planetscale::{
 use crate::{
     failure::StepError,
     production::{self, Production},
+    schema::Schema,
     state::{Outcome, State, Status},
+    words,
 };
 
 /// PlanetScale's checks take seconds, and on a large schema minutes.
@@ -71,7 +73,8 @@ pub async fn wait_for_checks(state: State, production: &Production) -> Result<St
     let request = current(&state, production).await?;
     match request.deployment_state.progress() {
         Progress::Under => Ok(state.then(Outcome::Deploying)),
-        // Without changes, production has the schema already.
+        // Without changes, production has the branch's schema; whether that is the plan's, is seen
+        // before it is recorded.
         Progress::Done | Progress::NoChanges => Ok(state.then(Outcome::Deployed)),
         Progress::Failed => Err(refused(&request)),
         Progress::Before => match &request.deployment {
@@ -117,8 +120,20 @@ pub async fn wait_for_approval(state: State, production: &Production) -> Result<
     }
 }
 
-/// Holds every operation of the deploy request against the plan.
+/// Holds the deploy request against the plan: that it does nothing else, and nothing less.
 pub async fn hold_against_plan(state: &State, production: &Production) -> Result<(), StepError> {
+    let Err(error) = compare_with_plan(state, production).await else {
+        return Ok(());
+    };
+    // Another run may have deployed it meanwhile, and what is compared is gone or another since.
+    let now = current(state, production).await?;
+    match now.deployment_state.progress() {
+        Progress::Before => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn compare_with_plan(state: &State, production: &Production) -> Result<(), StepError> {
     let number = state.number()?;
     let operations = production.api().operations(number).await?;
     if operations.is_empty() {
@@ -127,14 +142,40 @@ pub async fn hold_against_plan(state: &State, production: &Production) -> Result
             reason: "PlanetScale lists nothing that it would do".to_owned(),
         });
     }
-    for operation in operations {
-        let table = &operation.table_name;
+    let on_branch = Schema::of(&state.branch, production).await?;
+    let in_production = Schema::of(production.branch(), production).await?;
+    let refused = |deviation| StepError::difference(number, &deviation);
+    for operation in &operations {
+        let (table, statement) = (&operation.table_name, &operation.ddl_statement);
+        let before = in_production.table(table);
         let checked = state
             .plan
-            .check(table, &operation.ddl_statement, operation.can_drop_data);
-        checked.map_err(|deviation| StepError::difference(number, &deviation))?;
+            .check(table, statement, operation.can_drop_data, before);
+        checked.map_err(refused)?;
     }
-    Ok(())
+    // What it does not touch stays as production has it.
+    let after = |table: &str| {
+        let mut operations = operations.iter();
+        match operations.find(|operation| operation.table_name == table) {
+            None => in_production.table(table),
+            Some(operation) => on_branch.table(table).or_else(|| {
+                let stays = operation.operation_name != "DROP";
+                stays.then_some(operation.ddl_statement.as_str())
+            }),
+        }
+    };
+    state.plan.check_outcome(after).map_err(refused)
+}
+
+/// Holds production itself against the plan, where the deploy request has nothing to do.
+pub async fn hold_production_against_plan(
+    state: &State,
+    production: &Production,
+) -> Result<(), StepError> {
+    let number = state.number()?;
+    let in_production = Schema::of(production.branch(), production).await?;
+    let checked = state.plan.check_outcome(|table| in_production.table(table));
+    checked.map_err(|deviation| StepError::difference(number, &deviation))
 }
 
 /// The deploy request as it is now.
@@ -166,7 +207,8 @@ pub fn findings(deployment: Option<&Deployment>) -> String {
             let (code, table) = (&error.lint_error, &error.table_name);
             findings.push(format!("{code} in `{table}`: {}", error.error_description));
         }
-        findings.extend(deployment.deploy_check_errors.clone());
+        let errors = deployment.deploy_check_errors.as_deref();
+        findings.extend(errors.map(words::without_values));
     }
     if findings.is_empty() {
         return "it gives no reason".to_owned();

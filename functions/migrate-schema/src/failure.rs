@@ -73,6 +73,11 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether the state machine tries the step again.
+    pub fn may_pass(&self) -> bool {
+        self.name() == Failure::TRANSIENT
+    }
+
     /// What the state machine knows it by. `Transient` is tried again.
     fn name(&self) -> &'static str {
         match self {

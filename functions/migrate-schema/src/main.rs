@@ -10,8 +10,10 @@ mod failure;
 mod finish;
 mod plan;
 mod production;
+mod schema;
 mod state;
 mod step;
+mod words;
 
 use std::process::ExitCode;
 
@@ -50,7 +52,8 @@ async fn migrate_schema(
         Step::AwaitDeployment(state) => deploy::wait(state, &production).await,
         Step::Finish(state) => finish::finish(state, &production).await,
         Step::CleanUp(failed) => {
-            return Ok(Done::CleanUp(clean_up::clean_up(failed, &production).await));
+            let cleaned_up = clean_up::clean_up(failed, &production).await?;
+            return Ok(Done::CleanUp(cleaned_up));
         }
     }?;
     let (branch, outcome) = (&state.branch, state.outcome);

@@ -21,6 +21,8 @@ pub async fn plan(start: Start, production: &Production) -> Result<State, StepEr
         .poll_seconds
         .parse()
         .map_err(|_| StepError::Input("poll_seconds is not a number".to_owned()))?;
+    let options = serde_json::from_value(start.options)
+        .map_err(|error| StepError::Input(format!("the input: {error}")))?;
     let ledger = production.ledger().await?;
     let mut plan = Plan::new(&production.migrations, &ledger)?;
     if !plan.is_empty() {
@@ -28,7 +30,7 @@ pub async fn plan(start: Start, production: &Production) -> Result<State, StepEr
         plan = Plan::new(&production.migrations, &production.ledger().await?)?;
     }
     let state = State {
-        options: start.options,
+        options,
         execution: start.execution,
         poll_seconds,
         branch: production::branch_name(&plan),

@@ -4,7 +4,8 @@ use shared::{
     database::{Database, DatabaseError, Deadline, Session},
     migrations::{Ledger, Migration, Migrations, Plan, ledger},
     planetscale::{
-        ApiError, Branch, Calls, DeployRequest, DeploymentState, Filter, PlanetScale, Refusal,
+        ApiError, Branch, Calls, DeployRequest, DeploymentState, Filter, PlanetScale, Progress,
+        Refusal,
     },
 };
 
@@ -83,7 +84,8 @@ impl Production {
 
     /// Ends a deployment that has happened: no way back is kept, the branch goes, the migrations are
     /// recorded. Nothing of it is an error when it was done before. Recorded last, for what is not
-    /// recorded is found and settled by the next run.
+    /// recorded is found and settled by the next run; and not at all where somebody was faster and
+    /// has reverted it.
     pub async fn settle(
         &self,
         request: &DeployRequest,
@@ -91,6 +93,17 @@ impl Production {
     ) -> Result<(), StepError> {
         if request.deployment_state == DeploymentState::CompletePendingRevert {
             self.skip_revert(request.number).await?;
+        }
+        let now = self.api().deploy_request(request.number).await?;
+        if !matches!(
+            now.deployment_state.progress(),
+            Progress::Done | Progress::NoChanges
+        ) {
+            return Err(StepError::Deployment {
+                number: now.number,
+                state: now.deployment_state.to_string(),
+                reason: ": it does not stand, and is not recorded".to_owned(),
+            });
         }
         self.remove_branch(&request.branch).await?;
         self.record(migrations).await

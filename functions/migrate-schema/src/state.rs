@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::{migrations::Plan, planetscale::DeployRequest};
 
 use crate::failure::StepError;
@@ -17,7 +18,8 @@ const MOST_BRANCHES: u32 = 3;
 /// What an execution is started with, and what the state machine adds.
 #[derive(Debug, Deserialize)]
 pub struct Start {
-    pub options: Options,
+    /// [`Options`], if they are.
+    pub options: Value,
     /// The execution's name, which tells it from others that run at the same time.
     pub execution: String,
     /// The shortest pause before a step is asked again, in seconds. A text, as all that is put

@@ -1,20 +1,22 @@
 //! What a deployment is to do: which migrations, to which tables, and which data may go.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+mod check;
+mod table;
+
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Ledger, LedgerError, Migration, Migrations, Statement, allowance,
-    ddl::{Change, Ddl},
+    ddl::{Change, Clause, Ddl},
     files::checksum,
     ledger,
     lint::Rule,
-    statement,
 };
+
+pub use check::Deviation;
+pub use table::{PlannedTable, TableChange};
 
 /// The pending migrations and what they do to the tables. It has no SQL in it, so that it can be
 /// handed on: who carries it out reads the files again, and finds out whether they are the same.
@@ -39,32 +41,6 @@ pub struct PlannedMigration {
     pub checksum: String,
 }
 
-/// What becomes of a table or a view.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedTable {
-    /// From before the first of the migrations to after the last.
-    pub change: TableChange,
-    /// All of its rows may go: it is dropped, and a migration allows it.
-    #[serde(default)]
-    pub may_lose_rows: bool,
-    /// The rows of some partitions may go, in the same way.
-    #[serde(default)]
-    pub may_lose_partitions: bool,
-    /// The columns that are dropped, in lower case, for which a migration allows it.
-    #[serde(default)]
-    pub may_lose_columns: BTreeSet<String>,
-}
-
-/// Whether a table is new, changed or gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum TableChange {
-    Created,
-    Altered,
-    Dropped,
-}
-
 /// A statement to run on the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -80,42 +56,6 @@ pub struct Step {
 pub struct Outdated {
     /// The first one that differs.
     pub version: u32,
-}
-
-/// What a deploy request would do and the plan does not say. It must not be deployed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Deviation {
-    /// A table that no pending migration names.
-    #[error(
-        "it changes the table `{table}`, which no pending migration does: the branch has an older schema than production, or another change is on it"
-    )]
-    Table {
-        /// The table.
-        table: String,
-    },
-    /// A table is dropped that is to stay.
-    #[error("it drops the table `{table}`, for which no pending migration has an allowance")]
-    DroppedTable {
-        /// The table.
-        table: String,
-    },
-    /// A column is dropped that is to stay.
-    #[error(
-        "it drops the column `{column}` of `{table}`, for which no pending migration has an allowance"
-    )]
-    DroppedColumn {
-        /// The table.
-        table: String,
-        /// The column.
-        column: String,
-    },
-    /// Data may go, and it is not known which.
-    #[error("it may drop data of `{table}`, for which no pending migration has an allowance")]
-    DroppedData {
-        /// The table.
-        table: String,
-    },
 }
 
 impl Plan {
@@ -209,71 +149,27 @@ impl Plan {
         Ok(steps)
     }
 
-    /// Holds one operation of a deploy request against the plan: its table, its statement, and
-    /// whether PlanetScale says that it can drop data.
-    ///
-    /// # Errors
-    ///
-    /// [`Deviation`] when the plan has no such change.
-    pub fn check(
-        &self,
-        table: &str,
-        ddl_statement: &str,
-        can_drop_data: bool,
-    ) -> Result<(), Deviation> {
-        let of_ledger = PlannedTable::new(TableChange::Created);
-        let planned = match self.tables.get(table) {
-            Some(planned) => planned,
-            None if table == ledger::TABLE && self.creates_ledger => &of_ledger,
-            None => {
-                return Err(Deviation::Table {
-                    table: table.to_owned(),
-                });
-            }
-        };
-        let table = table.to_owned();
-        for statement in statement::split(ddl_statement) {
-            match Ddl::read(&statement) {
-                Ddl::DropTables { .. } | Ddl::DropViews { .. }
-                    if planned.change != TableChange::Dropped =>
-                {
-                    return Err(Deviation::DroppedTable { table });
-                }
-                Ddl::DropTables { .. } if !planned.may_lose_rows => {
-                    return Err(Deviation::DroppedTable { table });
-                }
-                Ddl::AlterTable { clauses, .. } => {
-                    for clause in clauses {
-                        match clause.change {
-                            Change::DropColumn(column) if !planned.may_lose(&column) => {
-                                return Err(Deviation::DroppedColumn { table, column });
-                            }
-                            Change::DropPartitions if !planned.may_lose_partitions => {
-                                return Err(Deviation::DroppedData { table });
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        if can_drop_data && !planned.may_lose_anything() {
-            return Err(Deviation::DroppedData { table });
-        }
-        Ok(())
-    }
-
     fn add(&mut self, statement: &Statement) {
         match Ddl::read(statement) {
-            Ddl::CreateTable(new) => self.create(new.name.name),
-            Ddl::CreateView(view) if view.replaces => {
+            Ddl::CreateTable(new) => self.create(new.name.name).define(&new.definition),
+            Ddl::CreateView(view) if view.replaces || view.conditional => {
                 self.table(view.name.name);
             }
-            Ddl::CreateView(view) => self.create(view.name.name),
+            Ddl::CreateView(view) => {
+                self.create(view.name.name);
+            }
             Ddl::AlterTable { table, clauses } => {
-                for clause in clauses {
-                    self.alter(statement, &table.name, clause.change);
+                // The server takes them together: what is dropped makes room for what is added.
+                let (drops, others): (Vec<_>, Vec<_>) =
+                    clauses.into_iter().partition(Clause::is_drop);
+                for clause in drops.into_iter().chain(others) {
+                    match clause.change {
+                        Change::RenameTable(new) => {
+                            self.drop(table.name.clone(), false);
+                            self.create(new.name);
+                        }
+                        change => self.table(table.name.clone()).alter(statement, change),
+                    }
                 }
             }
             Ddl::DropTables { tables, .. } => {
@@ -296,27 +192,8 @@ impl Plan {
             }
             Ddl::Unread {
                 table: Some(table), ..
-            } => {
-                self.table(table.name);
-            }
+            } => self.table(table.name).doubtful = true,
             Ddl::Unread { table: None, .. } | Ddl::Alien(_) | Ddl::NoSql(_) => {}
-        }
-    }
-
-    fn alter(&mut self, statement: &Statement, table: &str, change: Change) {
-        let planned = self.table(table.to_owned());
-        match change {
-            Change::DropColumn(column) if allowance::has(statement, Rule::DropColumn.code()) => {
-                planned.may_lose_columns.insert(column.to_lowercase());
-            }
-            Change::DropPartitions if allowance::has(statement, Rule::DropPartition.code()) => {
-                planned.may_lose_partitions = true;
-            }
-            Change::RenameTable(new) => {
-                self.drop(table.to_owned(), false);
-                self.create(new.name);
-            }
-            _ => {}
         }
     }
 
@@ -326,13 +203,14 @@ impl Plan {
         self.tables.entry(name).or_insert(altered)
     }
 
-    fn create(&mut self, name: String) {
+    fn create(&mut self, name: String) -> &mut PlannedTable {
         let new = PlannedTable::new(TableChange::Created);
         let planned = self.tables.entry(name).or_insert(new);
         // It was dropped before: what is left is a difference between two tables.
         if planned.change == TableChange::Dropped {
             planned.change = TableChange::Altered;
         }
+        planned
     }
 
     fn drop(&mut self, name: String, allowed: bool) {
@@ -341,29 +219,7 @@ impl Plan {
             self.tables.remove(&name);
             return;
         }
-        let planned = self.table(name);
-        planned.change = TableChange::Dropped;
-        planned.may_lose_rows |= allowed;
-    }
-}
-
-impl PlannedTable {
-    fn new(change: TableChange) -> Self {
-        Self {
-            change,
-            may_lose_rows: false,
-            may_lose_partitions: false,
-            may_lose_columns: BTreeSet::new(),
-        }
-    }
-
-    fn may_lose_anything(&self) -> bool {
-        self.may_lose_rows || self.may_lose_partitions || !self.may_lose_columns.is_empty()
-    }
-
-    /// A table that was dropped and created anew may have lost any.
-    fn may_lose(&self, column: &str) -> bool {
-        self.may_lose_rows || self.may_lose_columns.contains(&column.to_lowercase())
+        self.table(name).drop(allowed);
     }
 }
 
