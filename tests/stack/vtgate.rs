@@ -44,6 +44,7 @@ pub mod errors;
 mod identity;
 mod login;
 mod raised;
+mod scan;
 mod script;
 mod session;
 mod statement;

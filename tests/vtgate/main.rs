@@ -10,11 +10,12 @@
 )]
 
 mod fixture;
+mod refusals;
 
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts, SslOpts, Value};
+use mysql_async::{Conn, Error, SslOpts, Value};
 use stack::vtgate::errors::{self, VitessError};
 use stack::vtgate::{Authentication, Failure, SERVER_VERSION};
 use tokio::io::AsyncReadExt;
@@ -124,63 +125,12 @@ async fn passwords_are_checked_in_both_ways() {
 }
 
 #[tokio::test]
-async fn connections_without_tls_are_refused() {
-    let fixture = Fixture::new(Authentication::Native).await;
-    let plain = fixture.options(PASSWORD).ssl_opts(None);
-    let (number, message) = server_error(Conn::new(Opts::from(plain)).await);
-    assert_eq!(number, 1105);
-    assert_eq!(message, errors::INSECURE.text);
-}
-
-#[tokio::test]
-async fn another_keyspace_is_unknown() {
-    let fixture = Fixture::new(Authentication::Native).await;
-    let other = fixture.options(PASSWORD).db_name(Some("other"));
-    let unknown = "VT05003: unknown database 'other' in vschema";
-    assert_eq!(
-        server_error(Conn::new(other).await),
-        (1049, unknown.to_owned())
-    );
-}
-
-#[tokio::test]
 async fn its_certificate_is_its_own_authority_s() {
     let fixture = Fixture::new(Authentication::Native).await;
     let other = SslOpts::default().with_disable_built_in_roots(true);
     let other = other.with_root_certs(vec![fixture.stack.ca_file().unwrap().to_owned().into()]);
     let options = fixture.options(PASSWORD).ssl_opts(other);
     assert!(matches!(Conn::new(options).await, Err(Error::Io(_))));
-}
-
-#[tokio::test]
-async fn what_vtgate_does_not_do_is_refused() {
-    let fixture = Fixture::new(Authentication::Native).await;
-    let mut conn = fixture.connect().await;
-    assert_eq!(
-        server_error(conn.query_drop("KILL 1").await),
-        (1095, errors::KILL_DENIED.text.to_owned())
-    );
-    let with = "WITH a AS (SELECT 1) SELECT * FROM a";
-    assert_eq!(
-        server_error(conn.exec_drop(with, ()).await),
-        (
-            1815,
-            format!("[BUG] unrecognized prepare statement: {with}")
-        )
-    );
-    conn.query_drop(with).await.unwrap();
-
-    fixture.vtgate.protect_schema(fixture.database.name(), true);
-    let direct = (1105, "direct DDL is disabled".to_owned());
-    for ddl in [
-        "CREATE TABLE IF NOT EXISTS notes (id INT)",
-        "/* a */ alter table notes add b int",
-        "TRUNCATE notes",
-    ] {
-        assert_eq!(server_error(conn.query_drop(ddl).await), direct);
-    }
-    // The session is none the worse for it.
-    conn.query_drop("SELECT 1").await.unwrap();
 }
 
 #[tokio::test]

@@ -17,10 +17,9 @@ use super::errors::{
 };
 use super::login::{self, Login};
 use super::raised::{Echo, Raised};
+use super::scan::{self, statements};
 use super::script::Stage;
-use super::statement::{
-    bind_variables, has_foreign_keys, keyword, numbered, query_timeout, used_keyspace,
-};
+use super::statement::{bind_variables, numbered, query_timeout};
 use super::tablet::{Reply, Tablet};
 use super::wire::{
     CLOSE, EXECUTE, INIT_DB, PING, PREPARE, QUERY, QUIT, RESET_CONNECTION, RESET_STATEMENT,
@@ -192,23 +191,28 @@ impl Session<'_> {
     }
 
     async fn attempt(&mut self, sql: &str, packet: Vec<u8>) -> Result<Reply, Raised> {
-        let keyword = keyword(sql);
-        match keyword.as_str() {
-            "KILL" => return Err(KILL_DENIED.into()),
-            "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" => {
-                if self
-                    .schema()
-                    .is_some_and(|schema| self.gate.is_protected(schema))
-                {
+        let statements = statements(sql);
+        for statement in &statements {
+            if statement.keyword() == "KILL" {
+                return Err(KILL_DENIED.into());
+            }
+            if statement.is_ddl() {
+                let protected = |schema| self.gate.is_protected(schema);
+                if self.schema().is_some_and(protected) {
                     return Err(DIRECT_DDL_DISABLED.into());
                 }
-                if has_foreign_keys(sql) && self.gate.forbids_foreign_keys() {
+                if statement.has_foreign_keys() && self.gate.forbids_foreign_keys() {
                     return Err(FOREIGN_KEYS.into());
                 }
             }
-            "USE" if self.login.route.is_some() => return self.use_keyspace(used_keyspace(sql)),
-            _ => {}
         }
+        let keyword = match statements.as_slice() {
+            [only] if only.keyword() == "USE" && self.login.route.is_some() => {
+                return self.use_keyspace(only.used_keyspace());
+            }
+            [first, ..] => first.keyword(),
+            [] => String::new(),
+        };
         let lost = self.transaction;
         if matches!(lost, Transaction::Ended | Transaction::Poisoned) {
             if keyword == "ROLLBACK" || lost == Transaction::Ended {
@@ -338,7 +342,8 @@ impl Session<'_> {
     }
 
     async fn prepare(&mut self, sql: &str) -> Result<Reply, Raised> {
-        if keyword(sql) == "WITH" {
+        let begins_with = statements(sql).first().map(scan::Statement::keyword);
+        if begins_with.as_deref() == Some("WITH") {
             return Err(CANNOT_PREPARE.into());
         }
         self.meet(Stage::Prepare, sql, self.transaction == Transaction::Open)?;

@@ -8,39 +8,12 @@ use mysql_common::io::ParseBuf;
 use mysql_common::proto::MyDeserialize;
 use mysql_common::value::{BinValue, Value, ValueDeserializer};
 
-/// The first word, in capitals.
-pub(super) fn keyword(sql: &str) -> String {
-    let mut rest = sql.trim_start();
-    while let Some((_, after)) = rest
-        .strip_prefix("/*")
-        .and_then(|comment| comment.split_once("*/"))
-    {
-        rest = after.trim_start();
-    }
-    rest.chars()
-        .take_while(char::is_ascii_alphabetic)
-        .map(|letter| letter.to_ascii_uppercase())
-        .collect()
-}
-
-/// The keyspace that `USE` names.
-pub(super) fn used_keyspace(sql: &str) -> &str {
-    let name = sql.trim().get("USE".len()..).unwrap_or_default();
-    name.trim_matches([' ', '\t', '\n', ';', '`'])
-}
-
-/// Whether DDL makes a foreign key.
-pub(super) fn has_foreign_keys(sql: &str) -> bool {
-    let sql = sql.to_ascii_uppercase();
-    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.any(|word| word == "REFERENCES")
-}
+use super::scan::statements;
 
 /// The limit that a SELECT sets itself: `/*vt+ QUERY_TIMEOUT_MS=2000 */`.
 pub(super) fn query_timeout(sql: &str) -> Option<Duration> {
-    if keyword(sql) != "SELECT" {
-        return None;
-    }
+    let first = statements(sql).into_iter().next();
+    first.filter(|first| first.keyword() == "SELECT")?;
     let (_, directives) = sql.split_once("/*vt+")?;
     let (directives, _) = directives.split_once("*/")?;
     let (_, limit) = directives.split_once("QUERY_TIMEOUT_MS=")?;
@@ -125,14 +98,6 @@ fn described(value: &Value) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_word_is_found_behind_comments() {
-        assert_eq!(keyword("SELECT 1"), "SELECT");
-        assert_eq!(keyword("\n /* a */ /*+ b */ with recursive"), "WITH");
-        assert_eq!(keyword("commit;"), "COMMIT");
-        assert_eq!(keyword(""), "");
-    }
 
     #[test]
     fn a_limit_is_read_from_a_select_only() {
