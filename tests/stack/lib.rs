@@ -49,6 +49,7 @@ mod watch;
 use std::path::Path;
 
 pub use database::FreshDatabase;
+pub use process::free_port;
 pub use running::{Stack, StackError};
 pub use server::PrivateServer;
 pub use template::{Function, Route, Template, TemplateError, Value};
@@ -59,10 +60,11 @@ pub fn root() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-/// A client for calls to this machine. It has a provider for TLS, which reqwest wants though no
-/// call uses it.
+/// A client for calls to this machine, which take no proxy. It has a provider for TLS, which reqwest
+/// wants though no call uses it.
 pub fn http_client() -> reqwest::Client {
     // It fails where one was chosen before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
+    let client = reqwest::Client::builder().no_proxy().build();
+    client.unwrap_or_default()
 }

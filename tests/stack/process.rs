@@ -25,7 +25,7 @@ use crate::mark::{self, Mark};
 const GRACE: Duration = Duration::from_secs(15);
 
 /// How long a program has until it listens.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program could not be started, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,8 @@ fn quote(last_lines: &str, log: &Path) -> String {
 
 /// Describes a program to start: it gets nothing of this process' settings that could lead it, or
 /// the functions, to another database or to a real AWS account, and nothing that `cargo run`
-/// added, which would make cargo build some dependencies again.
+/// added, which would make cargo build some dependencies again. It calls this machine without the
+/// proxy that the internet may take.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     // A program in the background that reads from the terminal would be stopped.
@@ -94,7 +95,20 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
             command.env_remove(name);
         }
     }
+    // Some programs read the one, some the other, and some look for the first that is set.
+    for name in ["no_proxy", "NO_PROXY"] {
+        let others = std::env::var(name).unwrap_or_default();
+        command.env(name, without_proxy(&others));
+    }
     command
+}
+
+/// The hosts that no proxy is asked for: `others`, and this machine.
+fn without_proxy(others: &str) -> String {
+    let this_machine = ["127.0.0.1", "localhost", "::1"];
+    let others = others.split(',').map(str::trim);
+    let hosts = others.filter(|host| !host.is_empty() && !this_machine.contains(host));
+    hosts.chain(this_machine).collect::<Vec<_>>().join(",")
 }
 
 fn is_ours_alone(variable: &str) -> bool {
@@ -116,11 +130,23 @@ fn is_ours_alone(variable: &str) -> bool {
     FROM_CARGO.contains(&variable) || SETTINGS.iter().any(|prefix| variable.starts_with(prefix))
 }
 
-/// A port of 127.0.0.1 that nobody listens on at this moment.
+/// A port of 127.0.0.1 that nobody listens on now, nor, very likely, when the program does that
+/// gets it, be it started again later: it is none of those that systems choose for whoever asks for
+/// any.
+///
+/// # Errors
+///
+/// None can be had.
 pub fn free_port() -> Result<u16, ProcessError> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|bound| bound.local_addr());
-    port.map(|address| address.port())
-        .map_err(ProcessError::Port)
+    let mut tries = 0..100;
+    loop {
+        let port = fastrand::u16(20_000..30_000);
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(error) if tries.next().is_none() => return Err(ProcessError::Port(error)),
+            Err(_) => {}
+        }
+    }
 }
 
 /// Every program that was started and not yet stopped.
@@ -370,5 +396,28 @@ impl Program {
             ids.push(self.id);
         }
         ids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_called_without_a_proxy() {
+        let this_machine = "127.0.0.1,localhost,::1";
+        assert_eq!(without_proxy(""), this_machine);
+        assert_eq!(without_proxy(this_machine), this_machine);
+        assert_eq!(
+            without_proxy(".corp.example, localhost"),
+            format!(".corp.example,{this_machine}")
+        );
+        let command = command("true");
+        for variable in ["no_proxy", "NO_PROXY"] {
+            let mut set = command.as_std().get_envs();
+            let (_, hosts) = set.find(|(name, _)| *name == variable).unwrap();
+            let hosts = hosts.unwrap().to_str().unwrap();
+            assert!(hosts.ends_with(this_machine), "{hosts}");
+        }
     }
 }

@@ -9,22 +9,20 @@
 pub(crate) mod lambda;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use crate::Stack;
 use crate::access::{REGION, TEST_CREDENTIAL};
 use crate::file::{self, FileError};
 use crate::outlasting;
-use crate::process::{ProcessError, free_port};
+use crate::process::{ProcessError, Processes, command, free_port};
 
 pub use lambda::{Reply, Target};
 
-/// How long moto has to start, and how long an execution may take in a test.
+/// How long an execution may take in a test.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often an execution is looked at.
@@ -36,10 +34,10 @@ pub enum StatesError {
     /// It could not be started.
     #[error("no interpreter of state machines: {0}")]
     Start(#[from] std::io::Error),
-    /// It has no port.
+    /// It has no port, or does not take calls.
     #[error(transparent)]
-    Port(#[from] ProcessError),
-    /// A definition can't be read.
+    Process(#[from] ProcessError),
+    /// A definition can't be read, or the interpreter's log not be written.
     #[error(transparent)]
     File(#[from] FileError),
     /// It can't be reached.
@@ -69,10 +67,11 @@ pub struct States {
 }
 
 /// An interpreter of this test process, which ends with the test run.
-#[derive(Debug)]
 pub struct Interpreter {
     states: States,
     lambda: lambda::Endpoint,
+    /// The stack ends it by its mark when the test run is over.
+    _processes: Processes,
 }
 
 /// A state machine.
@@ -130,25 +129,24 @@ impl Interpreter {
             .await
             .map_err(std::io::Error::other)??;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let _runtime = runtime.enter();
-        // The stack ends it by its mark, which it inherits, when the test run is over.
-        Command::new(stack.moto_server())
-            .args(["--host", "127.0.0.1", "--port"])
+        let mut moto = command(stack.moto_server());
+        moto.args(["--host", "127.0.0.1", "--port"])
             .arg(address.port().to_string())
-            .env(LAMBDA_PORT, lambda.port().to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+            .env(LAMBDA_PORT, lambda.port().to_string());
+        let folder = &stack.access().folder;
+        let processes = Processes::of_part(folder, "interpreter", folder)?;
+        let moto = {
+            let _runtime = runtime.enter();
+            processes.start("states", moto)?
+        };
+        moto.listens(address).await?;
         let states = States::at(&format!("http://{address}"));
-        let limit = Instant::now() + PATIENCE;
-        while let Err(error) = states.interpret().await {
-            if Instant::now() > limit {
-                return Err(error);
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-        Ok(Self { states, lambda })
+        states.interpret().await?;
+        Ok(Self {
+            states,
+            lambda,
+            _processes: processes,
+        })
     }
 
     /// Creates a state machine whose tasks call `function` by the name `name`.

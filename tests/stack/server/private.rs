@@ -1,6 +1,6 @@
 //! A server of one test's own, for what is done to a whole server.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -10,7 +10,7 @@ use super::{ServerError, Site, accounts_statements, initialize};
 use crate::Stack;
 use crate::access::{Access, Administration, ConnectError, random_password};
 use crate::file;
-use crate::process::{Processes, Program};
+use crate::process::{Processes, Program, free_port};
 use crate::tls::{Authority, Certificates, THIS_MACHINE};
 
 /// The folder of all of them, in that of the stack.
@@ -42,7 +42,7 @@ impl PrivateServer {
         let site = Site {
             program: program.clone(),
             certificates: Certificates::by(&authority, &folder.join("tls"))?,
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, lasting_port())),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)),
             accounts: accounts_statements(&admin_password, None),
             admin_password,
             folder,
@@ -130,16 +130,5 @@ impl Drop for PrivateServer {
         self.processes.kill_all();
         // The next run removes what this can't.
         let _ = file::remove_folder(&self.site.folder);
-    }
-}
-
-/// A port that is free now, and still is when the server starts again: not one of those that
-/// systems choose for whoever asks for any.
-fn lasting_port() -> u16 {
-    loop {
-        let port = fastrand::u16(20_000..30_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
     }
 }
