@@ -32,6 +32,10 @@ const USUAL_PLACES: [&str; 10] = [
 
 const IMAGE: &str = "mysql:8.4";
 
+/// The server of the image and not the script around it, which refuses a folder without data unless
+/// it is given a password. What follows are the server's own arguments.
+const PROGRAM_OF_IMAGE: [&str; 3] = ["--entrypoint", "mysqld", IMAGE];
+
 /// A server program that can be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerProgram {
@@ -132,7 +136,7 @@ impl ServerProgram {
             Location::Path(path) => (Command::new(path), path.clone()),
             Location::Docker => {
                 let mut docker = Command::new("docker");
-                docker.args(["run", "--rm", IMAGE, "mysqld"]);
+                docker.args(["run", "--rm"]).args(PROGRAM_OF_IMAGE);
                 (docker, PathBuf::from(IMAGE))
             }
         };
@@ -180,7 +184,7 @@ impl ServerProgram {
                         .arg("--publish")
                         .arg(format!("127.0.0.1:{port}:{port}"));
                 }
-                docker.args([IMAGE, "mysqld"]);
+                docker.args(PROGRAM_OF_IMAGE);
                 docker
             }
         };
@@ -204,16 +208,23 @@ impl ServerProgram {
         }
     }
 
-    /// Removes the container that a killed run left, and the note of it.
-    pub async fn remove_container(&self, folder: &Path) {
-        let note = container_id(folder);
-        if let (Location::Docker, Ok(id)) = (&self.location, std::fs::read_to_string(&note)) {
-            let _ = Command::new("docker")
-                .args(["rm", "--force", id.trim()])
-                .output()
-                .await;
-            let _ = std::fs::remove_file(note);
+    /// Removes the container of this folder, which outlives a `docker run` that is killed, and the
+    /// note of it.
+    pub fn remove_container(&self, folder: &Path) {
+        if let Some(mut remove) = self.removal(folder) {
+            let _ = remove.output();
+            let _ = std::fs::remove_file(container_id(folder));
         }
+    }
+
+    fn removal(&self, folder: &Path) -> Option<std::process::Command> {
+        let Location::Docker = self.location else {
+            return None;
+        };
+        let id = std::fs::read_to_string(container_id(folder)).ok()?;
+        let mut remove = std::process::Command::new("docker");
+        remove.args(["rm", "--force", id.trim()]);
+        Some(remove)
     }
 
     /// What tells this program from another one or another version of it.
@@ -345,5 +356,44 @@ mod tests {
         std::fs::create_dir_all(folders.0.join("b")).unwrap();
         std::fs::write(folders.0.join("b/mysqld"), "not executable").unwrap();
         assert_eq!(folders.search(), None);
+    }
+    #[test]
+    fn a_container_runs_the_server_itself_and_is_removed_by_its_id() {
+        let program = ServerProgram {
+            location: Location::Docker,
+            make: Make::MySql,
+            version: MYSQL.to_owned(),
+        };
+        let folder = Folders::new("docker", &["container"]);
+        let of = |command: &std::process::Command| {
+            let words = command.get_args().map(|word| word.to_str().unwrap());
+            format!("docker {}", words.collect::<Vec<_>>().join(" "))
+        };
+        let run = of(program.command(&folder.0, Some(3306)).as_std());
+        let (docker, server) = run.split_once(" mysql:8.4 ").unwrap();
+        let same = folder.0.display();
+        assert!(docker.starts_with("docker run --rm "), "{docker}");
+        assert!(docker.ends_with(" --entrypoint mysqld"), "{docker}");
+        for option in [
+            format!(" --cidfile {same}/container "),
+            format!(" --volume {same}:{same} "),
+            " --publish 127.0.0.1:3306:3306 ".to_owned(),
+        ] {
+            assert!(docker.contains(&option), "{docker}");
+        }
+        assert!(server.starts_with("--no-defaults "), "{server}");
+        assert!(
+            server.split(' ').all(|word| word.starts_with("--")),
+            "{server}"
+        );
+
+        std::fs::write(folder.0.join("container"), "0123abcd\n").unwrap();
+        let removal = program.removal(&folder.0).unwrap();
+        assert_eq!(of(&removal), "docker rm --force 0123abcd");
+        let on_this_machine = ServerProgram {
+            location: Location::Path("/usr/sbin/mysqld".into()),
+            ..program
+        };
+        assert!(on_this_machine.removal(&folder.0).is_none());
     }
 }

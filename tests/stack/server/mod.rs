@@ -171,7 +171,7 @@ pub async fn start(
 ) -> Result<Server, ServerError> {
     let data = folder.join("data");
     let step = progress.step("starting the server");
-    program.remove_container(folder).await;
+    program.remove_container(folder);
     make_data(program, folder, &data, processes, progress).await?;
 
     let port = free_port()?;
@@ -223,7 +223,7 @@ impl Site {
         } = self;
         let accounts = folder.join("accounts.sql");
         file::write(&accounts, &self.accounts)?;
-        program.remove_container(folder).await;
+        program.remove_container(folder);
         let port = self.address.port();
         let mut run = program.command(folder, Some(port));
         run.args(FLAGS)

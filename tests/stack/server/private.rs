@@ -127,6 +127,8 @@ impl PrivateServer {
 
 impl Drop for PrivateServer {
     fn drop(&mut self) {
+        // A container is not among the processes that are killed.
+        self.site.program.remove_container(&self.site.folder);
         self.processes.kill_all();
         // The next run removes what this can't.
         let _ = file::remove_folder(&self.site.folder);
