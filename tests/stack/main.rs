@@ -127,6 +127,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
         (None, Some(_)) => return Err("--ca goes with --url alone".into()),
         (url, ca_file) => options.given = url.map(|url| Given::new(url, ca_file)),
     }
+    if test && options.port.is_some() {
+        return Err("--port is not for tests".into());
+    }
     if test {
         Ok(Request::Test(options, rest))
     } else {

@@ -5,6 +5,7 @@
 //! be had. The tables are made in the schema where they aren't there; what the tests write, under
 //! customers of their own, stays.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,8 +14,9 @@ use std::process::ExitStatus;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
-use shared::migrations::Migrations;
+use shared::migrations::{Ledger, LedgerError, Migrations, Plan, ledger};
 
+use super::parts::Purpose;
 use super::{DevError, Options, Run, programs, target};
 use crate::access::{Access, Login};
 use crate::file;
@@ -28,6 +30,10 @@ const NOT_RUN: [(&str, &str); 3] = [
     ("start", "count the connections at the server"),
     ("statements", "fill a schema of their own"),
 ];
+
+/// What the names begin with of the tables that Vitess puts away before it drops them, and of those
+/// that it makes while it changes one (Vitess, `go/vt/schema/name.go`).
+const OF_VITESS: &str = "_vt_";
 
 /// A database that is there already.
 #[derive(Clone, PartialEq, Eq)]
@@ -141,7 +147,7 @@ impl Run {
         let (secrets, secrets_url) =
             secrets::start(&tools.moto_server, None, &self.processes).await?;
         access.secrets_url = secrets_url;
-        self.build(options).await?;
+        self.build(options, Purpose::Testing).await?;
         for (module, why) in NOT_RUN {
             let line = format!("  not run: {module}, since these tests {why}");
             self.progress.say(&line);
@@ -163,16 +169,17 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, GivenError> {
     address.ok_or_else(|| GivenError::Host(host.to_owned()))
 }
 
-/// Makes the tables that are missing, unless there are others.
+/// Makes the tables that are missing, unless there are others. Views have no rows, and what Vitess
+/// keeps of tables that a deployment has replaced goes by itself.
 async fn make_tables(connection: &mut Conn, schema: &str) -> Result<usize, DevError> {
     let folder = crate::root().join("shared/migrations");
-    let mut ours = vec!["schema_migrations".to_owned()];
     let migrations = Migrations::read(&folder).map_err(MigrationError::from)?;
-    for migration in migrations.iter() {
-        ours.extend(tables_of(migration.sql()));
-    }
-    let mut tables: Vec<String> = connection.query("SHOW TABLES").await?;
-    tables.retain(|table| !ours.contains(table));
+    let ours = tables_of(&migrations).map_err(MigrationError::from)?;
+    let there: Vec<(String, String)> = connection.query("SHOW FULL TABLES").await?;
+    let others = there.into_iter().filter(|(table, kind)| {
+        kind != "VIEW" && !table.starts_with(OF_VITESS) && !ours.contains(table)
+    });
+    let tables: Vec<_> = others.map(|(table, _)| table).collect();
     if !tables.is_empty() {
         let schema = schema.to_owned();
         return Err(GivenError::NotOurs { schema, tables }.into());
@@ -180,15 +187,18 @@ async fn make_tables(connection: &mut Conn, schema: &str) -> Result<usize, DevEr
     Ok(migrations::apply(connection, &folder).await?)
 }
 
-/// The tables that a migration makes.
-fn tables_of(sql: &str) -> Vec<String> {
-    let made = sql.lines().filter_map(|line| {
-        let rest = line.trim_start().strip_prefix("CREATE TABLE ")?;
-        let rest = rest.strip_prefix("IF NOT EXISTS ").unwrap_or(rest);
-        let name = rest.split([' ', '(']).next()?;
-        Some(name.trim_matches('`').to_owned())
-    });
-    made.collect()
+/// The tables that a database has, or has had, with any number of the migrations applied.
+fn tables_of(migrations: &Migrations) -> Result<BTreeSet<String>, LedgerError> {
+    let rows: Vec<_> = migrations
+        .iter()
+        .map(|file| (file.version(), file.name().to_owned(), file.checksum()))
+        .collect();
+    let mut tables = BTreeSet::from([ledger::TABLE.to_owned()]);
+    for applied in 0..=rows.len() {
+        let ledger = Ledger::new(rows.iter().take(applied).cloned().collect());
+        tables.extend(Plan::new(migrations, &ledger)?.tables.into_keys());
+    }
+    Ok(tables)
 }
 
 /// The API's tests with the user's arguments, without those that can't be run.
@@ -231,10 +241,25 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_of_a_migration_are_ours() {
-        let sql =
-            "-- CREATE TABLE x\nCREATE TABLE a (\n id INT);\nCREATE TABLE IF NOT EXISTS `b` (\n";
-        assert_eq!(tables_of(sql), ["a", "b"]);
+    fn the_tables_of_the_migrations_are_ours_under_each_of_their_names() {
+        let folder = std::env::temp_dir().join(format!("given-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, sql) in [
+            (
+                "0001_first.sql",
+                "-- CREATE TABLE x\ncreate table refunds (id INT);\nCREATE TABLE\n  `notes` (id INT);",
+            ),
+            ("0002_second.sql", "ALTER TABLE notes RENAME TO remarks;"),
+            ("0003_third.sql", "DROP TABLE refunds;"),
+        ] {
+            std::fs::write(folder.join(name), sql).unwrap();
+        }
+        let tables = tables_of(&Migrations::read(&folder).unwrap()).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            Vec::from_iter(tables),
+            ["notes", "refunds", "remarks", "schema_migrations"]
+        );
     }
 
     #[test]

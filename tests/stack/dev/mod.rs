@@ -2,26 +2,25 @@
 
 mod given;
 mod parts;
+mod testing;
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::access::{Access, ConnectError};
-use crate::control_plane::{ControlPlaneError, contract};
+use crate::access::ConnectError;
+use crate::control_plane::ControlPlaneError;
 use crate::file::{self, FileError};
 use crate::migrations::MigrationError;
-use crate::process::{ProcessError, Processes, command};
+use crate::process::{ProcessError, Processes};
 use crate::progress::Progress;
-use crate::running;
 use crate::secrets::SecretsError;
-use crate::server::{PRIVATE_SERVERS, ServerError};
+use crate::server::ServerError;
 use crate::states::StatesError;
 use crate::template::TemplateError;
 use crate::tls::TlsError;
@@ -30,9 +29,6 @@ use crate::watch::WatchError;
 
 pub use crate::progress::print;
 pub use given::{Given, GivenError};
-
-/// How many tests Rust runs at once, in place of one for each core.
-const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,9 +102,9 @@ pub enum DevError {
     /// The functions don't compile.
     #[error("the functions can't be built:\n{0}")]
     Build(String),
-    /// It was stopped before everything was up.
-    #[error("stopped before everything was up")]
-    Interrupted,
+    /// It was told to stop too early.
+    #[error("stopped before {0}")]
+    Interrupted(&'static str),
 }
 
 fn process(id: &str) -> String {
@@ -127,7 +123,7 @@ pub async fn run(options: &Options) -> Result<(), DevError> {
     let run = Run::new("cargo dev", &folder).await?;
     let up = tokio::select! {
         up = run.everything(options) => up,
-        () = stop.next() => Err(DevError::Interrupted),
+        () = stop.next() => Err(DevError::Interrupted("everything was up")),
     };
     let result = match up {
         Ok(everything) => {
@@ -156,7 +152,7 @@ pub async fn test(options: &Options, arguments: &[OsString]) -> Result<ExitStatu
     let run = Run::new("cargo dev test", &folder).await?;
     let result = tokio::select! {
         result = run.tests(options, arguments) => result,
-        () = stop.next() => Err(DevError::Interrupted),
+        () = stop.next() => Err(DevError::Interrupted("the tests had ended")),
     };
     run.end(&mut stop).await;
     result
@@ -193,74 +189,6 @@ impl Run {
             progress,
             _lock: lock,
         })
-    }
-
-    async fn tests(
-        &self,
-        options: &Options,
-        arguments: &[OsString],
-    ) -> Result<ExitStatus, DevError> {
-        if let Some(given) = &options.given {
-            return self.tests_on(given, options, arguments).await;
-        }
-        file::remove_folder(&self.folder.join(PRIVATE_SERVERS))?;
-        let base = self.base(options, None).await?;
-        let mut admin = base.access.connect_as_admin(None).await?;
-        running::remove_leftovers(&mut admin).await?;
-        admin.disconnect().await?;
-
-        // What follows another `--` is for the tests themselves.
-        let chooses_packages = arguments
-            .iter()
-            .map(|argument| argument.to_string_lossy())
-            .take_while(|argument| argument != "--")
-            .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
-        let mut all = Vec::new();
-        if !chooses_packages {
-            all.push(OsString::from("--workspace"));
-        }
-        all.extend_from_slice(arguments);
-        let tests = self.cargo_test(&base.access, &all, options.server.as_deref());
-        tokio::select! {
-            status = tests => status,
-            failure = base.a_part_ends() => Err(failure.into()),
-        }
-    }
-
-    async fn cargo_test(
-        &self,
-        access: &Access,
-        arguments: &[OsString],
-        server: Option<&Path>,
-    ) -> Result<ExitStatus, DevError> {
-        let mut tests = command("cargo");
-        tests
-            .arg("test")
-            .args(arguments)
-            .current_dir(crate::root())
-            .env(
-                running::VARIABLE,
-                serde_json::to_string(access).unwrap_or_default(),
-            )
-            // For what reads the process' own environment, as the AWS SDK does.
-            .envs(access.secrets_environment());
-        // It leads to a document, not to a database.
-        if let Some(document) = std::env::var_os(contract::VARIABLE) {
-            tests.env(contract::VARIABLE, document);
-        }
-        if std::env::var_os(TEST_THREADS).is_none() {
-            // They wait for each other's processes more than they compute.
-            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            tests.env(TEST_THREADS, (2 * cores).to_string());
-        }
-        if let Some(server) = server {
-            tests.env(
-                "MYSQLD",
-                std::path::absolute(server).as_deref().unwrap_or(server),
-            );
-        }
-        self.progress.say("");
-        Ok(self.processes.run_visibly("cargo-test", tests).await?)
     }
 
     /// Stops everything; told to stop once more, kills it.

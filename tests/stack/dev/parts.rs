@@ -52,14 +52,40 @@ pub struct Everything {
     took: Duration,
 }
 
+/// What the stack is started for.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose {
+    /// Calls of its user's. State machines call the functions at the port.
+    Serving {
+        /// The port.
+        lambda_port: u16,
+    },
+    /// Tests.
+    Testing,
+}
+
+impl Purpose {
+    fn lambda_port(self) -> Option<u16> {
+        match self {
+            Self::Serving { lambda_port } => Some(lambda_port),
+            Self::Testing => None,
+        }
+    }
+
+    /// An example brings development's dependencies into the build, and their features into those
+    /// that the functions have too: `cargo lambda watch`, which builds no example, would build all
+    /// of it anew at the first call.
+    fn examples(self) -> &'static [&'static str] {
+        match self {
+            Self::Serving { .. } => &[],
+            Self::Testing => &["--example", "misbehaving"],
+        }
+    }
+}
+
 impl Run {
-    /// Starts the server and the Secrets Manager, and builds the functions meanwhile. State
-    /// machines call them at `lambda_port`.
-    pub async fn base(
-        &self,
-        options: &Options,
-        lambda_port: Option<u16>,
-    ) -> Result<Base, DevError> {
+    /// Starts the server and the Secrets Manager, and builds the functions meanwhile.
+    pub async fn base(&self, options: &Options, purpose: Purpose) -> Result<Base, DevError> {
         let Self {
             folder,
             processes,
@@ -75,12 +101,13 @@ impl Run {
         let secrets = async {
             let tools = Tools::find(&target(), processes, progress).await?;
             let step = progress.step("starting the Secrets Manager");
-            let (process, url) = secrets::start(&tools.moto_server, lambda_port, processes).await?;
+            let (process, url) =
+                secrets::start(&tools.moto_server, purpose.lambda_port(), processes).await?;
             step.done("Secrets Manager (moto)");
             Ok::<_, DevError>((tools, process, url))
         };
         let (server, (tools, secrets, secrets_url), ()) =
-            tokio::try_join!(server, secrets, self.build(options))?;
+            tokio::try_join!(server, secrets, self.build(options, purpose))?;
         let access = Access {
             folder: folder.clone(),
             vitess: options.vitess,
@@ -106,12 +133,14 @@ impl Run {
         })
     }
 
-    pub(super) async fn build(&self, options: &Options) -> Result<(), DevError> {
+    /// Builds the functions, and for tests the one that only they have.
+    pub(super) async fn build(&self, options: &Options, purpose: Purpose) -> Result<(), DevError> {
         let mut step = self.progress.step("building the functions");
         step.follow(self.processes.log("cargo-build"));
         let mut build = command("cargo");
         build
-            .args(["build", "--workspace", "--bins", "--example", "misbehaving"])
+            .args(["build", "--workspace", "--bins"])
+            .args(purpose.examples())
             .current_dir(crate::root());
         if options.release {
             build.arg("--release");
@@ -144,7 +173,14 @@ impl Run {
         let lambda = lambda::Endpoint::start()
             .await
             .map_err(StatesError::Start)?;
-        let base = self.base(options, Some(lambda.port())).await?;
+        let base = self
+            .base(
+                options,
+                Purpose::Serving {
+                    lambda_port: lambda.port(),
+                },
+            )
+            .await?;
         let Base {
             access,
             server,

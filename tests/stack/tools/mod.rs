@@ -4,8 +4,9 @@
 
 pub mod install;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::process::Command;
 
@@ -57,16 +58,11 @@ impl Tools {
         }
         let folder = target.join("tools");
         file::create_folder(&folder)?;
-        // Another run may be installing them at this moment.
-        let lock = file::create(&folder.join("lock"))?;
-        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
-        let _held: Option<File> = lock.ok().and_then(Result::ok);
+        let _held = take_turn(file::create(&folder.join("lock"))?, progress).await;
 
         let venv = folder.join("venv");
         let installed = folder.join("installed.txt");
-        // Its Python is a link to the system's, which may have been replaced by a newer one.
-        let complete = venv.join("bin/python").exists();
-        if !complete || file::read(&installed).ok().as_ref() != Some(&pins) {
+        if file::read(&installed).ok().as_ref() != Some(&pins) || !is_whole(&venv).await {
             file::remove(&installed)?;
             make(&venv, processes, progress).await?;
             file::write(&installed, &pins)?;
@@ -97,6 +93,24 @@ impl Tools {
             moto_server,
         })
     }
+}
+
+/// Waits while another run installs the programs, in a way that Ctrl-C ends.
+async fn take_turn(lock: File, progress: &Progress) -> File {
+    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        progress.say("  another run has target/tools: waiting for it");
+        while let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    lock
+}
+
+/// Whether the environment's Python finds the packages. It is a link to the system's, which a newer
+/// one may have replaced that looks for them in a folder of another name. `.ci/tools` asks the same.
+async fn is_whole(venv: &Path) -> bool {
+    let mut python = Command::new(venv.join("bin/python"));
+    output(python.args(["-c", "import moto"])).await.is_some()
 }
 
 async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> Result<(), ToolsError> {
@@ -164,5 +178,18 @@ mod tests {
             assert!(version.split('.').count() == 3, "{package} {version}");
         }
         assert_eq!(pinned(&pins, "cargo"), None);
+    }
+    #[tokio::test]
+    async fn an_environment_is_whole_while_its_python_finds_the_packages() {
+        let venv = std::env::temp_dir().join(format!("venv-{}", std::process::id()));
+        let python = venv.join("bin/python");
+        std::fs::create_dir_all(venv.join("bin")).unwrap();
+        for (program, whole) in [("/bin/true", true), ("/bin/false", false)] {
+            std::os::unix::fs::symlink(program, &python).unwrap();
+            assert_eq!(is_whole(&venv).await, whole, "{program}");
+            std::fs::remove_file(&python).unwrap();
+        }
+        assert!(!is_whole(&venv).await);
+        std::fs::remove_dir_all(venv).unwrap();
     }
 }
