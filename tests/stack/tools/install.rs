@@ -26,7 +26,7 @@ struct Manager {
 const MANAGERS: [Manager; 3] = [
     Manager {
         program: "apt-get",
-        install: &["install", "--yes", "--no-install-recommends"],
+        install: &["install", "--yes", "--no-remove", "--no-install-recommends"],
         update: Some("update"),
         needs_root: true,
         servers: &[
