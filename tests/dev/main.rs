@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod ci;
 mod database;
 mod given;
+mod interrupted;
 mod lint;
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-/// Far more than any step takes, on any machine.
+/// Far more than any step takes, on any machine, once the functions are built.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn cargo_dev() -> Command {
@@ -26,6 +27,10 @@ fn cargo_dev() -> Command {
     command
         .arg("dev")
         .current_dir(stack::root())
+        // A proxy that nobody has: it is not for calls to this machine.
+        .env("http_proxy", "http://127.0.0.1:1")
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
         .stdin(Stdio::null());
     // What cargo has added for this test would make it build some dependencies again.
     for (name, _) in std::env::vars_os() {
@@ -45,21 +50,10 @@ fn refused(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-/// The folder as seen from the top of the checkout.
+/// The folder as seen from the top of the checkout, where it is below that.
 fn relative(folder: &Path) -> &str {
-    folder
-        .strip_prefix(stack::root())
-        .unwrap()
-        .to_str()
-        .unwrap()
+    let seen = folder.strip_prefix(stack::root()).unwrap_or(folder);
+    seen.to_str().unwrap()
 }
 
 /// Migrations of the folder's own: the project's, and those that this test has added, also in
@@ -72,6 +66,11 @@ fn migrations(folder: &Path) -> PathBuf {
         fs::copy(&path, own.join(path.file_name().unwrap())).unwrap();
     }
     own
+}
+
+/// Lets others work before it is looked again.
+fn moment() {
+    sleep(Duration::from_millis(50));
 }
 
 /// Adds a migration that creates a table of the same name, which it returns.
@@ -123,13 +122,27 @@ impl Dev {
             folder: folder.to_owned(),
             url: format!("http://localhost:{port}"),
         };
+        // Cargo takes the time that it takes, and waits for the other builds of this machine.
+        while !dev.says("functions built") {}
         let began = Instant::now();
-        while !dev.output().contains("To stop:") {
-            assert_eq!(dev.child.try_wait().unwrap(), None, "{}", dev.output());
+        while !dev.says("To stop:") {
             assert!(began.elapsed() < PATIENCE, "{}", dev.output());
-            sleep(Duration::from_millis(50));
         }
         dev
+    }
+
+    /// Whether it has said so, after a moment. It has to be running.
+    fn says(&mut self, text: &str) -> bool {
+        assert_eq!(self.child.try_wait().unwrap(), None, "{}", self.output());
+        moment();
+        self.output().contains(text)
+    }
+
+    /// The processes of its folder that it has started.
+    fn processes(&self) -> Vec<(i32, String)> {
+        let mut processes = processes(&self.folder);
+        processes.retain(|(id, _)| *id != self.child.id() as i32);
+        processes
     }
 
     /// Everything it has written.
@@ -157,7 +170,7 @@ impl Dev {
 }
 
 /// The processes that have to do with the folder by their arguments or their environment, as a
-/// user would find them. `cargo dev` itself is none of them: it names the folder relatively.
+/// user would find them, `cargo dev` itself among them.
 fn processes(folder: &Path) -> Vec<(i32, String)> {
     let arguments = if cfg!(target_os = "macos") {
         ["-A", "-E", "-ww"]
@@ -171,10 +184,17 @@ fn processes(folder: &Path) -> Vec<(i32, String)> {
         .unwrap();
     String::from_utf8_lossy(&listing.stdout)
         .lines()
-        .filter(|line| line.contains(folder.to_str().unwrap()))
+        .filter(|line| names(line, folder))
         .map(|line| line.trim().split_once(' ').unwrap())
         .map(|(id, command)| (id.parse().unwrap(), command.to_owned()))
         .collect()
+}
+
+/// Whether the text names the folder, or something in it, and not one whose name only begins so.
+fn names(text: &str, folder: &Path) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || "._-".contains(c);
+    let mut behind = text.split(folder.to_str().unwrap()).skip(1);
+    behind.any(|rest| !rest.starts_with(goes_on))
 }
 
 /// The control plane of a running `cargo dev`, found as other tools find it.
@@ -234,7 +254,7 @@ async fn get(url: &str) -> (u16, Value) {
 async fn it_serves_the_api_and_leaves_nothing_behind() {
     stack::Stack::from_env().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev");
-    let port = free_port();
+    let port = stack::free_port().unwrap();
 
     let dev = Dev::start(&folder, port);
     let url = dev.url.clone();
@@ -294,8 +314,8 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     let said = refused(&["--folder", relative(&other), "--port", &port_text]);
     assert!(said.contains(&format!("port {port} is taken")), "{said}");
 
-    // The server, the Secrets Manager, cargo lambda watch, and three functions.
-    assert!(processes(&folder).len() >= 6, "{:?}", processes(&folder));
+    // The server, the Secrets Manager, cargo lambda watch, and four functions.
+    assert!(dev.processes().len() >= 7, "{:?}", dev.processes());
     dev.signal(Signal::SIGTERM);
     let (status, output) = dev.wait();
     assert!(status.success(), "{output}");
@@ -305,7 +325,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     // Its server dies: it says so, and stops the rest.
     let dev = Dev::start(&folder, port);
     let data = format!("--datadir={}", folder.join("data").display());
-    for (id, command) in processes(&folder) {
+    for (id, command) in dev.processes() {
         if command.contains(&data) {
             kill(Pid::from_raw(id), Signal::SIGKILL).unwrap();
         }
@@ -328,7 +348,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
         "{}",
         dev.output()
     );
-    let now = processes(&folder);
+    let now = dev.processes();
     assert!(
         left.iter()
             .all(|(id, _)| now.iter().all(|(other, _)| other != id)),
@@ -344,6 +364,31 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_folder_is_told_from_another_whose_name_begins_the_same() {
+    let folder = Path::new("/target/tmp/dev");
+    for own in [
+        "--datadir=/target/tmp/dev/data",
+        "MARK=/target/tmp/dev:server A=b",
+        "/target/tmp/dev",
+    ] {
+        assert!(names(own, folder), "{own}");
+    }
+    for other in [
+        "--datadir=/target/tmp/dev-other/data",
+        "/target/tmp/device",
+        "/target/tmp",
+    ] {
+        assert!(!names(other, folder), "{other}");
+    }
+    // A target folder may lie anywhere.
+    assert_eq!(relative(folder), "/target/tmp/dev");
+    assert_eq!(
+        relative(&stack::root().join("target/tmp/dev")),
+        "target/tmp/dev"
+    );
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     for (arguments, wrong) in [
         (&["--sever", "x"][..], "--sever"),
@@ -351,6 +396,7 @@ fn wrong_arguments_are_named() {
         (&["--port"], "--port"),
         (&["tset"], "tset"),
         (&["test", "--port", "1"], "--port"),
+        (&["--port", "1", "test"], "--port"),
         (&["lint", "--port", "1"], "--port"),
         (&["migrate", "--port", "1"], "--port"),
         (&["lint", "a", "b"], "\"b\""),
@@ -374,7 +420,7 @@ fn nothing_is_migrated_where_nothing_runs() {
 #[test]
 fn a_server_that_is_none_is_named() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-no-server");
-    let port = free_port().to_string();
+    let port = stack::free_port().unwrap().to_string();
     let place = ["--folder", relative(&folder), "--port", &port];
     let said = refused(&[&["--server", "/no/such/mysqld"], &place[..]].concat());
     assert!(said.contains("/no/such/mysqld is not a program"), "{said}");
