@@ -152,18 +152,26 @@ impl Calls<'_> {
     ///
     /// # Errors
     ///
-    /// [`ApiError`].
+    /// [`ApiError`]; [`Refusal::Final`] when the schema breaks PlanetScale's rules ([`Self::lint`]).
     pub async fn set_safe_migrations(
         &self,
         branch: &str,
         enabled: bool,
     ) -> Result<Branch, ApiError> {
         let path = ["branches", branch, "safe-migrations"];
-        self.get(if enabled {
-            Request::post("enabling safe migrations", &path, PROTECT)
-        } else {
-            Request::delete("disabling safe migrations", &path, PROTECT)
-        })
-        .await
+        if !enabled {
+            let request = Request::delete("disabling safe migrations", &path, PROTECT);
+            return self.get(request).await;
+        }
+        let request = Request::post("enabling safe migrations", &path, PROTECT);
+        let mut outcome = self.get(request).await;
+        // What the schema is refused for stays (planetscale/cli, branch safe-migrations enable, which
+        // shows the lint errors then), though elsewhere this code is that of what passes.
+        if let Err(ApiError::Refused { refusal, code, .. }) = &mut outcome
+            && code == "unprocessable"
+        {
+            *refusal = Refusal::Final;
+        }
+        outcome
     }
 }

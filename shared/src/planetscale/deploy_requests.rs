@@ -123,7 +123,8 @@ impl Calls<'_> {
     }
 
     /// Opens a deploy request. When it is not known whether one was opened, the open one of both
-    /// branches is taken for it.
+    /// branches is taken for it that nobody has begun to deploy: one that is deployed stays open
+    /// while it can be reverted.
     ///
     /// # Errors
     ///
@@ -155,6 +156,7 @@ impl Calls<'_> {
             // Held against the names too, should the API pass over the filter.
             let mut found = found.filter(|request| {
                 request.state == Openness::Open
+                    && request.deployment_state.is_proposed()
                     && request.branch == new.branch
                     && request.into_branch == new.into_branch
             });

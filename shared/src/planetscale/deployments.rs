@@ -1,6 +1,6 @@
 //! What a deploy request does to its target, and how far it is.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{LintError, open_enum::open_enum, transport::or_default};
 
@@ -66,6 +66,14 @@ pub enum Progress {
 }
 
 impl DeploymentState {
+    /// Whether nobody has ordered it to be deployed, whatever the checks say of it.
+    pub fn is_proposed(&self) -> bool {
+        matches!(
+            self,
+            Self::Pending | Self::Ready | Self::NoChanges | Self::Error
+        )
+    }
+
     /// What it means to who waits.
     pub fn progress(&self) -> Progress {
         match self {
@@ -104,7 +112,7 @@ pub struct Deployment {
     #[serde(default, deserialize_with = "or_default")]
     pub lint_errors: Vec<LintError>,
     /// What else the checks found.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "non_empty")]
     pub deploy_check_errors: Option<String>,
     /// Whether the tables are exchanged without being asked for.
     #[serde(default, deserialize_with = "or_default")]
@@ -128,4 +136,13 @@ pub struct Operation {
     /// What went wrong with it.
     #[serde(default)]
     pub deploy_errors: Option<String>,
+}
+
+/// Takes an empty text for none.
+fn non_empty<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }

@@ -104,6 +104,16 @@ async fn an_api_that_stays_away_is_unavailable_when_the_time_is_up() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_when_the_time_is_up() {
+    let server = Server::answering([ok(deploy_request(1, "a"))]).await;
+    let client = server.client();
+    let over = client.until(Deadline::after(Duration::ZERO));
+    let error = over.deploy(1).await.unwrap_err();
+    assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
+    assert_eq!(server.asked(), []);
+}
+
+#[tokio::test]
 async fn a_post_that_has_not_happened_is_sent_again_and_one_that_may_have_is_not() {
     let server = Server::answering([status(429), ok(deploy_request(1, "a"))]).await;
     server.client().until(soon()).deploy(1).await.unwrap();
@@ -162,6 +172,41 @@ async fn a_deploy_request_whose_creation_had_no_answer_is_looked_up_among_the_op
         server.lines()[1],
         "GET /deploy-requests?state=open&branch=a&into_branch=main&page=1&per_page=100"
     );
+}
+
+#[tokio::test]
+async fn a_deploy_request_that_is_deployed_is_not_taken_for_a_new_one() {
+    let mut deployed = deploy_request(6, "a");
+    deployed["deployment_state"] = "complete_pending_revert".into();
+    let mut checked = deploy_request(7, "a");
+    checked["deployment_state"] = "error".into();
+    let open = page(&[deployed, checked], None);
+    let server = Server::answering([status(500), open]).await;
+    let opened = server
+        .client()
+        .until(soon())
+        .create_deploy_request(&NEW)
+        .await;
+    assert_eq!(opened.unwrap().number, 7);
+}
+
+#[tokio::test]
+async fn safe_migrations_are_refused_for_good_while_the_schema_breaks_a_rule() {
+    let body = json!({ "code": "unprocessable", "message": "The schema has lint errors" });
+    let server = Server::answering([Answer::With(422, "x-none: ", body.to_string())]).await;
+    let client = server.client();
+    let enabled = client.until(soon()).set_safe_migrations("a", true).await;
+    assert!(!enabled.unwrap_err().may_pass());
+}
+
+#[tokio::test]
+async fn checks_without_words_have_found_nothing() {
+    let mut request = deploy_request(1, "a");
+    request["deployment"]["deploy_check_errors"] = "".into();
+    let server = Server::answering([ok(request)]).await;
+    let request = server.client().until(soon()).deploy_request(1).await;
+    let deployment = request.unwrap().deployment.unwrap();
+    assert_eq!(deployment.deploy_check_errors, None);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::{
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use reqwest::{
-    Client, Method, Response, StatusCode,
+    Client, Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect,
 };
@@ -15,6 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::time::timeout;
 use url::Url;
 
 use super::{ApiError, Calls};
@@ -100,6 +101,26 @@ struct Setback {
     reason: String,
     /// What `Retry-After` asks for.
     pause: Option<Duration>,
+}
+
+impl Setback {
+    fn new(may_have_happened: bool, reason: &str) -> Self {
+        Self {
+            may_have_happened,
+            reason: reason.to_owned(),
+            pause: None,
+        }
+    }
+}
+
+impl From<reqwest::Error> for Setback {
+    /// Without the error's own words, which have the URL.
+    fn from(error: reqwest::Error) -> Self {
+        match error.is_connect() {
+            true => Self::new(false, "no connection"),
+            false => Self::new(true, "the connection was lost"),
+        }
+    }
 }
 
 pub(super) struct Transport {
@@ -195,22 +216,31 @@ impl Transport {
         token: &Issued<ServiceToken>,
         deadline: Deadline,
     ) -> Result<(StatusCode, Vec<u8>), Setback> {
-        let lost = |error: reqwest::Error| Setback {
-            may_have_happened: !error.is_connect(),
-            reason: describe(&error),
-            pause: None,
-        };
         let limit = deadline.left().min(ATTEMPT_TIMEOUT);
+        if limit.is_zero() {
+            return Err(Setback::new(false, "no time is left"));
+        }
+        // A limit of the client's own would hide that there was no connection.
+        timeout(limit, self.exchange(request, url, token))
+            .await
+            .unwrap_or_else(|_| Err(Setback::new(true, "no answer in time")))
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        url: Url,
+        token: &Issued<ServiceToken>,
+    ) -> Result<(StatusCode, Vec<u8>), Setback> {
         let mut sent = self
             .http
             .request(request.method.clone(), url)
-            .timeout(limit)
             .header(ACCEPT, "application/json")
             .header(AUTHORIZATION, authorization(token));
         if let Some(body) = &request.body {
             sent = sent.json(body);
         }
-        let answer = sent.send().await.map_err(lost)?;
+        let answer = sent.send().await?;
         let status = answer.status();
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Err(Setback {
@@ -219,8 +249,7 @@ impl Transport {
                 pause: retry_after(answer.headers()),
             });
         }
-        let body = read(answer).await.map_err(lost)?;
-        Ok((status, body))
+        Ok((status, answer.bytes().await?.to_vec()))
     }
 
     fn url(&self, request: &Request<'_>) -> Result<Url, ApiError> {
@@ -338,10 +367,6 @@ fn authorization(token: &Issued<ServiceToken>) -> HeaderValue {
     value
 }
 
-async fn read(answer: Response) -> Result<Vec<u8>, reqwest::Error> {
-    answer.bytes().await.map(|body| body.to_vec())
-}
-
 fn parse<T: DeserializeOwned>(doing: &'static str, body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -361,17 +386,6 @@ where
     T: Deserialize<'de> + Default,
 {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-/// Why there was no answer, without the URL.
-fn describe(error: &reqwest::Error) -> String {
-    if error.is_connect() {
-        "no connection".to_owned()
-    } else if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else {
-        "the connection was lost".to_owned()
-    }
 }
 
 fn delays() -> ExponentialBackoff {
