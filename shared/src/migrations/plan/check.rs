@@ -180,8 +180,8 @@ impl PlannedTable {
                             return Err(Deviation::DroppedData { table });
                         }
                         Change::Redefine { old: column, .. } | Change::TouchColumn(column)
-                            if !self.may_redefine(column)
-                                && !(self.moves_columns && stays(change, before)) =>
+                            if !(self.may_redefine(column)
+                                || self.moves_columns && stays(change, before)) =>
                         {
                             let column = column.clone();
                             return Err(Deviation::RedefinedColumn { table, column });
@@ -237,7 +237,7 @@ fn named<'k>(keys: &'k [Key], name: &str) -> Option<&'k Key> {
 /// The key that the clause drops.
 fn dropped_key<'c>(change: &'c Change, before: &Definition) -> Option<&'c str> {
     match change {
-        Change::DropKey(name) => Some(name),
+        Change::DropKey(name) | Change::RenameKey { old: name, .. } => Some(name),
         Change::DropPrimaryKey => Some(PRIMARY),
         // Most constraints are no keys.
         Change::DropConstraint(name) => named(&before.keys, name).map(|_| name.as_str()),

@@ -180,6 +180,7 @@ fn a_key_goes_only_where_a_migration_drops_it() {
         ("ADD COLUMN `c` int, DROP KEY `By_total`", "By_total"),
         ("DROP PRIMARY KEY", "primary"),
         ("DROP CONSTRAINT `by_note`", "by_note"),
+        ("RENAME INDEX `by_note` TO `other`", "by_note"),
     ] {
         assert_eq!(altered(&adds, BEFORE, clauses), no_key(key), "{clauses}");
     }
