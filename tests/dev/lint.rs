@@ -1,5 +1,9 @@
 //! `cargo dev lint` as its user and GitHub run it.
 
+// The script is for GitHub's machines, and takes GNU's programs.
+#[cfg(target_os = "linux")]
+mod report;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
