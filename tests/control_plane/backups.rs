@@ -10,7 +10,8 @@ async fn a_branch_is_made_of_a_backup_as_it_was() {
     let scene = Scene::new().await;
     scene
         .run_on_production(&[
-            "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, note TEXT, \
+            "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, \
+             note TEXT COMMENT 'never GENERATED ALWAYS AS such', \
              size INT GENERATED ALWAYS AS (LENGTH(note)) STORED)",
             "INSERT INTO notes (id, note) VALUES (1, 'one')",
         ])
@@ -49,17 +50,45 @@ async fn a_branch_is_made_of_a_backup_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_backup_that_fails_leaves_nothing_behind() {
+    let scene = Scene::new().await;
+    scene
+        .run_on_production(&[
+            "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)",
+            "CREATE VIEW ids AS SELECT id FROM notes",
+            "DROP TABLE notes",
+        ])
+        .await;
+    let path = "/branches/main/backups";
+    assert_eq!(scene.send("POST", path, Some(json!({}))).await.0, 500);
+    assert_eq!(scene.get(path).await["data"], json!([]));
+    let mut admin = scene.stack.admin().await.unwrap();
+    let schemas: Vec<String> = admin.query("SHOW DATABASES").await.unwrap();
+    let copies = format!("{}_backup_", scene.database.name());
+    assert!(!schemas.iter().any(|schema| schema.starts_with(&copies)));
+}
+
+#[tokio::test]
 async fn a_protected_backup_stays() {
     let scene = Scene::new().await;
     let made = scene.post("/branches/main/backups", json!({})).await;
     let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
-    scene
-        .send("PATCH", &path, Some(json!({"protected": true})))
-        .await;
-    assert_eq!(scene.send("DELETE", &path, None).await.0, 422);
-    scene
-        .send("PATCH", &path, Some(json!({"protected": false})))
-        .await;
+    // A text, as `pscale` sends it, says the same.
+    for [on, off] in [[json!(true), json!(false)], [json!("true"), json!("false")]] {
+        for (protected, status) in [(on, 422), (off.clone(), 200)] {
+            let change = Some(json!({"protected": protected}));
+            let (changed, backup) = scene.send("PATCH", &path, change).await;
+            assert_eq!(
+                (changed, &backup["protected"]),
+                (200, &json!(status == 422))
+            );
+            if status == 422 {
+                assert_eq!(scene.send("DELETE", &path, None).await.0, status);
+            }
+        }
+    }
+    let unclear = Some(json!({"protected": "perhaps"}));
+    assert_eq!(scene.send("PATCH", &path, unclear).await.0, 400);
     assert_eq!(scene.send("DELETE", &path, None).await.0, 204);
     assert_eq!(scene.get("/branches/main/backups").await["data"], json!([]));
     let wrong = json!({"retention_unit": "eon"});

@@ -147,10 +147,21 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
     }
     let id = new_id();
     let schema = format!("{}_backup_{id}", call.plane.production);
-    call.server
+    let copied = match call
+        .server
         .copy(&branch.schema, &schema, Rows::Copied)
-        .await?;
-    let size = call.server.size(&schema).await?;
+        .await
+    {
+        Ok(()) => call.server.size(&schema).await,
+        Err(error) => Err(error),
+    };
+    let size = match copied {
+        Ok(size) => size,
+        Err(error) => {
+            call.server.drop_schema(&schema).await?;
+            return Err(error.into());
+        }
+    };
     let now = Time::now();
     let backup = Backup {
         branch: branch.name,
@@ -182,13 +193,32 @@ pub fn get(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusa
 
 #[derive(Deserialize)]
 struct BackupChange {
-    protected: Option<bool>,
+    protected: Option<Switch>,
+}
+
+/// `pscale backup update` writes it as a text, where the document has a boolean.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Switch {
+    Flag(bool),
+    Text(String),
+}
+
+impl Switch {
+    fn value(self) -> Result<bool, Refusal> {
+        let wrong = || Refusal::BadRequest("protected is neither true nor false".to_owned());
+        match self {
+            Self::Flag(on) => Ok(on),
+            Self::Text(text) => text.parse().map_err(|_| wrong()),
+        }
+    }
 }
 
 pub fn update(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
     let input: BackupChange = call.input()?;
+    let protected = input.protected.map(Switch::value).transpose()?;
     let backup = find_mut(call, branch, id)?;
-    backup.protected = input.protected.unwrap_or(backup.protected);
+    backup.protected = protected.unwrap_or(backup.protected);
     backup.updated_at = Time::now();
     Ok(ok(find(call, branch, id)?.view(call)))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::DATABASE;
 use super::call::{Call, Refusal};
-use super::schema::{Definition, Schema, Table, quoted, word_after};
+use super::schema::{Definition, Schema, Table, quoted, without_quoted, word_after};
 
 const CHARSETS: [&str; 5] = ["utf8mb4", "utf8mb3", "utf8", "latin1", "ascii"];
 const PARTITIONINGS: [&str; 3] = ["RANGE", "HASH", "KEY"];
@@ -112,13 +112,15 @@ fn findings(schema: &Schema, foreign_keys_enabled: bool) -> Vec<Finding> {
             let text = format!("The table {name} has more than {MAX_COLUMNS} columns");
             found.push(Finding::new("UNSUPPORTED_FEATURE", name, text));
         }
-        if let Some(charset) = word_after(&table.options, "CHARSET=") {
+        let options = without_quoted(&table.options);
+        if let Some(charset) = word_after(&options, "CHARSET=") {
             found.extend(invalid_charset(name, "", charset));
         }
         for column in &table.columns {
-            let charset = word_after(&column.text, " CHARACTER SET ");
+            let words = column.words();
+            let charset = word_after(&words, " CHARACTER SET ");
             // A collation's name begins with its character set's.
-            let collation = word_after(&column.text, " COLLATE ");
+            let collation = word_after(&words, " COLLATE ");
             let of_collation = collation.and_then(|collation| collation.split('_').next());
             if let Some(charset) = charset.or(of_collation) {
                 found.extend(invalid_charset(name, &column.name, charset));
@@ -173,7 +175,7 @@ fn engine(name: &str, table: &Table) -> Option<Finding> {
 }
 
 fn partitioning(name: &str, table: &Table) -> Option<Finding> {
-    let text = table.partitioning.to_ascii_uppercase();
+    let text = without_quoted(&table.partitioning).to_ascii_uppercase();
     let by = word_after(&text, "PARTITION BY ")?;
     let kind = match by.strip_prefix("LINEAR") {
         Some(_) => word_after(&text, "LINEAR ")?,

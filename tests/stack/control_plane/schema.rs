@@ -169,9 +169,14 @@ impl Definition {
         self.name == "PRIMARY" || self.text.starts_with("UNIQUE ")
     }
 
+    /// Its words alone, without what stands in quotes.
+    pub fn words(&self) -> String {
+        without_quoted(&self.text)
+    }
+
     /// Whether it is a foreign key.
     pub fn is_foreign_key(&self) -> bool {
-        self.text.starts_with("CONSTRAINT ") && self.text.contains(" FOREIGN KEY ")
+        self.is_constraint() && self.words().contains(" FOREIGN KEY ")
     }
 
     /// Whether it is a constraint of any kind.
@@ -215,11 +220,11 @@ impl Definition {
     }
 
     pub fn is_not_null(&self) -> bool {
-        self.text.contains(" NOT NULL")
+        self.words().contains(" NOT NULL")
     }
 
     fn is_generated(&self) -> bool {
-        self.text.contains(" GENERATED ALWAYS AS ")
+        self.words().contains(" GENERATED ALWAYS AS ")
     }
 }
 
@@ -248,15 +253,39 @@ fn names(text: &str) -> Vec<String> {
     names
 }
 
+/// The same with `_` in place of each byte of names and texts in quotes, and of the quotes: what
+/// is found in it stands there.
+pub fn without_quoted(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut letters = text.chars();
+    let blank = |letter: char| std::iter::repeat_n('_', letter.len_utf8());
+    while let Some(letter) = letters.next() {
+        match quote {
+            // A quote that is doubled ends one text and begins another.
+            Some(end) if letter == end => quote = None,
+            Some('\'') if letter == '\\' => {
+                words.extend(letters.next().into_iter().flat_map(blank))
+            }
+            Some(_) => {}
+            None if letter == '`' || letter == '\'' => quote = Some(letter),
+            None => {
+                words.push(letter);
+                continue;
+            }
+        }
+        words.extend(blank(letter));
+    }
+    words
+}
+
 /// Where the parenthesis that begins the text ends.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
-    let mut in_name = false;
-    for (at, letter) in text.char_indices() {
+    for (at, letter) in without_quoted(text).char_indices() {
         match letter {
-            '`' => in_name = !in_name,
-            '(' if !in_name => depth += 1,
-            ')' if !in_name => {
+            '(' => depth += 1,
+            ')' => {
                 depth -= 1;
                 if depth == 0 {
                     return Some(at);
@@ -271,7 +300,7 @@ fn closing(text: &str) -> Option<usize> {
 /// The last line's options, and what MariaDB says of partitions on the same line.
 fn partitioning_of(line: &str) -> (&str, &str) {
     let options = line.trim_start_matches(')').trim_start();
-    match options.find(" PARTITION BY ") {
+    match without_quoted(options).find(" PARTITION BY ") {
         Some(at) => options.split_at(at),
         None => (options, ""),
     }
@@ -280,22 +309,29 @@ fn partitioning_of(line: &str) -> (&str, &str) {
 /// A column's line without the character set that its collation tells, and without the collation
 /// that is its table's: whether MySQL shows them depends on how the column was made.
 fn without_default_collation(line: &str, table: Option<&str>) -> String {
-    let (head, comment) = match line.find(" COMMENT '") {
-        Some(at) => line.split_at(at),
-        None => (line, ""),
-    };
-    let Some(collation) = word_after(head, " COLLATE ") else {
+    let words = without_quoted(line);
+    let Some(collation) = word_after(&words, " COLLATE ") else {
         return line.to_owned();
     };
     let collation = collation.trim_end_matches(',');
-    let mut head = head.to_owned();
-    if let Some(charset) = word_after(&head, " CHARACTER SET ") {
-        head = head.replacen(&format!(" CHARACTER SET {charset}"), "", 1);
+    let mut doomed = Vec::new();
+    if let Some(charset) = word_after(&words, " CHARACTER SET ") {
+        doomed.push(format!(" CHARACTER SET {charset}"));
     }
     if table == Some(collation) {
-        head = head.replacen(&format!(" COLLATE {collation}"), "", 1);
+        doomed.push(format!(" COLLATE {collation}"));
     }
-    head + comment
+    // From the back, so that what is before stays where it was found.
+    let mut line = line.to_owned();
+    let mut places: Vec<_> = doomed
+        .iter()
+        .filter_map(|part| words.find(part).map(|at| at..at + part.len()))
+        .collect();
+    places.sort_by_key(|place| std::cmp::Reverse(place.start));
+    for place in places {
+        line.replace_range(place, "");
+    }
+    line
 }
 
 /// What follows a text, up to the next space.
