@@ -87,6 +87,17 @@ async fn lists_come_in_pages() {
     let next = first["next_page_url"].as_str().unwrap();
     let next = next.split_once("/databases/orders").unwrap().1;
     assert_eq!(names(&scene.get(next).await), ["b", "c"]);
+    // The next page is one of the same list.
+    let filtered = scene
+        .get("/branches?order=desc&per_page=2&production=false")
+        .await;
+    let next = filtered["next_page_url"].as_str().unwrap();
+    let next = next.split_once("/databases/orders").unwrap().1;
+    let second = scene.get(next).await;
+    assert_eq!(
+        (names(&second), &second["next_page"]),
+        (vec!["b".to_owned(), "a".to_owned()], &json!(null))
+    );
     let last = scene.get("/branches?per_page=2&page=3").await;
     assert_eq!(
         (names(&last), &last["next_page"]),

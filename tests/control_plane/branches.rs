@@ -81,6 +81,29 @@ async fn a_branch_that_is_deleted_is_gone_with_its_logins() {
 }
 
 #[tokio::test]
+async fn a_branch_outlives_its_parent_and_has_none_then() {
+    let scene = Scene::new().await;
+    scene.branch("a").await;
+    let child = json!({"name": "b", "parent_branch": "a"});
+    scene.post("/branches", child).await;
+    scene.ready_branch("b").await;
+    scene
+        .run("b", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+        .await;
+    assert_eq!(scene.send("DELETE", "/branches/a", None).await.0, 204);
+    assert_eq!(scene.get("/branches/b").await["parent_branch"], json!(null));
+    let diff = scene.get("/branches/b/diff").await;
+    assert_eq!(diff["data"][0]["name"], "notes");
+
+    // The name is another branch's, which has the child for its parent.
+    let again = json!({"name": "a", "parent_branch": "b"});
+    scene.post("/branches", again).await;
+    let path = "/branches/a?delete_descendants=true";
+    assert_eq!(scene.send("DELETE", path, None).await.0, 204);
+    scene.get("/branches/b").await;
+}
+
+#[tokio::test]
 async fn ddl_is_refused_where_safe_migrations_are_enabled() {
     let scene = Scene::new().await;
     scene.branch("dev").await;

@@ -53,6 +53,10 @@ async fn branches(scene: &Scene) {
     let lint = scene.get("/branches/dev/schema/lint").await;
     assert_eq!(lint["data"].as_array().unwrap().len(), 2, "{lint}");
     scene.get("/branches/dev/diff").await;
+    scene
+        .refused("/branches/dev/safe-migrations", json!({}))
+        .await;
+    scene.run("dev", &["DROP TABLE loose"]).await;
     scene.post("/branches/dev/safe-migrations", json!({})).await;
     assert_eq!(
         scene

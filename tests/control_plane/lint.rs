@@ -6,9 +6,13 @@ use crate::scene::{Scene, server_error};
 use mysql_async::prelude::Queryable;
 
 /// What a branch is made to have, and the code of the rule that it breaks.
-const BROKEN: [(&str, &str); 9] = [
+const BROKEN: [(&str, &str); 10] = [
     (
         "CREATE TABLE a (id INT NULL, UNIQUE KEY (id))",
+        "NO_UNIQUE_KEY",
+    ),
+    (
+        "CREATE TABLE a (id INT NULL COMMENT 'is NOT NULL', UNIQUE KEY (id))",
         "NO_UNIQUE_KEY",
     ),
     (
@@ -80,6 +84,39 @@ async fn what_breaks_a_rule_is_not_deployed() {
         scene.run("dev", &[&format!("DROP {kind} a")]).await;
         scene.until(&request, &["no_changes"]).await;
     }
+}
+
+#[tokio::test]
+async fn what_stands_in_quotes_breaks_no_rule() {
+    let scene = Scene::new().await;
+    scene.branch("dev").await;
+    let table = "CREATE TABLE a (id INT PRIMARY KEY, \
+                 note VARCHAR(90) DEFAULT 'it''s CHARACTER SET greek' \
+                 COMMENT 'why COLLATE matters, \\\\', ` COLLATE x` INT) \
+                 COMMENT = 'not DEFAULT CHARSET=greek' \
+                 PARTITION BY HASH (id) (PARTITION p COMMENT = 'no SUBPARTITION BY')";
+    scene.run("dev", &[table]).await;
+    assert_eq!(
+        scene.get("/branches/dev/schema/lint").await["data"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn a_schema_that_breaks_a_rule_can_not_have_safe_migrations() {
+    let scene = Scene::new().await;
+    scene.branch("dev").await;
+    scene
+        .run("dev", &["CREATE TABLE loose (id INT NULL)"])
+        .await;
+    let path = "/branches/dev/safe-migrations";
+    let (status, refusal) = scene.send("POST", path, None).await;
+    assert_eq!((status, &refusal["code"]), (422, &json!("unprocessable")));
+    let branch = scene.get("/branches/dev").await;
+    assert_eq!(branch["safe_migrations"], false);
+    scene.run("dev", &["DROP TABLE loose"]).await;
+    let enabled = scene.post(path, json!({})).await;
+    assert_eq!(enabled["safe_migrations"], true);
 }
 
 #[tokio::test]

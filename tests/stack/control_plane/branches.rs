@@ -220,7 +220,8 @@ pub fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Drops a branch with its passwords and backups; open deploy requests of it end.
+/// Drops a branch with its passwords and backups; open deploy requests of it end. Its children have
+/// no parent then: another branch may take the name.
 pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     super::passwords::remove_of_branch(call, &branch.name).await?;
     backups::remove_of_branch(call, &branch.name).await?;
@@ -233,13 +234,22 @@ pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal>
         request.lose_branch(&branch.name, &actor);
     }
     call.state.branches.retain(|other| other.id != branch.id);
+    for other in &mut call.state.branches {
+        other.parent.take_if(|parent| *parent == branch.name);
+    }
     call.plane.vtgate.protect_schema(&branch.schema, false);
     Ok(())
 }
 
-/// Turns safe migrations on or off.
-pub fn protect(call: &mut Call<'_>, name: &str, protected: bool) -> Result<Answer, Refusal> {
-    find(call, name)?;
+/// Turns safe migrations on or off. A schema that breaks a rule can't have them.
+pub async fn protect(call: &mut Call<'_>, name: &str, protected: bool) -> Result<Answer, Refusal> {
+    let branch = find(call, name)?.clone();
+    if protected && !branch.safe_migrations {
+        let findings = lint::lint(call, &branch.schema).await?;
+        if !findings.is_empty() {
+            return Err(Refusal::LintErrors);
+        }
+    }
     if let Some(branch) = call.state.branch_mut(name) {
         branch.safe_migrations = protected;
         branch.updated_at = Time::now();
@@ -285,7 +295,7 @@ pub async fn lint(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     call.page(findings, Total::Untold)
 }
 
-/// The difference to the parent's schema.
+/// The difference to the schema of the parent, or of the default branch where there is none.
 pub async fn diff(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     let branch = find(call, name)?.clone();
     let parent = branch.parent.as_deref().unwrap_or(DEFAULT);

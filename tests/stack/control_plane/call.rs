@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::http::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -50,6 +51,10 @@ pub enum Refusal {
     /// It makes sense, but not here and now.
     #[error("{0}")]
     Unprocessable(String),
+    /// The schema breaks rules. `pscale` knows this by its code (planetscale/cli, branch
+    /// safe-migrations), and asks then for the lint errors.
+    #[error("Safe migrations can't be enabled: the schema has lint errors")]
+    LintErrors,
     /// The server behind refused, or is gone.
     #[error("Internal Server Error")]
     Server(#[from] mysql_async::Error),
@@ -67,6 +72,7 @@ impl Refusal {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_params"),
+            Self::LintErrors => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable"),
             Self::Server(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error"),
         }
     }
@@ -144,9 +150,21 @@ impl Call<'_> {
         let pages = count.div_ceil(per_page);
         let next = (page < pages).then_some(page + 1);
         let previous = (page > 1).then(|| page - 1);
+        // The same list: what it was filtered and sorted by stays.
+        let mut kept: Vec<_> = self.query.iter().collect();
+        kept.retain(|(name, _)| !["page", "per_page"].contains(&name.as_str()));
+        kept.sort();
         let url = |page: usize| {
-            let url = &self.plane.url;
-            format!("{url}{}?page={page}&per_page={per_page}", self.path)
+            let mut url = format!(
+                "{}{}?page={page}&per_page={per_page}",
+                self.plane.url, self.path
+            );
+            for (name, value) in &kept {
+                let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+                let (name, value) = (encoded(name), encoded(value));
+                url += &format!("&{name}={value}");
+            }
+            url
         };
         let start = (page - 1).saturating_mul(per_page);
         let data: Vec<Value> = all.into_iter().skip(start).take(per_page).collect();

@@ -152,8 +152,8 @@ async fn of_branches(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result
             call.may(&["delete_branch"])?;
             branches::delete(call, name).await
         }
-        ("POST", ["safe-migrations"]) => branches::protect(call, name, true),
-        ("DELETE", ["safe-migrations"]) => branches::protect(call, name, false),
+        ("POST", ["safe-migrations"]) => branches::protect(call, name, true).await,
+        ("DELETE", ["safe-migrations"]) => branches::protect(call, name, false).await,
         ("POST", ["refresh-schema"]) => branches::refresh_schema(call, name),
         ("POST", ["promote"]) => {
             call.may(&["connect_production_branch"])?;
