@@ -190,8 +190,15 @@ async fn a_gated_deployment_waits_and_can_be_cancelled() {
         let request = scene.open(name, false).await;
         scene.until(&request, &["ready"]).await;
         scene.post(&format!("{request}/deploy"), json!({})).await;
+        let submitting = scene.until(&request, &["submitting"]).await;
+        let times = |seen: &Value| {
+            let deployment = &seen["deployment"];
+            ["submitted_at", "started_at", "ready_to_cutover_at"]
+                .map(|time| deployment[time].is_string())
+        };
+        assert_eq!(times(&submitting), [true, false, false]);
         let waiting = scene.until(&request, &["pending_cutover"]).await;
-        assert!(waiting["deployment"]["ready_to_cutover_at"].is_string());
+        assert_eq!(times(&waiting), [true; 3]);
         for _ in 0..3 {
             assert_eq!(
                 scene.get(&request).await["deployment_state"],
@@ -288,6 +295,8 @@ async fn what_does_not_fit_is_refused() {
         .send("POST", "/deploy-requests", Some(open("gone", "main")))
         .await;
     assert_eq!(status, 404);
+    let unknown = scene.send("GET", "/deploy-requests?state=shut", None).await;
+    assert_eq!(unknown.0, 422);
 
     scene.run("dev", &[NOTES]).await;
     let request = scene.ready("dev").await;

@@ -14,7 +14,11 @@
 //! What it knows is kept on the server beside the branches, so that a restart finds it again. One
 //! call is answered at a time.
 //!
-//! Not there: Postgres, sharding, replicas, several regions, webhooks, and the vschema.
+//! Not there: Postgres, sharding, replicas, several regions, webhooks, and the vschema. Lists pass
+//! over these of the document's parameters: `from`, `to`, `policy` and `running_at` of backups;
+//! `deployed_at` and `running_at` of deploy requests; `read_only_region_id` of passwords; of insights
+//! `from`, `to`, `period`, `fields`, `tablet_type`, every `sort` of errors, and every one of queries
+//! but those by count, errors, rows, total time, and the 99th percentile and maximum of the latency.
 
 mod backups;
 mod branches;

@@ -15,15 +15,17 @@ pub use record::DeployRequest;
 
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     let (branch, into) = (call.parameter("branch"), call.parameter("into_branch"));
-    let state = call.parameter("state");
+    let in_state: fn(&DeployRequest) -> bool = match call.parameter("state") {
+        None => |_| true,
+        Some("open") => |request| request.is_open(),
+        Some("closed") => |request| !request.is_open(),
+        Some("deployed") => |request| request.deployed_at.is_some(),
+        Some(_) => {
+            return Err(Refusal::unprocessable("State is not included in the list"));
+        }
+    };
     let requests = call.state.deploy_requests.iter().rev().filter(|request| {
-        let in_state = match state {
-            Some("open") => request.is_open(),
-            Some("closed") => !request.is_open(),
-            Some("deployed") => request.deployed_at.is_some(),
-            _ => true,
-        };
-        in_state
+        in_state(request)
             && branch.is_none_or(|branch| branch == request.branch)
             && into.is_none_or(|into| into == request.into_branch)
     });

@@ -105,6 +105,7 @@ pub struct Deployment {
     created_at: Time,
     updated_at: Time,
     pub queued_at: Option<Time>,
+    submitted_at: Option<Time>,
     started_at: Option<Time>,
     ready_to_cutover_at: Option<Time>,
     cutover_at: Option<Time>,
@@ -245,6 +246,7 @@ impl Deployment {
             created_at: now,
             updated_at: now,
             queued_at: None,
+            submitted_at: None,
             started_at: None,
             ready_to_cutover_at: None,
             cutover_at: None,
@@ -269,7 +271,8 @@ impl Deployment {
         self.updated_at = now;
         match stage {
             Stage::Queued => self.queued_at = Some(now),
-            Stage::Submitting => self.started_at = Some(now),
+            Stage::Submitting => self.submitted_at = Some(now),
+            Stage::InProgress => self.started_at = Some(now),
             Stage::PendingCutover => self.ready_to_cutover_at = Some(now),
             Stage::InProgressCutover => {
                 self.ready_to_cutover_at.get_or_insert(now);
@@ -344,7 +347,7 @@ impl Deployment {
             "ready_to_cutover_at": self.ready_to_cutover_at,
             "started_at": self.started_at,
             "state": self.stage,
-            "submitted_at": self.started_at,
+            "submitted_at": self.submitted_at,
             "updated_at": self.updated_at,
             "into_branch": into_branch,
             "deploy_request_number": number,
