@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod ci;
+mod control_plane;
 mod database;
 mod given;
 mod interrupted;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+
+use control_plane::ControlPlane;
 
 /// Far more than any step takes, on any machine, once the functions are built.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -195,54 +198,6 @@ fn names(text: &str, folder: &Path) -> bool {
     let goes_on = |c: char| c.is_alphanumeric() || "._-".contains(c);
     let mut behind = text.split(folder.to_str().unwrap()).skip(1);
     behind.any(|rest| !rest.starts_with(goes_on))
-}
-
-/// The control plane of a running `cargo dev`, found as other tools find it.
-struct ControlPlane {
-    branches: String,
-    authorization: String,
-}
-
-impl ControlPlane {
-    fn of(folder: &Path) -> Self {
-        let text = fs::read_to_string(folder.join("environment")).unwrap();
-        let variable = |name: &str| -> &str {
-            let mut lines = text.lines();
-            lines
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-                .unwrap()
-        };
-        assert_eq!(
-            variable("PLANETSCALE_ORG"),
-            variable("PLANETSCALE_ORGANIZATION")
-        );
-        assert_eq!(
-            variable("PLANETSCALE_TOKEN_SECRET_ID"),
-            "orders/planetscale"
-        );
-        let branches = format!(
-            "{}/v1/organizations/{}/databases/{}/branches",
-            variable("PLANETSCALE_API_URL"),
-            variable("PLANETSCALE_ORG"),
-            variable("PLANETSCALE_DATABASE")
-        );
-        let (id, token) = (
-            variable("PLANETSCALE_SERVICE_TOKEN_ID"),
-            variable("PLANETSCALE_SERVICE_TOKEN"),
-        );
-        Self {
-            branches,
-            authorization: format!("{id}:{token}"),
-        }
-    }
-
-    async fn send(&self, method: &str, path: &str, body: &Value) -> u16 {
-        let request = stack::http_client()
-            .request(method.parse().unwrap(), format!("{}{path}", self.branches))
-            .header("authorization", &self.authorization)
-            .json(body);
-        request.send().await.unwrap().status().as_u16()
-    }
 }
 
 async fn get(url: &str) -> (u16, Value) {
