@@ -125,6 +125,34 @@ async fn what_is_gone_from_the_branch_is_not_taken_for_deployed() {
 }
 
 #[tokio::test]
+async fn what_somebody_deployed_without_a_part_of_it_is_recorded_when_the_part_has_come() {
+    let scene = Scene::new().await;
+    scene.add("0002_tables.sql", TWO_TABLES);
+    scene.succeed(json!({ "deploy": false })).await;
+    let branch = scene.left().await.0.remove(0);
+    let gone = "DROP TABLE second_table";
+    scene.change_branch(&branch, &[gone]).await;
+    let api = scene.api(&scene.token).await;
+    // By looking, it compares again.
+    api.calls().deploy_request(1).await.unwrap();
+    api.calls().deploy(1).await.unwrap();
+    while scene.columns("first_table").await.is_empty() {
+        api.calls().deploy_request(1).await.unwrap();
+    }
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DifferenceRefused", "{cause}");
+    assert!(cause.contains("`second_table`"), "{cause}");
+    assert_eq!(scene.recorded().await, [1]);
+
+    let second = TWO_TABLES.split(';').nth(1).unwrap();
+    scene.change_production(&[second]).await;
+    let result = scene.succeed(json!({})).await;
+    assert_eq!(result["status"], "nothing_pending");
+    assert_eq!(scene.recorded().await, [1, 2]);
+    assert_eq!(scene.left().await, (vec![], vec![]));
+}
+
+#[tokio::test]
 async fn an_index_and_a_column_that_production_has_changed_since_stay_so() {
     for (change, named) in [
         ("CREATE INDEX newer ON orders (total)", "key `newer`"),

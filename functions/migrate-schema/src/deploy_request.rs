@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use shared::planetscale::{
-    ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness, Progress,
+use shared::{
+    migrations::Plan,
+    planetscale::{
+        ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness,
+        Operation, Progress,
+    },
 };
 
 use crate::{
@@ -154,28 +158,38 @@ async fn compare_with_plan(state: &State, production: &Production) -> Result<(),
         checked.map_err(refused)?;
     }
     // What it does not touch stays as production has it.
-    let after = |table: &str| {
-        let mut operations = operations.iter();
-        match operations.find(|operation| operation.table_name == table) {
-            None => in_production.table(table),
-            Some(operation) => on_branch.table(table).or_else(|| {
-                let stays = operation.operation_name != "DROP";
-                stays.then_some(operation.ddl_statement.as_str())
-            }),
-        }
+    let after = |table: &str| match of_table(&operations, table) {
+        None => in_production.table(table),
+        Some(operation) => on_branch.table(table).or_else(|| made_by(operation)),
     };
     state.plan.check_outcome(after).map_err(refused)
 }
 
-/// Holds production itself against the plan, where the deploy request has nothing to do.
-pub async fn hold_production_against_plan(
-    state: &State,
+/// Holds what was deployed against the plan, before it is recorded: somebody may have changed the
+/// branch and deployed it by hand, and without changes nothing was deployed.
+pub async fn hold_deployed_against_plan(
+    number: u64,
+    plan: &Plan,
     production: &Production,
 ) -> Result<(), StepError> {
-    let number = state.number()?;
+    let operations = production.api().operations(number).await?;
     let in_production = Schema::of(production.branch(), production).await?;
-    let checked = state.plan.check_outcome(|table| in_production.table(table));
+    let checked = plan.check_outcome(|table| match of_table(&operations, table) {
+        None => in_production.table(table),
+        Some(operation) => made_by(operation),
+    });
     checked.map_err(|deviation| StepError::difference(number, &deviation))
+}
+
+fn of_table<'o>(operations: &'o [Operation], table: &str) -> Option<&'o Operation> {
+    let mut operations = operations.iter();
+    operations.find(|operation| operation.table_name == table)
+}
+
+/// The statement after which the table or view is there, if it is.
+fn made_by(operation: &Operation) -> Option<&str> {
+    let stays = operation.operation_name != "DROP";
+    stays.then_some(operation.ddl_statement.as_str())
 }
 
 /// The deploy request as it is now.

@@ -3,7 +3,7 @@
 use shared::planetscale::{Openness, Progress};
 
 use crate::{
-    deploy_request::hold_production_against_plan,
+    deploy_request::hold_deployed_against_plan,
     failure::StepError,
     production::Production,
     state::{State, Status},
@@ -13,14 +13,13 @@ use crate::{
 /// migrations in production's ledger.
 pub async fn finish(state: State, production: &Production) -> Result<State, StepError> {
     let request = production.api().deploy_request(state.number()?).await?;
-    if request.deployment_state.progress() == Progress::NoChanges {
-        hold_production_against_plan(&state, production).await?;
-        if request.state == Openness::Open {
-            production
-                .api()
-                .close_deploy_request(request.number)
-                .await?;
-        }
+    hold_deployed_against_plan(request.number, &state.plan, production).await?;
+    let nothing_to_deploy = request.deployment_state.progress() == Progress::NoChanges;
+    if nothing_to_deploy && request.state == Openness::Open {
+        production
+            .api()
+            .close_deploy_request(request.number)
+            .await?;
     }
     let migrations = state.plan.migrations(&production.migrations)?;
     production.settle(&request, &migrations).await?;

@@ -9,6 +9,7 @@ use shared::{
 };
 
 use crate::{
+    deploy_request::hold_deployed_against_plan,
     failure::StepError,
     production::{self, Production},
     state::{Outcome, Start, State, Status},
@@ -66,6 +67,8 @@ async fn record_deployed(ledger: &Ledger, production: &Production) -> Result<(),
         }
         if !unrecorded.is_empty() {
             let number = request.number;
+            let plan = Plan::of(&unrecorded, ledger);
+            hold_deployed_against_plan(number, &plan, production).await?;
             tracing::warn!(number, "deployed, and not recorded: recorded now");
             production.settle(request, &unrecorded).await?;
         }

@@ -65,13 +65,17 @@ impl Plan {
     ///
     /// As [`Ledger::pending`].
     pub fn new(migrations: &Migrations, ledger: &Ledger) -> Result<Self, LedgerError> {
-        let pending = ledger.pending(migrations)?;
+        Ok(Self::of(&ledger.pending(migrations)?, ledger))
+    }
+
+    /// Plans these migrations alone, in their order, for the database with this ledger.
+    pub fn of(migrations: &[&Migration], ledger: &Ledger) -> Self {
         let mut plan = Self {
             creates_ledger: !ledger.exists(),
             migrations: Vec::new(),
             tables: BTreeMap::new(),
         };
-        for migration in pending {
+        for migration in migrations {
             for statement in migration.statements() {
                 plan.add(statement);
             }
@@ -81,7 +85,7 @@ impl Plan {
                 checksum: migration.checksum(),
             });
         }
-        Ok(plan)
+        plan
     }
 
     /// Whether no migration is pending.
