@@ -3,7 +3,7 @@
 //!
 //! Modules know each other downward only: `api`, `orders`, `migrations` and `telemetry` may use
 //! `database`, which may use `credentials` and `config`, as may `planetscale`; never the other
-//! way, and never sideways.
+//! way, and never sideways. `clock` and `vitess` use none.
 
 pub mod api;
 pub mod clock;
@@ -17,3 +17,4 @@ pub mod operation;
 pub mod orders;
 pub mod planetscale;
 mod telemetry;
+pub mod vitess;

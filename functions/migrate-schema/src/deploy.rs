@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use shared::planetscale::{DeployRequest, Progress};
+use shared::{
+    planetscale::{DeployRequest, Progress},
+    vitess::without_values,
+};
 
 use crate::{
     deploy_request::{current, findings, hold_against_plan, is_refused},
     failure::StepError,
     production::Production,
     state::{Outcome, State},
-    words,
 };
 
 /// Large tables take hours, and others may be before it in the queue.
@@ -48,7 +50,7 @@ async fn failed(request: &DeployRequest, production: &Production) -> StepError {
     if let Ok(operations) = production.api().operations(request.number).await {
         for operation in operations {
             if let Some(errors) = operation.deploy_errors.filter(|text| !text.is_empty()) {
-                let errors = words::without_values(&errors);
+                let errors = without_values(&errors);
                 reasons.push(format!("`{}`: {errors}", operation.table_name));
             }
         }

@@ -8,6 +8,7 @@ use shared::{
         ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness,
         Operation, Progress,
     },
+    vitess::without_values,
 };
 
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
     production::{self, Production},
     schema::Schema,
     state::{Outcome, State, Status},
-    words,
 };
 
 /// PlanetScale's checks take seconds, and on a large schema minutes.
@@ -222,7 +222,7 @@ pub fn findings(deployment: Option<&Deployment>) -> String {
             findings.push(format!("{code} in `{table}`: {}", error.error_description));
         }
         let errors = deployment.deploy_check_errors.as_deref();
-        findings.extend(errors.map(words::without_values));
+        findings.extend(errors.map(without_values));
     }
     if findings.is_empty() {
         return "it gives no reason".to_owned();

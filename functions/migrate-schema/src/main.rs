@@ -13,7 +13,6 @@ mod production;
 mod schema;
 mod state;
 mod step;
-mod words;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@
 use mysql_async::{DriverError, Error, IoError};
 
 use super::DatabaseError;
+use crate::vitess::{own_words, without_values};
 
 /// Why a command did not succeed. Its `Display` is for logs: it holds no value of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -242,7 +243,7 @@ impl Failure {
         Self::Server {
             code,
             state,
-            text: without_values(own_words),
+            text: without_values(message),
             class,
             keeps_connection,
         }
@@ -346,31 +347,6 @@ fn classify_by_words(code: u16, message: &str) -> (Class, bool) {
 /// does not allow.
 fn is_access_list_error(message: &str) -> bool {
     message.contains("command denied") || message.contains("ACL check error")
-}
-
-/// The message up to the statement and the values that Vitess echoes.
-fn own_words(message: &str) -> &str {
-    ["(CallerID:", ": Sql: ", "BindVars: "]
-        .iter()
-        .filter_map(|echo| message.find(echo))
-        .min()
-        .and_then(|end| message.get(..end))
-        .unwrap_or(message)
-        .trim_end()
-}
-
-/// The message with all between its first and its last quotation mark left out: values stand
-/// in quotes and may hold quotes themselves.
-fn without_values(message: &str) -> String {
-    const QUOTES: [char; 3] = ['\'', '"', '`'];
-    match (message.find(QUOTES), message.rfind(QUOTES)) {
-        (Some(first), Some(last)) if first < last => {
-            let (before, after) = (message.get(..first), message.get(last + 1..));
-            format!("{}…{}", before.unwrap_or(""), after.unwrap_or(""))
-        }
-        (Some(first), _) => format!("{}…", message.get(..first).unwrap_or("")),
-        _ => message.to_owned(),
-    }
 }
 
 /// The key of "Duplicate entry '…' for key 'orders.by_customer'"; MariaDB leaves out the table.
