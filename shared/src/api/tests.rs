@@ -183,7 +183,10 @@ async fn every_problem_has_its_status_and_type() {
         (DatabaseError::Unavailable.into(), 503, "unavailable"),
         (DatabaseError::OutOfTime.into(), 503, "unavailable"),
     ];
+    let readme = include_str!("../../../README.md");
     for (problem, status, slug) in cases {
+        let row = format!("| {status} | `{slug}` |");
+        assert!(readme.contains(&row), "the README lacks {row}");
         let response = answered(GET, event("GET", "/orders/7"), Err(problem)).await;
         assert_eq!(response["statusCode"], status, "{slug}");
         assert_eq!(body(&response)["status"], status, "{slug}");

@@ -55,7 +55,7 @@ pub const VARIABLES: &[Variable] = &[
         default: "2",
         local: false,
         readers: Readers::All,
-        meaning: "most connections of one execution environment; with `AWS_LAMBDA_MAX_CONCURRENCY` set, the default is the smaller of that and 10",
+        meaning: "most connections of one execution environment, up to 999; with `AWS_LAMBDA_MAX_CONCURRENCY` set, the default is the smaller of that and 10",
     },
     Variable {
         name: "DATABASE_ACQUIRE_TIMEOUT_MS",
