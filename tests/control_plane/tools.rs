@@ -123,7 +123,7 @@ async fn pscale_changes_a_schema() {
 async fn they_find_their_way_from_the_top() {
     let scene = Scene::new().await;
     let ask = async |path: &str| {
-        let request = reqwest::Client::new()
+        let request = stack::http_client()
             .get(format!("{}/v1/{path}", scene.plane.url()))
             .header("authorization", header(&scene.token));
         let response = request.send().await.unwrap();
