@@ -12,6 +12,8 @@ use shared::database::{Database, Deadline, Statement};
 use stack::proxy::{Counts, Fault, Proxy};
 use stack::{FreshDatabase, Stack};
 
+use crate::scene::secret;
+
 const SCHEMA: Statement = Statement::read("SELECT DATABASE()", "");
 
 /// In milliseconds: more than any of these tests moves the clock by.
@@ -77,7 +79,7 @@ impl Scene {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
         let proxy = Proxy::start(stack.server()).await.unwrap();
-        let secret = secret(&database, &proxy);
+        let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();
         let environment = database.environment("get-order").unwrap();
         let settings = Settings::read(|name| {
@@ -117,18 +119,6 @@ impl Scene {
         let now = self.proxy.counts();
         (now.ever - ever, now.round_trips - round_trips)
     }
-}
-
-/// The login of the database's user, by way of the proxy.
-fn secret(database: &FreshDatabase, proxy: &Proxy) -> String {
-    serde_json::json!({
-        "host": proxy.address().ip(),
-        "port": proxy.address().port(),
-        "username": database.username(),
-        "password": database.password(),
-        "dbname": database.name(),
-    })
-    .to_string()
 }
 
 const STATEMENT_ALONE: (usize, usize) = (0, 1);
@@ -188,7 +178,7 @@ async fn after_hours_the_secret_is_fetched_again() {
     assert_eq!(scene.schema().await, scene.database.name());
     // The old login is good for as long as the test takes, so nothing but its age tells.
     let other = scene.stack.fresh_database().await.unwrap();
-    let changed = secret(&other, &scene.proxy);
+    let changed = secret(&scene.proxy, &other, other.password());
     scene
         .stack
         .change_secret(&scene.secret_id, &changed)

@@ -304,7 +304,7 @@ pub fn everywhere() -> impl Iterator<Item = (Call, Backend)> {
 }
 
 /// The login as the functions read it, by way of the proxy.
-fn secret(proxy: &Proxy, database: &FreshDatabase, password: &str) -> String {
+pub fn secret(proxy: &Proxy, database: &FreshDatabase, password: &str) -> String {
     let login: Value = json!({
         "host": proxy.address().ip(),
         "port": proxy.address().port(),

@@ -20,7 +20,8 @@ use stack::function::{Answer, Function};
 use stack::proxy::{Fault, Hold, Proxy, Reception};
 use stack::{FreshDatabase, PrivateServer, Stack};
 
-use faults::{Between, Deed, Trouble, admin, secret};
+use crate::scene::secret;
+use faults::{Between, Deed, Trouble, admin};
 use model::Model;
 use needs::Needs;
 use tally::Tally;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use serde_json::json;
 use stack::proxy::{At, Fault, Hold, Proxy, Reception};
 use stack::{FreshDatabase, PrivateServer};
 use uuid::Uuid;
 
 use super::{Call, PING_AFTER, Soak};
+use crate::scene::secret;
 
 /// What befalls one invocation.
 #[derive(Debug, Clone, Copy, Default)]
@@ -247,16 +247,4 @@ pub(super) async fn admin(server: &PrivateServer, database: &FreshDatabase) -> C
         admin.query_drop(statement).await.unwrap();
     }
     admin
-}
-
-/// The login as the functions read it, by way of the proxy.
-pub(super) fn secret(proxy: &Proxy, database: &FreshDatabase, password: &str) -> String {
-    let login = json!({
-        "host": proxy.address().ip(),
-        "port": proxy.address().port(),
-        "username": database.username(),
-        "password": password,
-        "dbname": database.name(),
-    });
-    login.to_string()
 }

@@ -357,6 +357,7 @@ mod tests {
         std::fs::write(folders.0.join("b/mysqld"), "not executable").unwrap();
         assert_eq!(folders.search(), None);
     }
+
     #[test]
     fn a_container_runs_the_server_itself_and_is_removed_by_its_id() {
         let program = ServerProgram {

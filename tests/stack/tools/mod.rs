@@ -179,6 +179,7 @@ mod tests {
         }
         assert_eq!(pinned(&pins, "cargo"), None);
     }
+
     #[tokio::test]
     async fn an_environment_is_whole_while_its_python_finds_the_packages() {
         let venv = std::env::temp_dir().join(format!("venv-{}", std::process::id()));
