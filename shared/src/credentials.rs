@@ -1,9 +1,8 @@
-//! Where secrets come from: the database's [`Login`], and the [`ServiceToken`] for PlanetScale's
-//! API.
+//! Where secrets come from: the database's [`Login`], and the service token for PlanetScale's API.
 //!
-//! A [`Credentials`] answers with the one it holds until that is too old by the wall clock,
+//! A `Credentials` answers with the one it holds until that is too old by the wall clock,
 //! or until the server refused it; then it asks the source again, one caller at a time, while
-//! the others wait for the same answer. Each new one gets a new [`Generation`], by which the
+//! the others wait for the same answer. Each new one gets a new `Generation`, by which the
 //! pool tells connections of an older login.
 //!
 //! A secret that can't be fetched again while an older one is at hand is no error: the old
