@@ -9,7 +9,6 @@ use std::{
     fmt,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
@@ -214,21 +213,21 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
             .to_owned()
     }
 
-    fn number<N: FromStr>(&mut self, variable: &'static str, stand_in: N, what: &str) -> N {
-        let text = self.get_or_default(variable);
-        text.parse().unwrap_or_else(|_| {
-            self.fault(variable, format!("must be {what}"));
-            stand_in
-        })
+    /// The variable's value from 1 to `most`; `what` says of what it is a whole number.
+    fn number(&mut self, variable: &'static str, what: &str, most: u32) -> u32 {
+        match self.get_or_default(variable).parse() {
+            Ok(number) if (1..=most).contains(&number) => number,
+            _ => {
+                let reason = format!("must be a whole number{what} from 1 to {most}");
+                self.fault(variable, reason);
+                1
+            }
+        }
     }
 
     fn milliseconds(&mut self, variable: &'static str) -> Duration {
-        let what = "a whole number of milliseconds from 1 to 86400000";
-        let span = self.number(variable, 1_u64, what);
-        if !(1..=86_400_000).contains(&span) {
-            self.fault(variable, format!("must be {what}"));
-        }
-        Duration::from_millis(span)
+        let span = self.number(variable, " of milliseconds", 86_400_000);
+        Duration::from_millis(span.into())
     }
 
     fn required(&mut self, variable: &'static str) -> String {
@@ -322,12 +321,9 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
         match (self.get(variable), concurrency, NonZeroUsize::new(10)) {
             (None, Some(concurrency), Some(most)) => concurrency.min(most),
             _ => {
-                let what = "a whole number from 1 to 999";
-                let max = self.number(variable, NonZeroUsize::MIN, what);
-                if max.get() > 999 {
-                    self.fault(variable, format!("must be {what}"));
-                }
-                max
+                let max = self.number(variable, "", 999);
+                let max = usize::try_from(max).ok().and_then(NonZeroUsize::new);
+                max.unwrap_or(NonZeroUsize::MIN)
             }
         }
     }

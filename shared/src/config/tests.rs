@@ -92,6 +92,25 @@ fn the_bound_follows_the_concurrency_of_the_process() {
 }
 
 #[test]
+fn a_number_out_of_its_bounds_is_a_fault_and_its_bounds_are_told() {
+    for (variable, value, told) in [
+        ("DATABASE_POOL_MAX", "0", "from 1 to 999"),
+        ("DATABASE_POOL_MAX", "1000", "from 1 to 999"),
+        ("DATABASE_POOL_MAX", "18446744073709551615", "from 1 to 999"),
+        (
+            "DATABASE_MAX_IDLE_MS",
+            "86400001",
+            "of milliseconds from 1 to 86400000",
+        ),
+    ] {
+        let read = read(&[("DATABASE_SECRET_ID", "orders"), (variable, value)]);
+        let faults = read.unwrap_err().to_string();
+        let whole = format!("{variable} must be a whole number");
+        assert!(faults.contains(&whole) && faults.contains(told), "{faults}");
+    }
+}
+
+#[test]
 fn a_url_is_decoded() {
     let login = login("mysql://app%40eu:p%2Fw%3A%23@db.example:3307/orders?sslaccept=strict");
     assert_eq!(login.host, "db.example");

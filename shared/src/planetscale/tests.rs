@@ -162,11 +162,8 @@ async fn a_branch_that_was_not_made_after_all_is_asked_for_again() {
 async fn a_deploy_request_whose_creation_had_no_answer_is_looked_up_among_the_open_ones() {
     let others = [deploy_request(6, "b"), deploy_request(7, "a")];
     let server = Server::answering([status(500), page(&others, None)]).await;
-    let opened = server
-        .client()
-        .until(soon())
-        .create_deploy_request(&NEW)
-        .await;
+    let client = server.client();
+    let opened = client.until(soon()).create_deploy_request(&NEW).await;
     assert_eq!(opened.unwrap().number, 7);
     assert_eq!(
         server.lines()[1],
@@ -182,11 +179,8 @@ async fn a_deploy_request_that_is_deployed_is_not_taken_for_a_new_one() {
     checked["deployment_state"] = "error".into();
     let open = page(&[deployed, checked], None);
     let server = Server::answering([status(500), open]).await;
-    let opened = server
-        .client()
-        .until(soon())
-        .create_deploy_request(&NEW)
-        .await;
+    let client = server.client();
+    let opened = client.until(soon()).create_deploy_request(&NEW).await;
     assert_eq!(opened.unwrap().number, 7);
 }
 
