@@ -7,9 +7,10 @@
 //! server behind it as vtgate does:
 //!
 //! * It refuses connections without TLS, COM_CHANGE_USER and every command that vtgate does not
-//!   implement, KILL, preparing a statement that begins with WITH, direct DDL on a schema that is
-//!   [protected](Vtgate::protect_schema), and foreign keys where they are
-//!   [forbidden](Vtgate::forbid_foreign_keys).
+//!   implement, KILL, preparing a statement that begins with WITH, foreign keys where they are
+//!   [forbidden](Vtgate::forbid_foreign_keys), and direct DDL on a schema that is
+//!   [protected](Vtgate::protect_schema). There it refuses PREPARE, EXECUTE IMMEDIATE and CALL too,
+//!   for it can't read what they run.
 //! * Errors of the server get the form that vttablet gives them, with the statement and its values;
 //!   after some of them vtgate itself rolls the transaction back, and later statements run outside
 //!   of one.

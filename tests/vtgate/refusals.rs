@@ -55,6 +55,9 @@ async fn what_vtgate_does_not_do_is_refused() {
         "/*!50100 ALTER TABLE notes ADD b INT */",
         "SELECT 1; ALTER TABLE notes ADD b INT",
         "TRUNCATE notes",
+        "PREPARE a FROM 'ALTER TABLE notes ADD b INT'",
+        "EXECUTE IMMEDIATE 'ALTER TABLE notes ADD b INT'",
+        "CALL sys.execute_prepared_stmt('ALTER TABLE notes ADD b INT')",
     ] {
         assert_eq!(server_error(conn.query_drop(ddl).await), direct, "{ddl}");
     }

@@ -25,6 +25,16 @@ impl Statement<'_> {
         )
     }
 
+    /// Whether it runs another statement, which can't be read here and may change a schema.
+    pub(super) fn hides_another(&self) -> bool {
+        let immediate = |word: &str| word.eq_ignore_ascii_case("IMMEDIATE");
+        match self.keyword().as_str() {
+            "PREPARE" | "CALL" => true,
+            "EXECUTE" => self.code.split_whitespace().nth(1).is_some_and(immediate),
+            _ => false,
+        }
+    }
+
     /// Whether it makes a foreign key, being DDL.
     pub(super) fn has_foreign_keys(&self) -> bool {
         let is_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';

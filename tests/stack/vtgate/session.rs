@@ -196,14 +196,13 @@ impl Session<'_> {
             if statement.keyword() == "KILL" {
                 return Err(KILL_DENIED.into());
             }
-            if statement.is_ddl() {
-                let protected = |schema| self.gate.is_protected(schema);
-                if self.schema().is_some_and(protected) {
-                    return Err(DIRECT_DDL_DISABLED.into());
-                }
-                if statement.has_foreign_keys() && self.gate.forbids_foreign_keys() {
-                    return Err(FOREIGN_KEYS.into());
-                }
+            let is_ddl = statement.is_ddl();
+            let protected = |schema| self.gate.is_protected(schema);
+            if (is_ddl || statement.hides_another()) && self.schema().is_some_and(protected) {
+                return Err(DIRECT_DDL_DISABLED.into());
+            }
+            if is_ddl && statement.has_foreign_keys() && self.gate.forbids_foreign_keys() {
+                return Err(FOREIGN_KEYS.into());
             }
         }
         let keyword = match statements.as_slice() {
