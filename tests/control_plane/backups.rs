@@ -3,7 +3,7 @@
 use mysql_async::prelude::Queryable;
 use serde_json::json;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, eventually};
 
 #[tokio::test]
 async fn a_branch_is_made_of_a_backup_as_it_was() {
@@ -47,6 +47,22 @@ async fn a_branch_is_made_of_a_backup_as_it_was() {
     let restored = scene.get(&path).await;
     assert_eq!(restored["restored_branches"][0]["name"], "old");
     assert!(restored["size"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_backup_is_made_though_nobody_looks() {
+    let scene = Scene::new().await;
+    scene.post("/branches/main/backups", json!({})).await;
+    let restore = json!({"name": "old", "seed_data": "last_successful_backup"});
+    let restored = eventually("the backup", async || {
+        let made = scene.send("POST", "/branches", Some(restore.clone())).await;
+        (made.0 == 201).then_some(())
+    });
+    tokio::select! {
+        () = restored => {}
+        () = scene.plane.keep_moving() => {}
+    }
+    scene.ready_branch("old").await;
 }
 
 #[tokio::test]

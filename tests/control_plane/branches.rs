@@ -81,6 +81,22 @@ async fn a_branch_that_is_deleted_is_gone_with_its_logins() {
 }
 
 #[tokio::test]
+async fn a_name_leads_nowhere_else() {
+    let scene = Scene::new().await;
+    scene.branch("dev").await;
+    for name in ["", ".", "..", "a/b", "dev/passwords", "a b", "ä"] {
+        let new = json!({"name": name});
+        assert_eq!(scene.refused("/branches", new).await, "Name is invalid");
+        let change = Some(json!({"new_name": name}));
+        let (status, _) = scene.send("PATCH", "/branches/dev", change).await;
+        assert_eq!(status, 422, "{name}");
+    }
+    for name in ["v1.2", "Add_notes-2"] {
+        scene.post("/branches", json!({"name": name})).await;
+    }
+}
+
+#[tokio::test]
 async fn a_branch_outlives_its_parent_and_has_none_then() {
     let scene = Scene::new().await;
     scene.branch("a").await;

@@ -184,7 +184,15 @@ async fn a_deployment_moves_on_though_nobody_looks() {
 #[tokio::test]
 async fn a_gated_deployment_waits_and_can_be_cancelled() {
     let scene = Scene::new().await;
-    for (name, end) in [("one", "cancel"), ("two", "apply-deploy")] {
+    // The last one is to wait no longer.
+    for (name, end) in [
+        ("one", "cancel"),
+        ("two", "apply-deploy"),
+        ("three", "auto-apply"),
+    ] {
+        if name == "three" {
+            scene.run_on_production(&["DROP TABLE notes"]).await;
+        }
         scene.branch(name).await;
         scene.run(name, &[NOTES]).await;
         let request = scene.open(name, false).await;
@@ -206,7 +214,13 @@ async fn a_gated_deployment_waits_and_can_be_cancelled() {
             );
         }
         assert_eq!(scene.columns("notes").await, [] as [&str; 0]);
-        let ended = scene.post(&format!("{request}/{end}"), json!({})).await;
+        let (method, body) = match end {
+            "auto-apply" => ("PUT", json!({"enable": true})),
+            _ => ("POST", json!({})),
+        };
+        let ended = format!("{request}/{end}");
+        let (status, ended) = scene.send(method, &ended, Some(body)).await;
+        assert_eq!(status, 200, "{ended}");
         match end {
             "cancel" => {
                 assert_eq!(ended["deployment_state"], "in_progress_cancel");
@@ -214,12 +228,51 @@ async fn a_gated_deployment_waits_and_can_be_cancelled() {
                 assert_eq!(scene.columns("notes").await, [] as [&str; 0]);
             }
             _ => {
-                assert_eq!(ended["deployment_state"], "in_progress_cutover");
+                let cuts_over = match end {
+                    "apply-deploy" => "in_progress_cutover",
+                    _ => "pending_cutover",
+                };
+                assert_eq!(ended["deployment_state"], cuts_over);
                 scene.until(&request, &["complete_pending_revert"]).await;
                 assert_eq!(scene.columns("notes").await, ["id", "note"]);
+                scene
+                    .post(&format!("{request}/skip-revert"), json!({}))
+                    .await;
             }
         }
     }
+}
+
+#[tokio::test]
+async fn without_a_target_it_is_for_the_branch_s_parent() {
+    let scene = Scene::new().await;
+    scene.branch("staging").await;
+    scene
+        .post("/branches/staging/safe-migrations", json!({}))
+        .await;
+    let child = json!({"name": "feature", "parent_branch": "staging"});
+    scene.post("/branches", child).await;
+    let open = json!({"branch": "feature", "notes": ""});
+    let opened = scene.post("/deploy-requests", open).await;
+    assert_eq!(opened["into_branch"], "staging");
+}
+
+#[tokio::test]
+async fn it_is_deployed_only_where_safe_migrations_are_still_enabled() {
+    let scene = Scene::new().await;
+    scene.branch("dev").await;
+    scene.run("dev", &[NOTES]).await;
+    let request = scene.ready("dev").await;
+    let safe = "/branches/main/safe-migrations";
+    assert_eq!(scene.send("DELETE", safe, None).await.0, 200);
+    let deploy = format!("{request}/deploy");
+    assert_eq!(
+        scene.refused(&deploy, json!({})).await,
+        "Into branch main must be a branch with safe migrations enabled"
+    );
+    assert_eq!(scene.get(&request).await["deployment_state"], "ready");
+    scene.post(safe, json!({})).await;
+    scene.post(&deploy, json!({})).await;
 }
 
 #[tokio::test]

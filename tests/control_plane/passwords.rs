@@ -127,4 +127,9 @@ async fn a_password_without_time_does_not_end() {
         .refused("/branches/main/passwords", json!({"role": "king"}))
         .await;
     assert_eq!(role, "Role is not included in the list");
+    // Longer than the calendar.
+    let long = json!({"role": "reader", "ttl": u64::MAX});
+    let long = scene.post("/branches/main/passwords", long).await;
+    assert_eq!(long["expires_at"], "9999-12-31T23:59:59.999Z");
+    scene.login(&long).await.unwrap();
 }

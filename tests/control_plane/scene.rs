@@ -187,6 +187,19 @@ impl Scene {
         admin.disconnect().await.unwrap();
     }
 
+    /// The schemas and users on the server that the control plane has made.
+    pub async fn derived(&self) -> Vec<String> {
+        let mut admin = self.stack.admin().await.unwrap();
+        let mut names: Vec<String> = admin.query("SHOW DATABASES").await.unwrap();
+        let users = "SELECT user FROM mysql.user";
+        names.extend(admin.query::<String, _>(users).await.unwrap());
+        admin.disconnect().await.unwrap();
+        let prefix = format!("{}_", self.database.name());
+        names.retain(|name| name.starts_with(&prefix));
+        names.sort_unstable();
+        names
+    }
+
     /// The names of a table's columns in production; none where there is no table.
     pub async fn columns(&self, table: &str) -> Vec<String> {
         let mut admin = self.stack.admin().await.unwrap();

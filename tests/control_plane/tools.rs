@@ -145,6 +145,16 @@ async fn they_find_their_way_from_the_top() {
         let (status, refusal) = ask(nowhere).await;
         assert_eq!((status, &refusal["code"]), (404, &json!("not_found")));
     }
+    // What is not there at all must not look like a branch that is not there.
+    for absent in [
+        "keyspaces",
+        "branches/main/keyspaces",
+        "deploy-requests/1/throttler",
+    ] {
+        let (status, refusal) =
+            ask(&format!("organizations/local/databases/orders/{absent}")).await;
+        assert_eq!((status, &refusal["code"]), (501, &json!("not_implemented")));
+    }
 }
 
 #[tokio::test]

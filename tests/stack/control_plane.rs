@@ -14,11 +14,13 @@
 //! What it knows is kept on the server beside the branches, so that a restart finds it again. One
 //! call is answered at a time.
 //!
-//! Not there: Postgres, sharding, replicas, several regions, webhooks, and the vschema. Lists pass
-//! over these of the document's parameters: `from`, `to`, `policy` and `running_at` of backups;
-//! `deployed_at` and `running_at` of deploy requests; `read_only_region_id` of passwords; of insights
-//! `from`, `to`, `period`, `fields`, `tablet_type`, every `sort` of errors, and every one of queries
-//! but those by count, errors, rows, total time, and the 99th percentile and maximum of the latency.
+//! Not there: Postgres, sharding, replicas, several regions, webhooks, and the vschema; what of the
+//! database's paths is not known is answered with 501. The `cidrs` of a password are told and not
+//! enforced. Lists pass over these of the document's parameters: `from`, `to`, `policy` and
+//! `running_at` of backups; `deployed_at` and `running_at` of deploy requests; `read_only_region_id`
+//! of passwords; of insights `from`, `to`, `period`, `fields`, `tablet_type`, every `sort` of errors,
+//! and every one of queries but those by count, errors, rows, total time, and the 99th percentile and
+//! maximum of the latency.
 
 mod backups;
 mod branches;
@@ -56,6 +58,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, ConnectError};
 use crate::database::FreshDatabase;
 use crate::vtgate::{Authentication, Identity, Upstream, Vtgate};
+use backups::Backup;
 use call::Call;
 use faults::Faults;
 use recorder::Recorder;
@@ -75,7 +78,7 @@ pub const DATABASE: &str = "orders";
 /// The branch that production is.
 pub const BRANCH: &str = branches::DEFAULT;
 
-/// How often deployments move on though nobody looks.
+/// How often deployments and backups move on though nobody looks.
 const PACE: Duration = Duration::from_millis(500);
 
 /// The control plane can't be started.
@@ -240,7 +243,7 @@ impl ControlPlane {
         given
     }
 
-    /// Moves deployments on every half second, for ever. Who drops this ends it between two moves.
+    /// Moves deployments and backups on every half second, for ever. Who drops this ends it between two moves.
     pub async fn keep_moving(&self) {
         let mut pace = tokio::time::interval(PACE);
         loop {
@@ -396,9 +399,10 @@ impl Plane {
             .filter(|request| request.is_moving())
             .map(|request| request.number)
             .collect();
-        if numbers.is_empty() {
+        if numbers.is_empty() && !state.backups.iter().any(Backup::is_moving) {
             return;
         }
+        state.backups.iter_mut().for_each(Backup::advance);
         let mut call = Call {
             plane: self,
             state,

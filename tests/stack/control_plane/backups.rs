@@ -44,8 +44,13 @@ impl Backup {
         }
     }
 
+    /// Whether time alone brings it on.
+    pub fn is_moving(&self) -> bool {
+        self.state != BackupState::Success
+    }
+
     /// Goes on: pending, running, done.
-    fn advance(&mut self) {
+    pub fn advance(&mut self) {
         let now = Time::now();
         match self.state {
             BackupState::Pending => {

@@ -295,12 +295,11 @@ pub async fn lint(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     call.page(findings, Total::Untold)
 }
 
-/// The difference to the schema of the parent, or of the default branch where there is none.
+/// The difference to the branch that its changes are for.
 pub async fn diff(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     let branch = find(call, name)?.clone();
-    let parent = branch.parent.as_deref().unwrap_or(DEFAULT);
-    let parent = find(call, parent)?.schema.clone();
-    let from = call.server.read(&parent).await?;
+    let base = find(call, branch.base())?.schema.clone();
+    let from = call.server.read(&base).await?;
     let to = call.server.read(&branch.schema).await?;
     Ok(ok(super::diff::view(&from, &to)))
 }
@@ -317,9 +316,12 @@ fn check_keyspace(call: &Call<'_>) -> Result<(), Refusal> {
     }
 }
 
+/// A name is one part of a path that PlanetScale's Go library does not encode: with a slash, or as
+/// `..`, it would lead elsewhere.
 fn check_name(call: &Call<'_>, name: &str) -> Result<(), Refusal> {
-    let known = |c: char| c.is_ascii_alphanumeric() || "-_/.".contains(c);
-    if name.is_empty() || name.len() > 63 || !name.chars().all(known) {
+    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let dots = name.chars().all(|c| c == '.');
+    if dots || name.len() > 63 || !name.chars().all(known) {
         return Err(Refusal::unprocessable("Name is invalid"));
     }
     if call.state.branch(name).is_some() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Plane;
 use super::server::Server;
@@ -55,6 +55,9 @@ pub enum Refusal {
     /// safe-migrations), and asks then for the lint errors.
     #[error("Safe migrations can't be enabled: the schema has lint errors")]
     LintErrors,
+    /// The API may have it; this control plane has not.
+    #[error("The local control plane has no such operation")]
+    NotHere,
     /// The server behind refused, or is gone.
     #[error("Internal Server Error")]
     Server(#[from] mysql_async::Error),
@@ -73,6 +76,7 @@ impl Refusal {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_params"),
             Self::LintErrors => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable"),
+            Self::NotHere => (StatusCode::NOT_IMPLEMENTED, "not_implemented"),
             Self::Server(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error"),
         }
     }
@@ -111,13 +115,14 @@ pub enum Total {
 }
 
 impl Call<'_> {
-    /// The body; an empty one is an empty object.
+    /// The body, which is an object; an empty one is an empty object.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        let body = match self.body.trim_ascii() {
-            b"" | b"null" => b"{}",
-            body => body,
+        let wrong = |error: serde_json::Error| Refusal::BadRequest(error.to_string());
+        let members: Map<String, Value> = match self.body.trim_ascii() {
+            b"" | b"null" => Map::new(),
+            body => serde_json::from_slice(body).map_err(wrong)?,
         };
-        serde_json::from_slice(body).map_err(|error| Refusal::BadRequest(error.to_string()))
+        T::deserialize(Value::Object(members)).map_err(wrong)
     }
 
     /// A parameter of the query, unless it is empty.
@@ -148,7 +153,7 @@ impl Call<'_> {
         let per_page = self.number("per_page", PER_PAGE)?.min(MAX_PER_PAGE);
         let count = all.len();
         let pages = count.div_ceil(per_page);
-        let next = (page < pages).then_some(page + 1);
+        let next = (page < pages).then(|| page + 1);
         let previous = (page > 1).then(|| page - 1);
         // The same list: what it was filtered and sorted by stays.
         let mut kept: Vec<_> = self.query.iter().collect();

@@ -5,7 +5,7 @@ mod record;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::branches::{self, DEFAULT};
+use super::branches::{self, Branch};
 use super::call::{Answer, Call, Refusal, Total, created, ok};
 use super::deploying::{self, advance};
 use super::deployment::{Deployment, Stage};
@@ -46,18 +46,13 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let input: NewDeployRequest = call.input()?;
     let branch = branches::find(call, &input.branch)?.clone();
     let into = input.into_branch.filter(|name| !name.is_empty());
-    let into = branches::find(call, into.as_deref().unwrap_or(DEFAULT))?.clone();
+    let into = branches::find(call, into.as_deref().unwrap_or(branch.base()))?.clone();
     if branch.id == into.id {
         return Err(Refusal::unprocessable(
             "A branch can't be deployed into itself",
         ));
     }
-    if !into.safe_migrations {
-        let name = into.name;
-        return Err(Refusal::unprocessable(format!(
-            "Into branch {name} must be a branch with safe migrations enabled"
-        )));
-    }
+    check_target(&into)?;
     let mut others = call.state.deploy_requests.iter();
     if others.any(|other| other.is_open() && other.branch == branch.name) {
         let name = branch.name;
@@ -91,6 +86,15 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let view = request.view(call);
     call.state.deploy_requests.push(request);
     Ok(created(view))
+}
+
+fn check_target(into: &Branch) -> Result<(), Refusal> {
+    let Branch { name, .. } = into;
+    into.safe_migrations.then_some(()).ok_or_else(|| {
+        Refusal::unprocessable(format!(
+            "Into branch {name} must be a branch with safe migrations enabled"
+        ))
+    })
 }
 
 /// What it is now; by looking, it moves on.
@@ -161,6 +165,10 @@ struct Deploying {
 
 pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let input: Deploying = call.input()?;
+    let request = find(call, number)?;
+    if request.is_open() {
+        check_target(branches::find(call, &request.into_branch)?)?;
+    }
     let needs_approval = call.state.settings.require_approval_for_deploy;
     let plane = call.plane;
     change(call, number, |request, actor| {

@@ -35,6 +35,8 @@ pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         Stage::InProgress if fails_at.is_some() => return fail(call, number),
         Stage::InProgress if auto_cutover || instant_ddl => Stage::InProgressCutover,
         Stage::InProgress => Stage::PendingCutover,
+        // It was turned on while the deployment waited.
+        Stage::PendingCutover if auto_cutover => Stage::InProgressCutover,
         Stage::InProgressCutover => return cut_over(call, number).await,
         Stage::InProgressCancel => Stage::CompleteCancel,
         Stage::InProgressRevert => return revert(call, number).await,

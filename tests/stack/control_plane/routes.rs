@@ -101,7 +101,7 @@ async fn of_database(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result
         (_, ["deploy-requests", rest @ ..]) => {
             return of_deploy_requests(call, method, rest).await;
         }
-        _ => return Err(Refusal::NotFound),
+        _ => return Err(Refusal::NotHere),
     };
     call.may(grants)?;
     match path {
@@ -124,7 +124,7 @@ async fn of_branches(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result
                 call.may(BRANCH_MAKERS)?;
                 branches::create(call).await
             }
-            _ => Err(Refusal::NotFound),
+            _ => Err(Refusal::NotHere),
         };
     };
     match (method, rest) {
@@ -141,7 +141,7 @@ async fn of_branches(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result
                 ["schema"] => branches::schema(call, name).await,
                 ["schema", "lint"] => branches::lint(call, name).await,
                 ["diff"] => branches::diff(call, name).await,
-                _ => Err(Refusal::NotFound),
+                _ => Err(Refusal::NotHere),
             }
         }
         ("PATCH", []) => {
@@ -163,7 +163,7 @@ async fn of_branches(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result
             call.may(&["connect_production_branch"])?;
             branches::promote(call, name, false)
         }
-        _ => Err(Refusal::NotFound),
+        _ => Err(Refusal::NotHere),
     }
 }
 
@@ -185,7 +185,7 @@ async fn of_passwords(
         ("PATCH", [id]) => passwords::update(call, branch, id),
         ("DELETE", [id]) => passwords::delete(call, branch, id).await,
         ("POST", [id, "renew"]) => passwords::renew(call, branch, id),
-        _ => Err(Refusal::NotFound),
+        _ => Err(Refusal::NotHere),
     }
 }
 
@@ -206,7 +206,7 @@ async fn of_backups(
         ("GET", [id]) => backups::get(call, branch, id),
         ("PATCH", [id]) => backups::update(call, branch, id),
         ("DELETE", [id]) => backups::delete(call, branch, id).await,
-        _ => Err(Refusal::NotFound),
+        _ => Err(Refusal::NotHere),
     }
 }
 
@@ -218,7 +218,7 @@ fn of_insights(call: &Call<'_>, branch: &str, path: &[&str]) -> Result<Answer, R
         ["errors"] => insights::errors(call, branch),
         [fingerprint] => insights::runs(call, branch, fingerprint),
         [fingerprint, "summary"] => insights::summary(call, branch, fingerprint),
-        _ => Err(Refusal::NotFound),
+        _ => Err(Refusal::NotHere),
     }
 }
 
@@ -236,7 +236,7 @@ async fn of_deploy_requests(
         return match method {
             "GET" => deploy_requests::list(call),
             "POST" => deploy_requests::create(call),
-            _ => Err(Refusal::NotFound),
+            _ => Err(Refusal::NotHere),
         };
     };
     let number = number.parse().map_err(|_| Refusal::NotFound)?;
@@ -257,6 +257,6 @@ async fn of_deploy_requests(
         ("GET", ["storage-check"]) => deploy_requests::storage_check(call, number),
         ("GET", ["reviews"]) => reviews::list(call, number),
         ("POST", ["reviews"]) => reviews::create(call, number),
-        _ => Err(Refusal::NotFound),
+        _ => Err(Refusal::NotHere),
     }
 }

@@ -171,11 +171,19 @@ impl Server {
         Ok(found.is_some())
     }
 
-    /// Drops the schemas and users whose names begin with that of `production`, but one schema.
-    pub async fn drop_derived(&mut self, production: &str, but: &str) -> Result<(), Error> {
+    /// Drops the schemas and users whose names begin with that of `production`, but those that
+    /// stay.
+    pub async fn drop_derived(
+        &mut self,
+        production: &str,
+        stays: impl Fn(&str) -> bool,
+    ) -> Result<(), Error> {
         let derived = format!("{production}_");
-        let doomed = |name: &str| name.starts_with(&derived) && name != but;
-        running::remove_those(self.connection().await?, doomed).await
+        let doomed = |name: &str| name.starts_with(&derived) && !stays(name);
+        running::remove_those(self.connection().await?, doomed).await?;
+        // It waits for locks less long now.
+        self.connection = None;
+        Ok(())
     }
 
     pub async fn drop_schema(&mut self, name: &str) -> Result<(), Error> {

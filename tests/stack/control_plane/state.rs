@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use mysql_async::prelude::Queryable;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
+use time::macros::format_description;
 
 use super::backups::{Backup, Policy};
 use super::branches::Branch;
@@ -18,7 +20,20 @@ use super::server::Server;
 /// A moment, with milliseconds, as PlanetScale writes it: RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Time(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
+pub struct Time(
+    #[serde(
+        serialize_with = "write_moment",
+        deserialize_with = "time::serde::rfc3339::deserialize"
+    )]
+    OffsetDateTime,
+);
+
+fn write_moment<S: Serializer>(moment: &OffsetDateTime, to: S) -> Result<S::Ok, S::Error> {
+    let format =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    let text = moment.format(format).map_err(S::Error::custom)?;
+    to.serialize_str(&text)
+}
 
 impl Time {
     /// This moment.
@@ -28,9 +43,10 @@ impl Time {
         Self(now.replace_nanosecond(millis).unwrap_or(now))
     }
 
-    /// So much later.
+    /// So much later, or at the end of the calendar.
     pub fn after(self, wait: Duration) -> Self {
-        Self(self.0 + wait)
+        let wait = wait.try_into().unwrap_or(time::Duration::MAX);
+        Self(self.0.saturating_add(wait))
     }
 
     /// So much earlier.
@@ -132,6 +148,14 @@ impl State {
         all.find(|request| request.number == number)
     }
 
+    /// Whether a schema or a user of the server, by its name, belongs to something here.
+    fn owns(&self, name: &str) -> bool {
+        let schemas = self.branches.iter().map(|branch| &branch.schema);
+        let copies = self.backups.iter().map(|backup| &backup.schema);
+        schemas.chain(copies).any(|schema| schema == name)
+            || self.branches.iter().any(|branch| branch.has_user(name))
+    }
+
     pub fn deploy_request_mut(&mut self, number: u64) -> Option<&mut DeployRequest> {
         let mut all = self.deploy_requests.iter_mut();
         all.find(|request| request.number == number)
@@ -165,11 +189,19 @@ impl Store {
             .query_first(format!("SELECT document FROM `{schema}`.state"))
             .await?;
         let saved = saved.unwrap_or_default();
-        let state = serde_json::from_str(&saved).ok();
-        if state.is_none() {
-            // What another version has written can't be read, and its branches are nobody's.
-            server.drop_derived(production, &schema).await?;
+        let state: Option<State> = serde_json::from_str(&saved).ok();
+        if state.is_none() && !saved.is_empty() {
+            let lost = "control plane: another version has written what is known here, which this one \
+                        can't read: every branch but production's is gone";
+            crate::progress::print(lost);
         }
+        // What was begun when the control plane was killed, or is another version's, is nobody's.
+        let kept = format!("{production}_before_");
+        let stays = |name: &str| {
+            let known = |state: &State| name.starts_with(&kept) || state.owns(name);
+            name == schema || state.as_ref().is_some_and(known)
+        };
+        server.drop_derived(production, stays).await?;
         Ok((Self { schema, saved }, state))
     }
 

@@ -56,9 +56,19 @@ impl Branch {
         self.ready_at.is_over()
     }
 
+    /// The name of the branch that its changes are for: its parent, or the default branch where it
+    /// has none.
+    pub fn base(&self) -> &str {
+        self.parent.as_deref().unwrap_or(DEFAULT)
+    }
+
     /// Notes a user that ends with the branch.
     pub fn owns_user(&mut self, user: &str) {
         self.users.push(user.to_owned());
+    }
+
+    pub fn has_user(&self, user: &str) -> bool {
+        self.users.iter().any(|own| own == user)
     }
 
     /// Notes that a deployment has changed its schema.
