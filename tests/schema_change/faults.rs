@@ -1,7 +1,7 @@
 //! What goes wrong on the way.
 
 use serde_json::json;
-use shared::planetscale::{NewPassword, Role, Verdict};
+use shared::planetscale::{DeploymentState, NewPassword, Role, Verdict};
 use stack::control_plane::ApiFailure;
 use stack::states::Ended;
 
@@ -186,6 +186,68 @@ async fn a_deployment_that_is_reverted_before_it_is_recorded_is_not_recorded() {
         error.message
     );
     assert_eq!(scene.recorded().await, [1]);
+}
+
+#[tokio::test]
+async fn a_revert_that_fails_holds_nobody_up_and_is_told() {
+    let scene = Scene::new().await;
+    let key = "ALTER TABLE notes ADD UNIQUE KEY by_text (text);";
+    scene.add("0002_notes.sql", &format!("{NOTES}{key}"));
+    scene.succeed(json!({})).await;
+    scene.add("0003_key.sql", "ALTER TABLE notes DROP KEY by_text;");
+    scene.die_after("await_deployment").await;
+    // The key can't come back.
+    let twice = "INSERT INTO notes VALUES (1, 'twice'), (2, 'twice')";
+    scene.change_production(&[twice]).await;
+    let api = scene.api(&scene.token).await;
+    api.calls().revert(2).await.unwrap();
+    let mut state = DeploymentState::InProgressRevert;
+    while state == DeploymentState::InProgressRevert {
+        state = api
+            .calls()
+            .deploy_request(2)
+            .await
+            .unwrap()
+            .deployment_state;
+    }
+    let error = scene.go_on("finish").await.unwrap_err();
+    assert_eq!(error.name, "DeploymentFailed");
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DeployRequestRefused", "{cause}");
+    assert!(cause.contains("2 was not reverted"), "{cause}");
+    assert_eq!(scene.left().await, (vec![], vec![]));
+    assert_eq!(scene.recorded().await, [1, 2]);
+}
+
+#[tokio::test]
+async fn an_approval_that_is_taken_back_is_waited_for_again() {
+    let scene = Scene::new().await;
+    scene.plane.require_approval(true).await;
+    scene.add("0002_notes.sql", NOTES);
+    let person = scene.api(&scene.plane.new_token().await).await;
+    let approve = async |times| {
+        scene.carried_out("await_approval", times).await;
+        person
+            .calls()
+            .review(1, &Verdict::Approved, "")
+            .await
+            .unwrap();
+    };
+    tokio::join!(scene.die_after("await_approval"), approve(1));
+    // Who changes the branch takes it back; by looking, it is compared again.
+    let branch = scene.left().await.0.remove(0);
+    let longer = "ALTER TABLE notes MODIFY text VARCHAR(600) NOT NULL";
+    scene.change_branch(&branch, &[longer]).await;
+    person.calls().deploy_request(1).await.unwrap();
+    let state = scene.go_on("deploy").await.unwrap();
+    assert_eq!(state["outcome"], "approve");
+    assert_eq!(scene.columns("notes").await, [""; 0]);
+
+    let execution = scene.start(json!({})).await;
+    approve(1).await;
+    let ended = execution.ended().await.unwrap();
+    assert!(matches!(ended, Ended::Succeeded(_)), "{ended:?}");
+    assert_eq!(scene.recorded().await, [1, 2]);
 }
 
 #[tokio::test]

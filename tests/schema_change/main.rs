@@ -24,6 +24,9 @@ CREATE TABLE notes (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 ";
 
+/// A migration that adds a column.
+const CHANNEL: &str = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
+
 /// A migration that adds two tables.
 const TWO_TABLES: &str = "
 CREATE TABLE first_table (id BIGINT NOT NULL, PRIMARY KEY (id)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;

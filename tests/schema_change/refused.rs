@@ -1,9 +1,10 @@
 //! Changes that must not reach production, and say why.
 
 use serde_json::json;
+use shared::planetscale::DeploymentState;
 
 use crate::scene::Scene;
-use crate::{NOTES, TWO_TABLES};
+use crate::{CHANNEL, NOTES, TWO_TABLES};
 
 /// Nothing was made that is left, and nothing was changed.
 async fn nothing_happened(scene: &Scene) {
@@ -77,6 +78,26 @@ async fn a_change_that_somebody_else_made_on_the_branch_is_not_deployed_along() 
 }
 
 #[tokio::test]
+async fn nor_is_one_that_somebody_made_to_a_table_of_the_migration() {
+    for (change, named) in [
+        ("ADD COLUMN extra INT NOT NULL", "column `extra`"),
+        ("ADD UNIQUE KEY one_each (total)", "key `one_each`"),
+        ("ADD CHECK (total > 0)", "CHECKs"),
+    ] {
+        let scene = Scene::new().await;
+        scene.add("0002_channel.sql", CHANNEL);
+        scene.die_after("apply_migrations").await;
+        let branch = scene.left().await.0.remove(0);
+        let change = format!("ALTER TABLE orders {change}");
+        scene.change_branch(&branch, &[&change]).await;
+        let (error, cause) = scene.fail(json!({})).await;
+        assert_eq!(error, "DifferenceRefused", "{change}: {cause}");
+        assert!(cause.contains(named), "{cause}");
+        nothing_happened(&scene).await;
+    }
+}
+
+#[tokio::test]
 async fn a_branch_that_lacks_what_production_has_got_since_is_not_deployed() {
     let scene = Scene::new().await;
     scene.add("0002_notes.sql", NOTES);
@@ -93,7 +114,6 @@ async fn a_branch_that_lacks_what_production_has_got_since_is_not_deployed() {
 
 #[tokio::test]
 async fn what_is_gone_from_the_branch_is_not_taken_for_deployed() {
-    let channel = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
     for (migration, gone, lacking) in [
         (TWO_TABLES, "DROP TABLE second_table", "`second_table`"),
         // What is left is no difference at all.
@@ -103,7 +123,7 @@ async fn what_is_gone_from_the_branch_is_not_taken_for_deployed() {
             "`first_table`",
         ),
         (
-            channel,
+            CHANNEL,
             "ALTER TABLE orders DROP COLUMN channel",
             "column `channel`",
         ),
@@ -128,17 +148,8 @@ async fn what_is_gone_from_the_branch_is_not_taken_for_deployed() {
 async fn what_somebody_deployed_without_a_part_of_it_is_recorded_when_the_part_has_come() {
     let scene = Scene::new().await;
     scene.add("0002_tables.sql", TWO_TABLES);
-    scene.succeed(json!({ "deploy": false })).await;
-    let branch = scene.left().await.0.remove(0);
-    let gone = "DROP TABLE second_table";
-    scene.change_branch(&branch, &[gone]).await;
-    let api = scene.api(&scene.token).await;
-    // By looking, it compares again.
-    api.calls().deploy_request(1).await.unwrap();
-    api.calls().deploy(1).await.unwrap();
-    while scene.columns("first_table").await.is_empty() {
-        api.calls().deploy_request(1).await.unwrap();
-    }
+    deploy_by_hand(&scene, "DROP TABLE second_table").await;
+    assert_eq!(scene.columns("first_table").await, ["id"]);
     let (error, cause) = scene.fail(json!({})).await;
     assert_eq!(error, "DifferenceRefused", "{cause}");
     assert!(cause.contains("`second_table`"), "{cause}");
@@ -152,6 +163,62 @@ async fn what_somebody_deployed_without_a_part_of_it_is_recorded_when_the_part_h
     assert_eq!(scene.left().await, (vec![], vec![]));
 }
 
+/// Changes the branch of the migrations and deploys it, as a person may.
+async fn deploy_by_hand(scene: &Scene, change: &str) {
+    scene.succeed(json!({ "deploy": false })).await;
+    let branch = scene.left().await.0.remove(0);
+    scene.change_branch(&branch, &[change]).await;
+    let api = scene.api(&scene.token).await;
+    // By looking, it compares again.
+    api.calls().deploy_request(1).await.unwrap();
+    api.calls().deploy(1).await.unwrap();
+    let mut state = DeploymentState::Queued;
+    while state != DeploymentState::CompletePendingRevert {
+        state = api
+            .calls()
+            .deploy_request(1)
+            .await
+            .unwrap()
+            .deployment_state;
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_deployed_in_its_place_is_not_recorded() {
+    let scene = Scene::new().await;
+    scene.add("0002_channel.sql", CHANNEL);
+    let other = "ALTER TABLE orders DROP COLUMN channel, ADD COLUMN other INT NULL";
+    deploy_by_hand(&scene, other).await;
+    for _ in 0..2 {
+        let (error, cause) = scene.fail(json!({})).await;
+        assert_eq!(error, "DifferenceRefused", "{cause}");
+        assert!(cause.contains("no column `channel`"), "{cause}");
+        assert_eq!(scene.recorded().await, [1]);
+    }
+    // With another text it is another change. That it could be reverted would hold it up.
+    let api = scene.api(&scene.token).await;
+    api.calls().skip_revert(1).await.unwrap();
+    scene.add("0002_channel.sql", &format!("-- Once more.\n{CHANNEL}"));
+    scene.succeed(json!({})).await;
+    assert_eq!(scene.recorded().await, [1, 2]);
+    let columns = scene.columns("orders").await;
+    assert!(columns.ends_with(&["other".to_owned(), "channel".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_production_has_lost_since_it_was_deployed_is_not_recorded() {
+    let scene = Scene::new().await;
+    scene.add("0002_notes.sql", NOTES);
+    scene.die_after("await_deployment").await;
+    scene.change_production(&["DROP TABLE notes"]).await;
+    let error = scene.go_on("finish").await.unwrap_err();
+    assert_eq!(error.name, "DifferenceRefused");
+    let (error, cause) = scene.fail(json!({})).await;
+    assert_eq!(error, "DifferenceRefused");
+    assert!(cause.contains("`notes` is not there"), "{cause}");
+    assert_eq!(scene.recorded().await, [1]);
+}
+
 #[tokio::test]
 async fn an_index_and_a_column_that_production_has_changed_since_stay_so() {
     for (change, named) in [
@@ -160,10 +227,10 @@ async fn an_index_and_a_column_that_production_has_changed_since_stay_so() {
             "ALTER TABLE orders MODIFY customer_id VARCHAR(100) CHARACTER SET ascii NOT NULL",
             "column `customer_id`",
         ),
+        ("ALTER TABLE orders ADD CHECK (total < 1000000)", "CHECKs"),
     ] {
         let scene = Scene::new().await;
-        let channel = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
-        scene.add("0002_channel.sql", channel);
+        scene.add("0002_channel.sql", CHANNEL);
         scene.succeed(json!({ "deploy": false })).await;
         scene.change_production(&[change]).await;
         let (error, cause) = scene.fail(json!({})).await;
@@ -243,8 +310,7 @@ async fn one_change_at_a_time() {
     let scene = Scene::new().await;
     scene.add("0002_notes.sql", NOTES);
     scene.succeed(json!({ "deploy": false })).await;
-    let more = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
-    scene.add("0003_channel.sql", more);
+    scene.add("0003_channel.sql", CHANNEL);
     let (error, cause) = scene.fail(json!({})).await;
     assert_eq!(error, "AnotherAtWork");
     assert!(cause.contains("deploy request 1"), "{cause}");

@@ -1,6 +1,7 @@
 //! Runs that died and are started again, and runs at the same time.
 
 use serde_json::json;
+use shared::planetscale::DeploymentState;
 use stack::control_plane::ApiFailure;
 use stack::states::Ended;
 
@@ -45,6 +46,38 @@ async fn a_branch_that_has_half_of_a_migration_is_made_anew() {
     assert_eq!(scene.columns("second_table").await, ["id"]);
     let made = scene.steps().into_iter();
     assert_eq!(made.filter(|step| step == "create_branch").count(), 2);
+    assert!(scene.logs().contains("only a part of the migrations"));
+}
+
+#[tokio::test]
+async fn a_run_goes_on_though_another_has_found_nothing_to_deploy() {
+    let nothing = "ALTER TABLE orders ENGINE = InnoDB;";
+    // The other has closed the deploy request, or deleted the branch before there was one.
+    let scene = Scene::new().await;
+    scene.add("0002_nothing.sql", nothing);
+    scene.die_after("open_deploy_request").await;
+    let api = scene.api(&scene.token).await;
+    let mut state = DeploymentState::Pending;
+    while state != DeploymentState::NoChanges {
+        state = api
+            .calls()
+            .deploy_request(1)
+            .await
+            .unwrap()
+            .deployment_state;
+    }
+    scene.plane.close_deploy_request(1).await;
+    let answer = scene.go_on("await_checks").await.unwrap();
+    assert_eq!(answer["outcome"], "deployed");
+
+    let scene = Scene::new().await;
+    scene.add("0002_nothing.sql", nothing);
+    scene.die_after("apply_migrations").await;
+    let branch = scene.left().await.0.remove(0);
+    let api = scene.api(&scene.token).await;
+    api.calls().delete_branch(&branch).await.unwrap();
+    let answer = scene.go_on("open_deploy_request").await.unwrap();
+    assert_eq!(answer["outcome"], "recreate");
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// What the names of these passwords begin with; the execution's name follows.
 const PREFIX: &str = "migrate-schema-";
 
+/// Of a branch that differs from production in nothing but what the migrations change.
+const HALF: &str = "has only a part of the migrations: an attempt to apply them was cut off, as by a statement that takes longer than two minutes, or all of them longer than five";
+
 /// Applies what is not on the branch yet.
 pub async fn apply(state: State, production: &Production) -> Result<State, StepError> {
     match apply_alone(&state, production).await {
@@ -144,8 +147,13 @@ async fn apply_on(
     let in_production = Schema::of(production.branch(), production).await?;
     let tables = on_branch.differing(&in_production);
     if !tables.is_empty() {
-        return Ok(Applied::Half(StepError::StaleBranch {
-            tables: tables.join(", "),
+        let changes = state.plan.changes(&production.migrations)?;
+        let is_planned = |table: &String| changes.tables().any(|planned| planned == table);
+        return Ok(Applied::Half(match tables.iter().all(is_planned) {
+            true => StepError::Branch(HALF),
+            false => StepError::StaleBranch {
+                tables: tables.join(", "),
+            },
         }));
     }
     for step in state.plan.steps(&production.migrations)? {

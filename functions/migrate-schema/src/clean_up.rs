@@ -4,7 +4,7 @@ use serde::Deserialize;
 use shared::planetscale::{DeploymentState, Openness, Progress};
 
 use crate::{
-    failure::{ANOTHER_AT_WORK, StepError},
+    failure::{ANOTHER_AT_WORK, DIFFERENCE_REFUSED, StepError},
     production::Production,
     state::{Caught, CleanedUp, Failed, State},
 };
@@ -13,11 +13,9 @@ use crate::{
 /// passwords. A deployment that is under way goes on, one that is done stays, and so does what
 /// another run is at work on: a later run finds them. What can't be cleaned up is said, and is no
 /// reason to hide why the run failed; what passes by itself is tried again.
-pub async fn clean_up(
-    Failed { state, error }: Failed,
-    production: &Production,
-) -> Result<CleanedUp, StepError> {
-    let (name, mut cause) = plain(error);
+pub async fn clean_up(failed: Failed, production: &Production) -> Result<CleanedUp, StepError> {
+    let state = failed.state()?;
+    let (name, mut cause) = plain(failed.error);
     let Some(state) = state.filter(|_| name != ANOTHER_AT_WORK) else {
         return Ok(CleanedUp { error: name, cause });
     };
@@ -25,7 +23,7 @@ pub async fn clean_up(
         Ok(None) => {}
         Ok(Some(left)) => {
             cause += ". ";
-            cause += &left;
+            cause += &left.told(&name);
         }
         Err(error) if error.may_pass() => return Err(error),
         Err(error) => {
@@ -39,40 +37,56 @@ pub async fn clean_up(
     Ok(CleanedUp { error: name, cause })
 }
 
-/// What is left on purpose, in a sentence.
-async fn remove(state: &State, production: &Production) -> Result<Option<String>, StepError> {
+/// What is not as it was before, by the number of the deploy request.
+enum Left {
+    Deploying(u64),
+    Deployed(u64),
+    /// It was to be reverted, and was not.
+    NotReverted(u64),
+}
+
+impl Left {
+    /// In a sentence, behind the error of this name.
+    fn told(&self, error: &str) -> String {
+        match self {
+            Self::Deploying(number) => format!(
+                "Deploy request {number} is under deployment and was left alone: start again to see it through"
+            ),
+            Self::Deployed(number) if error == DIFFERENCE_REFUSED => format!(
+                "Deploy request {number} is deployed, and not recorded: bring to production what is missing, or change the text of the migrations (a comment is enough) to have them deployed anew, then start again"
+            ),
+            Self::Deployed(number) => {
+                format!("Deploy request {number} is deployed: start again to record it")
+            }
+            Self::NotReverted(number) => format!(
+                "Deploy request {number} was not reverted: production has its changes, and they are not recorded. Undo them by another deploy request, or insert the migrations into schema_migrations"
+            ),
+        }
+    }
+}
+
+async fn remove(state: &State, production: &Production) -> Result<Option<Left>, StepError> {
+    let mut left = None;
     for request in production.deploy_requests(Some(&state.branch)).await? {
+        let (number, api) = (request.number, production.api());
         match request.deployment_state.progress() {
-            Progress::Under => {
-                return Ok(Some(format!(
-                    "Deploy request {} is under deployment and was left alone: start again to see it through",
-                    request.number
-                )));
-            }
-            Progress::Done => {
-                return Ok(Some(format!(
-                    "Deploy request {} is deployed: start again to record it",
-                    request.number
-                )));
-            }
-            Progress::Before | Progress::NoChanges | Progress::Failed => {
-                if request.deployment_state == DeploymentState::CompleteError {
-                    production
-                        .api()
-                        .complete_failed_deploy(request.number)
-                        .await?;
-                }
-                if request.state == Openness::Open {
-                    production
-                        .api()
-                        .close_deploy_request(request.number)
-                        .await?;
-                }
-            }
+            Progress::Under => return Ok(Some(Left::Deploying(number))),
+            Progress::Done => return Ok(Some(Left::Deployed(number))),
+            Progress::Before | Progress::NoChanges | Progress::Failed => {}
+        }
+        if request.state == Openness::Closed {
+            continue;
+        }
+        if request.deployment_state.blocks_queue() {
+            api.complete_failed_deploy(number).await?;
+        }
+        api.close_deploy_request(number).await?;
+        if request.deployment_state == DeploymentState::CompleteRevertError {
+            left = Some(Left::NotReverted(number));
         }
     }
     production.remove_branch(&state.branch).await?;
-    Ok(None)
+    Ok(left)
 }
 
 /// A function's error comes as JSON; others come as text. A name of the states language's own may

@@ -8,7 +8,7 @@ use shared::{
 };
 
 use crate::{
-    deploy_request::{current, findings, hold_against_plan, is_refused},
+    deploy_request::{current, findings, hold_against_plan, is_refused, needs_approval},
     failure::StepError,
     production::Production,
     state::{Outcome, State},
@@ -18,10 +18,13 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Begins the deployment, if it is not under way. What it would do is held against the plan once
-/// more, for an approval may have taken days.
+/// more, for an approval may have taken days; one that was taken back is waited for again.
 pub async fn deploy(state: State, production: &Production) -> Result<State, StepError> {
     let request = current(&state, production).await?;
     if request.deployment_state.progress() == Progress::Before {
+        if !request.approved && needs_approval(&state, production).await? {
+            return Ok(state.then(Outcome::Approve));
+        }
         hold_against_plan(&state, production).await?;
         if let Err(error) = production.api().deploy(request.number).await {
             // Another run may have been faster.

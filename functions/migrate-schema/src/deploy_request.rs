@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{
-    migrations::Plan,
+    migrations::{Plan, Shape},
     planetscale::{
         ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness,
         Operation, Progress,
@@ -24,7 +24,8 @@ const CHECKS_LIMIT: Duration = Duration::from_secs(60 * 60);
 const APPROVAL_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Opens the deploy request of the branch, or finds it: one that another run has opened, or has
-/// seen through meanwhile. Where two runs have each opened one, both keep the first.
+/// seen through meanwhile. Where two runs have each opened one, both keep the first. One that has
+/// found nothing to deploy has deleted the branch: then it is made anew.
 pub async fn open(state: State, production: &Production) -> Result<State, StepError> {
     let mut found = find(&state, production).await?;
     if found.is_empty() {
@@ -38,7 +39,13 @@ pub async fn open(state: State, production: &Production) -> Result<State, StepEr
         found = find(&state, production).await?;
         if found.is_empty() {
             // It was closed between the two calls, or never opened.
-            found.push(made?);
+            match made {
+                Ok(made) => found.push(made),
+                Err(error) if production.find_branch(&state.branch).await?.is_none() => {
+                    return state.recreate(error.into());
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     let (first, others) = match found.split_last() {
@@ -99,17 +106,19 @@ pub async fn check(state: State, production: &Production) -> Result<State, StepE
     if !state.options.deploy {
         return Ok(state.end(Status::Opened));
     }
-    let asked = state.options.approval;
-    if asked
-        || production
-            .api()
-            .database()
-            .await?
-            .require_approval_for_deploy
-    {
-        return Ok(state.then(Outcome::Approve));
+    match needs_approval(&state, production).await? {
+        true => Ok(state.then(Outcome::Approve)),
+        false => Ok(state.then(Outcome::Done)),
     }
-    Ok(state.then(Outcome::Done))
+}
+
+/// Whether a person has to approve it: the execution's input or the database asks for that.
+pub async fn needs_approval(state: &State, production: &Production) -> Result<bool, StepError> {
+    if state.options.approval {
+        return Ok(true);
+    }
+    let database = production.api().database().await?;
+    Ok(database.require_approval_for_deploy)
 }
 
 /// Waits until a person has approved it.
@@ -146,44 +155,39 @@ async fn compare_with_plan(state: &State, production: &Production) -> Result<(),
             reason: "PlanetScale lists nothing that it would do".to_owned(),
         });
     }
+    let changes = state.plan.changes(&production.migrations)?;
     let on_branch = Schema::of(&state.branch, production).await?;
     let in_production = Schema::of(production.branch(), production).await?;
     let refused = |deviation| StepError::difference(number, &deviation);
     for operation in &operations {
         let (table, statement) = (&operation.table_name, &operation.ddl_statement);
         let before = in_production.table(table);
-        let checked = state
-            .plan
-            .check(table, statement, operation.can_drop_data, before);
+        let checked = changes.check(table, statement, operation.can_drop_data, before);
         checked.map_err(refused)?;
     }
     // What it does not touch stays as production has it.
-    let after = |table: &str| match of_table(&operations, table) {
-        None => in_production.table(table),
-        Some(operation) => on_branch.table(table).or_else(|| made_by(operation)),
+    let after = |table: &str| {
+        let mut of_table = operations.iter().filter(|one| one.table_name == table);
+        let statement = match of_table.next() {
+            None => in_production.table(table),
+            Some(operation) => on_branch.table(table).or_else(|| made_by(operation)),
+        };
+        statement.map(Shape::of)
     };
-    state.plan.check_outcome(after).map_err(refused)
+    changes.check_outcome(after).map_err(refused)
 }
 
-/// Holds what was deployed against the plan, before it is recorded: somebody may have changed the
-/// branch and deployed it by hand, and without changes nothing was deployed.
+/// Holds production against the plan that was deployed, before it is recorded: somebody may have
+/// changed the branch and deployed it by hand, and without changes nothing was deployed.
 pub async fn hold_deployed_against_plan(
     number: u64,
     plan: &Plan,
     production: &Production,
 ) -> Result<(), StepError> {
-    let operations = production.api().operations(number).await?;
-    let in_production = Schema::of(production.branch(), production).await?;
-    let checked = plan.check_outcome(|table| match of_table(&operations, table) {
-        None => in_production.table(table),
-        Some(operation) => made_by(operation),
-    });
+    let changes = plan.changes(&production.migrations)?;
+    let shapes = production.shapes(changes.tables()).await?;
+    let checked = changes.check_outcome(|table| shapes.get(table).cloned());
     checked.map_err(|deviation| StepError::difference(number, &deviation))
-}
-
-fn of_table<'o>(operations: &'o [Operation], table: &str) -> Option<&'o Operation> {
-    let mut operations = operations.iter();
-    operations.find(|operation| operation.table_name == table)
 }
 
 /// The statement after which the table or view is there, if it is.
@@ -197,8 +201,7 @@ pub async fn current(state: &State, production: &Production) -> Result<DeployReq
     let number = state.number()?;
     let request = production.api().deploy_request(number).await?;
     let progress = request.deployment_state.progress();
-    let over = matches!(progress, Progress::Before | Progress::NoChanges);
-    if request.state == Openness::Closed && over {
+    if request.state == Openness::Closed && progress == Progress::Before {
         return Err(StepError::Closed(number));
     }
     Ok(request)

@@ -10,6 +10,9 @@ use shared::{
 /// The name of [`StepError::AnotherAtWork`], after which nothing is cleaned up.
 pub const ANOTHER_AT_WORK: &str = "AnotherAtWork";
 
+/// The name of [`StepError::Difference`].
+pub const DIFFERENCE_REFUSED: &str = "DifferenceRefused";
+
 /// Why a step did not succeed. Each is for the person who reads why the execution failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
@@ -100,7 +103,7 @@ impl StepError {
             Self::Statement { .. } => "StatementRefused",
             Self::StaleBranch { .. } | Self::Branch(_) => "BranchUnfit",
             Self::Checks(_) => "DeployRequestRefused",
-            Self::Difference { .. } => "DifferenceRefused",
+            Self::Difference { .. } => DIFFERENCE_REFUSED,
             Self::Closed(_) => "DeployRequestClosed",
             Self::Deployment { .. } => "DeploymentFailed",
             Self::TooLong { .. } => "TookTooLong",

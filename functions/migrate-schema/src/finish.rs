@@ -5,7 +5,7 @@ use shared::planetscale::{Openness, Progress};
 use crate::{
     deploy_request::hold_deployed_against_plan,
     failure::StepError,
-    production::Production,
+    production::{Production, check_standing},
     state::{State, Status},
 };
 
@@ -13,6 +13,7 @@ use crate::{
 /// migrations in production's ledger.
 pub async fn finish(state: State, production: &Production) -> Result<State, StepError> {
     let request = production.api().deploy_request(state.number()?).await?;
+    check_standing(&request)?;
     hold_deployed_against_plan(request.number, &state.plan, production).await?;
     let nothing_to_deploy = request.deployment_state.progress() == Progress::NoChanges;
     if nothing_to_deploy && request.state == Openness::Open {

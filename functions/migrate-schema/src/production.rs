@@ -1,8 +1,10 @@
 //! What a schema change works on: the production branch, its ledger, its deploy requests.
 
+use std::collections::BTreeMap;
+
 use shared::{
     database::{Database, DatabaseError, Deadline, Session},
-    migrations::{Ledger, Migration, Migrations, Plan, ledger},
+    migrations::{Ledger, Migration, Migrations, Plan, Shape, ledger},
     planetscale::{
         ApiError, Branch, Calls, DeployRequest, DeploymentState, Filter, PlanetScale, Progress,
         Refusal,
@@ -52,6 +54,23 @@ impl Production {
         Ok(Ledger::read(&mut self.session().await?).await?)
     }
 
+    /// What production's tables and views of these names have; one that is not there is left out. By
+    /// MySQL, for the API may tell what was.
+    pub async fn shapes<'t>(
+        &self,
+        tables: impl Iterator<Item = &'t str>,
+    ) -> Result<BTreeMap<&'t str, Shape>, StepError> {
+        let mut session = self.session().await?;
+        let mut shapes = BTreeMap::new();
+        for table in tables {
+            let shape = Shape::read(&mut session, table)
+                .await
+                .map_err(of_production)?;
+            shapes.extend(shape.map(|shape| (table, shape)));
+        }
+        Ok(shapes)
+    }
+
     /// Records migrations, those again that are recorded.
     pub async fn record(&self, migrations: &[&Migration]) -> Result<(), StepError> {
         let mut session = self.session().await?;
@@ -94,17 +113,7 @@ impl Production {
         if request.deployment_state == DeploymentState::CompletePendingRevert {
             self.skip_revert(request.number).await?;
         }
-        let now = self.api().deploy_request(request.number).await?;
-        if !matches!(
-            now.deployment_state.progress(),
-            Progress::Done | Progress::NoChanges
-        ) {
-            return Err(StepError::Deployment {
-                number: now.number,
-                state: now.deployment_state.to_string(),
-                reason: ": it does not stand, and is not recorded".to_owned(),
-            });
-        }
+        check_standing(&self.api().deploy_request(request.number).await?)?;
         self.remove_branch(&request.branch).await?;
         self.record(migrations).await
     }
@@ -155,20 +164,39 @@ impl Production {
 
     async fn session(&self) -> Result<Session<'static>, StepError> {
         let session = self.database.session(self.deadline).await;
-        session.map_err(|error: DatabaseError| StepError::Database {
-            of: "production",
-            error,
-        })
+        session.map_err(of_production)
+    }
+}
+
+/// That production has what was deployed: somebody may have reverted it.
+pub fn check_standing(request: &DeployRequest) -> Result<(), StepError> {
+    match request.deployment_state.progress() {
+        Progress::Done | Progress::NoChanges => Ok(()),
+        _ => Err(StepError::Deployment {
+            number: request.number,
+            state: request.deployment_state.to_string(),
+            reason: ": it does not stand, and is not recorded".to_owned(),
+        }),
+    }
+}
+
+fn of_production(error: DatabaseError) -> StepError {
+    StepError::Database {
+        of: "production",
+        error,
     }
 }
 
 /// What the names of the branches begin with that this function makes.
 const PREFIX: &str = "migrate-";
 
+/// How many digits of a plan's fingerprint they end with.
+const FINGERPRINT: usize = 10;
+
 /// The name of a plan's branch: the same for the same plan, so that a run finds what another has
 /// left.
 pub fn branch_name(plan: &Plan) -> String {
-    let fingerprint: String = plan.fingerprint().chars().take(10).collect();
+    let fingerprint: String = plan.fingerprint().chars().take(FINGERPRINT).collect();
     let versions = plan.migrations.iter().map(|migration| migration.version);
     let first = versions.clone().min().unwrap_or_default();
     match versions.max().unwrap_or_default() {
@@ -177,9 +205,21 @@ pub fn branch_name(plan: &Plan) -> String {
     }
 }
 
-/// Whether this function made the branch.
+/// Whether this function made the branch, by its name.
 pub fn is_own(branch: &str) -> bool {
-    branch.starts_with(PREFIX)
+    let parts: Vec<&str> = match branch.strip_prefix(PREFIX) {
+        Some(rest) => rest.split('-').collect(),
+        None => return false,
+    };
+    let Some((fingerprint, versions)) = parts.split_last() else {
+        return false;
+    };
+    let is_version = |part: &&str| part.len() >= 4 && part.bytes().all(|b| b.is_ascii_digit());
+    let is_hex = fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
+    matches!(versions.len(), 1 | 2)
+        && versions.iter().all(is_version)
+        && is_hex
+        && fingerprint.len() == FINGERPRINT
 }
 
 /// What stands in the notes of a plan's deploy request, for people and for [`named_in`].
@@ -241,7 +281,18 @@ mod tests {
         second.version = 12;
         plan.migrations.push(second);
         let name = branch_name(&plan);
-        assert!(name.starts_with("migrate-0001-0012-"), "{name}");
+        assert!(
+            name.starts_with("migrate-0001-0012-") && is_own(&name),
+            "{name}"
+        );
+        for of_others in [
+            "migrate",
+            "migrate-users",
+            "migrate-0001-users",
+            "migrate-v2-0123456789",
+        ] {
+            assert!(!is_own(of_others), "{of_others}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shared::{migrations::Plan, planetscale::DeployRequest};
 
 use crate::failure::StepError;
@@ -129,10 +129,22 @@ pub enum Status {
 /// A state with the error that a step ended with, as the state machine has caught it.
 #[derive(Debug, Deserialize)]
 pub struct Failed {
-    /// None where the first step failed, which makes nothing.
     #[serde(flatten)]
-    pub state: Option<State>,
+    state: Map<String, Value>,
     pub error: Caught,
+}
+
+impl Failed {
+    /// None where the first step failed, which makes nothing: the input stands there.
+    pub fn state(&self) -> Result<Option<State>, StepError> {
+        if !self.state.contains_key("plan") {
+            return Ok(None);
+        }
+        let state = State::deserialize(Value::Object(self.state.clone()));
+        state
+            .map(Some)
+            .map_err(|_| StepError::OutOfOrder("the execution was begun by another version of it"))
+    }
 }
 
 /// An error as Step Functions catches it.
@@ -234,7 +246,7 @@ mod tests {
     fn state(waiting: Option<Waiting>) -> State {
         let mut state: State = serde_json::from_value(json!({
             "options": {}, "execution": "e", "poll_seconds": 5, "branch": "b", "outcome": "done",
-            "plan": { "creates_ledger": false, "migrations": [], "tables": {} },
+            "plan": { "creates_ledger": false, "migrations": [] },
         }))
         .unwrap();
         state.waiting = waiting;
@@ -269,6 +281,21 @@ mod tests {
         assert!(matches!(error, StepError::TooLong { what: "it" }));
         let other = state(since(2 * hour)).wait("another", hour).unwrap();
         assert_eq!(other.outcome, Outcome::Wait);
+    }
+
+    #[test]
+    fn a_state_that_is_not_understood_is_not_taken_for_none() {
+        let failed = |state: Value| {
+            let mut state = state;
+            state["error"] = json!({ "Error": "e" });
+            serde_json::from_value::<Failed>(state).unwrap().state()
+        };
+        assert!(failed(json!({ "deploy": false })).unwrap().is_none());
+        let whole = serde_json::to_value(state(None)).unwrap();
+        assert!(failed(whole.clone()).unwrap().is_some());
+        let mut of_another = whole;
+        of_another["branch"] = json!(1);
+        assert!(failed(of_another).is_err());
     }
 
     #[test]

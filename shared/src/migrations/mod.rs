@@ -4,8 +4,8 @@
 //!   folder, each split into its [`Statement`]s. [`FilesError`] names the file that is none.
 //! - [`ledger`] is the table that says which of them a database has. [`LedgerError`] means that
 //!   files and database are not of one story, which a person has to look at.
-//! - [`Plan`] is what a deployment is to do. A [`Deviation`] of a deploy request from it stops
-//!   the deployment; [`Outdated`] means that it was planned with other files.
+//! - [`Plan`] is what a deployment is to do. A [`Deviation`] of a deploy request from its
+//!   [`Changes`] stops the deployment; [`Outdated`] means that it was planned with other files.
 //! - [`lint`] finds what PlanetScale would refuse, and what would lose data.
 
 mod allowance;
@@ -18,5 +18,5 @@ mod statement;
 
 pub use files::{FilesError, Migration, Migrations};
 pub use ledger::{Ledger, LedgerError};
-pub use plan::{Deviation, Outdated, Plan, PlannedMigration, PlannedTable, Step, TableChange};
+pub use plan::{Changes, Deviation, Outdated, Plan, PlannedMigration, Shape, Step};
 pub use statement::Statement;

@@ -1,33 +1,28 @@
 //! What a deployment is to do: which migrations, to which tables, and which data may go.
 
+mod changes;
 mod check;
+mod shape;
 mod table;
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Ledger, LedgerError, Migration, Migrations, Statement, allowance,
-    ddl::{Change, Clause, Ddl},
-    files::checksum,
-    ledger,
-    lint::Rule,
-};
+use super::{Ledger, LedgerError, Migration, Migrations, files::checksum, ledger, statement};
 
+pub use changes::Changes;
 pub use check::Deviation;
-pub use table::{PlannedTable, TableChange};
+pub use shape::Shape;
 
-/// The pending migrations and what they do to the tables. It has no SQL in it, so that it can be
-/// handed on: who carries it out reads the files again, and finds out whether they are the same.
+/// The pending migrations. It has no SQL in it, so that it can be handed on: who carries it out
+/// reads the files again, and finds out whether they are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Whether the database lacks the ledger, so that its table is created too.
     pub creates_ledger: bool,
     /// The pending migrations, in order.
     pub migrations: Vec<PlannedMigration>,
-    /// The tables and views that they create, alter or drop, by name.
-    pub tables: BTreeMap<String, PlannedTable>,
 }
 
 /// A pending migration.
@@ -70,22 +65,15 @@ impl Plan {
 
     /// Plans these migrations alone, in their order, for the database with this ledger.
     pub fn of(migrations: &[&Migration], ledger: &Ledger) -> Self {
-        let mut plan = Self {
+        let planned = migrations.iter().map(|migration| PlannedMigration {
+            version: migration.version(),
+            name: migration.name().to_owned(),
+            checksum: migration.checksum(),
+        });
+        Self {
             creates_ledger: !ledger.exists(),
-            migrations: Vec::new(),
-            tables: BTreeMap::new(),
-        };
-        for migration in migrations {
-            for statement in migration.statements() {
-                plan.add(statement);
-            }
-            plan.migrations.push(PlannedMigration {
-                version: migration.version(),
-                name: migration.name().to_owned(),
-                checksum: migration.checksum(),
-            });
+            migrations: planned.collect(),
         }
-        plan
     }
 
     /// Whether no migration is pending.
@@ -129,6 +117,21 @@ impl Plan {
             .collect()
     }
 
+    /// What it does to the tables.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::migrations`].
+    pub fn changes(&self, migrations: &Migrations) -> Result<Changes, Outdated> {
+        let migrations = self.migrations(migrations)?;
+        let statements = migrations.into_iter().flat_map(Migration::statements);
+        let ledger = match self.creates_ledger {
+            true => statement::split(ledger::CREATE),
+            false => Vec::new(),
+        };
+        Ok(Changes::of(ledger.iter().chain(statements)))
+    }
+
     /// The statements to run, in order: the ledger's own first, where it is missing.
     ///
     /// # Errors
@@ -151,79 +154,6 @@ impl Plan {
             }
         }
         Ok(steps)
-    }
-
-    fn add(&mut self, statement: &Statement) {
-        match Ddl::read(statement) {
-            Ddl::CreateTable(new) => self.create(new.name.name).define(&new.definition),
-            Ddl::CreateView(view) if view.replaces || view.conditional => {
-                self.table(view.name.name);
-            }
-            Ddl::CreateView(view) => {
-                self.create(view.name.name);
-            }
-            Ddl::AlterTable { table, clauses } => {
-                // The server takes them together: what is dropped makes room for what is added.
-                let (drops, others): (Vec<_>, Vec<_>) =
-                    clauses.into_iter().partition(Clause::is_drop);
-                for clause in drops.into_iter().chain(others) {
-                    match clause.change {
-                        Change::RenameTable(new) => {
-                            self.drop(table.name.clone(), false);
-                            self.create(new.name);
-                        }
-                        change => self.table(table.name.clone()).alter(statement, change),
-                    }
-                }
-            }
-            Ddl::DropTables { tables, .. } => {
-                let allowed = allowance::has(statement, Rule::DropTable.code());
-                for table in tables {
-                    self.drop(table.name, allowed);
-                }
-            }
-            // A view has no rows of its own.
-            Ddl::DropViews { views, .. } => {
-                for view in views {
-                    self.drop(view.name, true);
-                }
-            }
-            Ddl::RenameTables(renamed) => {
-                for (old, new) in renamed {
-                    self.drop(old.name, false);
-                    self.create(new.name);
-                }
-            }
-            Ddl::Unread {
-                table: Some(table), ..
-            } => self.table(table.name).doubtful = true,
-            Ddl::Unread { table: None, .. } | Ddl::Alien(_) | Ddl::NoSql(_) => {}
-        }
-    }
-
-    /// The table, which is altered if nothing was said about it before.
-    fn table(&mut self, name: String) -> &mut PlannedTable {
-        let altered = PlannedTable::new(TableChange::Altered);
-        self.tables.entry(name).or_insert(altered)
-    }
-
-    fn create(&mut self, name: String) -> &mut PlannedTable {
-        let new = PlannedTable::new(TableChange::Created);
-        let planned = self.tables.entry(name).or_insert(new);
-        // It was dropped before: what is left is a difference between two tables.
-        if planned.change == TableChange::Dropped {
-            planned.change = TableChange::Altered;
-        }
-        planned
-    }
-
-    fn drop(&mut self, name: String, allowed: bool) {
-        let is_new = |planned: &PlannedTable| planned.change == TableChange::Created;
-        if self.tables.get(&name).is_some_and(is_new) {
-            self.tables.remove(&name);
-            return;
-        }
-        self.table(name).drop(allowed);
     }
 }
 

@@ -74,6 +74,11 @@ impl DeploymentState {
         )
     }
 
+    /// Whether the queue waits behind it, until somebody has said that it is dealt with.
+    pub fn blocks_queue(&self) -> bool {
+        matches!(self, Self::CompleteError | Self::CompleteRevertError)
+    }
+
     /// What it means to who waits.
     pub fn progress(&self) -> Progress {
         match self {

@@ -196,7 +196,11 @@ fn tables_of(migrations: &Migrations) -> Result<BTreeSet<String>, LedgerError> {
     let mut tables = BTreeSet::from([ledger::TABLE.to_owned()]);
     for applied in 0..=rows.len() {
         let ledger = Ledger::new(rows.iter().take(applied).cloned().collect());
-        tables.extend(Plan::new(migrations, &ledger)?.tables.into_keys());
+        let plan = Plan::new(migrations, &ledger)?;
+        // They are the plan's own files.
+        if let Ok(changes) = plan.changes(migrations) {
+            tables.extend(changes.tables().map(str::to_owned));
+        }
     }
     Ok(tables)
 }

@@ -69,7 +69,8 @@ fn change(mut words: Words) -> Change {
         "ALTER" => touch(&mut words),
         "CONVERT" => convert(&mut words),
         "ALGORITHM" | "LOCK" => return Change::HowToApply,
-        "FORCE" | "WITH" | "WITHOUT" | "ENABLE" | "DISABLE" | "REMOVE" => return Change::Other,
+        "FORCE" | "WITH" | "WITHOUT" | "ENABLE" | "DISABLE" => return Change::Other,
+        "REMOVE" => return Change::TouchPartitions,
         "TRUNCATE" | "DISCARD" | "EXCHANGE" | "IMPORT" | "ORDER" | "COALESCE" | "REORGANIZE"
         | "ANALYZE" | "CHECK" | "OPTIMIZE" | "REBUILD" | "REPAIR" => return unread(),
         _ => Some(options(&mut words)),
@@ -89,7 +90,7 @@ fn options(words: &mut Words) -> Change {
 fn add(words: &mut Words) -> Option<Change> {
     words.take(&["ADD"]);
     if words.peek().as_deref() == Some("PARTITION") {
-        return Some(Change::Other);
+        return Some(Change::TouchPartitions);
     }
     words.take(&["COLUMN"]);
     let items = words
@@ -123,9 +124,12 @@ fn drop(words: &mut Words) -> Option<Change> {
         Change::DropKey(words.identifier()?.name)
     } else if words.take(&["CONSTRAINT"]) {
         Change::DropConstraint(words.identifier()?.name)
-    } else if words.take(&["FOREIGN", "KEY"]) || words.take(&["CHECK"]) {
+    } else if words.take(&["FOREIGN", "KEY"]) {
         words.identifier()?;
-        Change::Other
+        Change::DropForeignKey
+    } else if words.take(&["CHECK"]) {
+        words.identifier()?;
+        Change::DropCheck
     } else {
         words.take(&["COLUMN"]);
         let column = words.identifier()?.name;

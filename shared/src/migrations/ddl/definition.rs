@@ -183,6 +183,7 @@ impl Definition {
                 ColumnOption::Default(_) | ColumnOption::Generated { .. } => {
                     known.has_default = true;
                 }
+                ColumnOption::Check(_) => self.checks = true,
                 ColumnOption::PrimaryKey(_) => own_key = Some(KeyKind::Primary),
                 ColumnOption::Unique(_) => own_key = Some(KeyKind::Unique),
                 ColumnOption::ForeignKey(key) => {
@@ -236,6 +237,10 @@ impl Definition {
                 let name = name.map(|name| name.value.clone());
                 let columns = key.columns.iter().map(|column| column.value.clone());
                 return self.add_foreign_key(name, line, columns.collect(), &key.foreign_table);
+            }
+            TableConstraint::Check(_) => {
+                self.checks = true;
+                return;
             }
             _ => return,
         };

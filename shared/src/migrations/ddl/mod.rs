@@ -102,6 +102,8 @@ pub(super) struct Definition {
     /// Those of the columns' own PRIMARY KEY and UNIQUE too.
     pub(super) keys: Vec<Key>,
     pub(super) foreign_keys: Vec<ForeignKey>,
+    /// Whether there are CHECKs, the columns' own too.
+    pub(super) checks: bool,
     pub(super) options: Options,
 }
 
@@ -194,6 +196,8 @@ pub(super) enum Change {
     DropPrimaryKey,
     /// A unique key, a check or a foreign key.
     DropConstraint(String),
+    DropForeignKey,
+    DropCheck,
     RenameColumn {
         old: String,
         new: String,
@@ -208,6 +212,8 @@ pub(super) enum Change {
     /// ALTER INDEX.
     TouchKey(String),
     Partition(Partitions),
+    /// ADD PARTITION, or REMOVE PARTITIONING.
+    TouchPartitions,
     DropPartitions,
     /// ALGORITHM or LOCK.
     HowToApply,

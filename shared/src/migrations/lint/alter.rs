@@ -135,7 +135,12 @@ impl Linter<'_> {
                 self.report(line, Rule::NotUnderstood, what);
                 table.doubtful = true;
             }
-            Change::Define(_) | Change::RenameTable(_) | Change::Other => {}
+            Change::Define(_)
+            | Change::RenameTable(_)
+            | Change::DropForeignKey
+            | Change::DropCheck
+            | Change::TouchPartitions
+            | Change::Other => {}
         }
         None
     }
