@@ -5,7 +5,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::{
     Change, Clause, Definition, Options, Partitions,
     definition::{self, charset_of},
-    words::{Words, bare, keyword},
+    words::{Words, bare, keyword, made, unquoted},
 };
 
 /// What may stand in the way of online changes and is left to Vitess.
@@ -14,47 +14,83 @@ const HOW_TO_APPLY: [&str; 2] = ["ALGORITHM", "LOCK"];
 /// Reads everything behind the table's name.
 pub(super) fn clauses(words: Words) -> Vec<Clause> {
     let mut clauses = Vec::new();
-    for mut part in words.parts() {
+    if words.is_empty() {
+        return clauses;
+    }
+    let last = words.line();
+    let mut parts = words.parts().into_iter();
+    while let Some(mut part) = parts.next() {
+        if part.is_empty() {
+            clauses.push(Clause {
+                line: clauses.last().map_or(last, |before: &Clause| before.line),
+                change: Change::Unread("there is nothing beside a comma".to_owned()),
+            });
+            continue;
+        }
         let line = part.line();
         // Names of partitions have commas too, and no other clause follows them.
         if word(&part, 1) == Some("PARTITION".to_owned()) {
-            let change = change(part);
-            clauses.push(Clause { line, change });
+            let mut whole = part.left().to_vec();
+            for rest in parts {
+                whole.push(made(Token::Comma));
+                whole.extend_from_slice(rest.left());
+            }
+            clauses.push(Clause {
+                line,
+                change: change(Words::from(whole)),
+            });
             return clauses;
         }
-        // PARTITION BY follows the last clause without a comma.
-        let begins = part.peek().is_some_and(|word| word == "PARTITION");
-        let own = if begins {
-            Vec::new()
-        } else {
-            until_partition_by(&mut part)
-        };
+        // PARTITION BY and REMOVE PARTITIONING follow the last clause without a comma.
+        let own = until_partitioning(&mut part);
         if !own.is_empty() {
+            let after = column_before(&own);
             clauses.push(Clause {
                 line,
                 change: change(Words::from(own)),
             });
+            clauses.extend(after.map(|column| Clause {
+                line,
+                change: Change::After(column),
+            }));
         }
         if !part.is_empty() {
             clauses.push(Clause {
                 line: part.line(),
-                change: partition_by(part),
+                change: match part.peek().as_deref() {
+                    Some("PARTITION") => partition_by(part),
+                    _ => change(part),
+                },
             });
         }
     }
     clauses
 }
 
+/// The column that AFTER names at the end of a clause which adds or redefines one.
+fn column_before(clause: &[TokenWithSpan]) -> Option<String> {
+    let verb = bare(&clause.first()?.token)?;
+    let (name, before) = clause.split_last()?;
+    let Token::Word(name) = &name.token else {
+        return None;
+    };
+    let is_after = bare(&before.last()?.token).as_deref() == Some("AFTER");
+    let places = matches!(verb.as_str(), "ADD" | "MODIFY" | "CHANGE");
+    (is_after && places && before.len() > 2).then(|| name.value.clone())
+}
+
 fn word(words: &Words, position: usize) -> Option<String> {
     bare(&words.left().get(position)?.token)
 }
 
-fn until_partition_by(part: &mut Words) -> Vec<TokenWithSpan> {
-    let mut own = part.until(&["PARTITION"]);
-    if word(part, 1) != Some("BY".to_owned()) {
-        while let Some(token) = part.any() {
-            own.push(token);
+fn until_partitioning(part: &mut Words) -> Vec<TokenWithSpan> {
+    let mut own = Vec::new();
+    while !part.is_empty() {
+        own.extend(part.until(&["PARTITION", "REMOVE"]));
+        if matches!(word(part, 1).as_deref(), Some("BY" | "PARTITIONING")) {
+            break;
         }
+        own.extend(part.any());
     }
     own
 }
@@ -69,10 +105,25 @@ fn change(mut words: Words) -> Change {
         "ALTER" => touch(&mut words),
         "CONVERT" => convert(&mut words),
         "ALGORITHM" | "LOCK" => return Change::HowToApply,
-        "FORCE" | "WITH" | "WITHOUT" | "ENABLE" | "DISABLE" => return Change::Other,
-        "REMOVE" => return Change::TouchPartitions,
-        "TRUNCATE" | "DISCARD" | "EXCHANGE" | "IMPORT" | "ORDER" | "COALESCE" | "REORGANIZE"
-        | "ANALYZE" | "CHECK" | "OPTIMIZE" | "REBUILD" | "REPAIR" => return unread(),
+        "FORCE" => whole(words, &[&["FORCE"]], Change::Other),
+        "WITH" | "WITHOUT" => {
+            let validation = [&["WITH", "VALIDATION"][..], &["WITHOUT", "VALIDATION"]];
+            whole(words, &validation, Change::Other)
+        }
+        "ENABLE" | "DISABLE" => whole(
+            words,
+            &[&["ENABLE", "KEYS"], &["DISABLE", "KEYS"]],
+            Change::Other,
+        ),
+        "REMOVE" => whole(
+            words,
+            &[&["REMOVE", "PARTITIONING"]],
+            Change::TouchPartitions,
+        ),
+        "REORGANIZE" => reorganize(&mut words),
+        "COALESCE" => coalesce(&mut words),
+        "TRUNCATE" | "DISCARD" | "EXCHANGE" | "IMPORT" | "ORDER" | "ANALYZE" | "CHECK"
+        | "OPTIMIZE" | "REBUILD" | "REPAIR" => return unread(),
         _ => Some(options(&mut words)),
     };
     read.unwrap_or_else(unread)
@@ -87,10 +138,46 @@ fn options(words: &mut Words) -> Change {
     define(definition::read_options(words.until(&[])))
 }
 
+/// The change, if the clause is one of these and nothing more.
+fn whole(mut words: Words, clauses: &[&[&str]], change: Change) -> Option<Change> {
+    let is_one = clauses.iter().any(|clause| words.take(clause));
+    (is_one && words.is_empty()).then_some(change)
+}
+
+/// REORGANIZE PARTITION, by which rows go to other partitions and stay.
+fn reorganize(words: &mut Words) -> Option<Change> {
+    if !words.take(&["REORGANIZE", "PARTITION"]) {
+        return None;
+    }
+    if words.is_empty() {
+        return Some(Change::TouchPartitions);
+    }
+    words.names()?;
+    let is_whole = words.take(&["INTO"]) && words.parenthesised().is_some() && words.is_empty();
+    is_whole.then_some(Change::TouchPartitions)
+}
+
+/// COALESCE PARTITION, by which the rows of some go to the others.
+fn coalesce(words: &mut Words) -> Option<Change> {
+    let is_whole = words.take(&["COALESCE", "PARTITION"]) && number(words) && words.is_empty();
+    is_whole.then_some(Change::TouchPartitions)
+}
+
+fn number(words: &mut Words) -> bool {
+    matches!(
+        words.any().map(|token| token.token),
+        Some(Token::Number(..))
+    )
+}
+
 fn add(words: &mut Words) -> Option<Change> {
     words.take(&["ADD"]);
-    if words.peek().as_deref() == Some("PARTITION") {
-        return Some(Change::TouchPartitions);
+    if words.take(&["PARTITION"]) {
+        let is_whole = match words.take(&["PARTITIONS"]) {
+            true => number(words),
+            false => words.parenthesised().is_some(),
+        };
+        return (is_whole && words.is_empty()).then_some(Change::TouchPartitions);
     }
     words.take(&["COLUMN"]);
     let items = words
@@ -182,22 +269,50 @@ fn rename(words: &mut Words) -> Option<Change> {
 fn touch(words: &mut Words) -> Option<Change> {
     words.take(&["ALTER"]);
     if words.take(&["INDEX"]) {
-        return Some(Change::TouchKey(words.identifier()?.name));
+        let key = words.identifier()?.name;
+        let is_whole = words.take_one(&["VISIBLE", "INVISIBLE"]) && words.is_empty();
+        return is_whole.then_some(Change::TouchKey(key));
     }
     if words.take_one(&["CHECK", "CONSTRAINT"]) {
-        return Some(Change::Other);
+        words.identifier()?;
+        words.take(&["NOT"]);
+        let is_whole = words.take(&["ENFORCED"]) && words.is_empty();
+        return is_whole.then_some(Change::TouchCheck);
     }
     words.take(&["COLUMN"]);
-    Some(Change::TouchColumn(words.identifier()?.name))
+    let column = words.identifier()?.name;
+    let is_whole = if words.take(&["SET", "DEFAULT"]) {
+        !words.until(&[]).is_empty()
+    } else {
+        let known = [
+            &["DROP", "DEFAULT"][..],
+            &["SET", "VISIBLE"],
+            &["SET", "INVISIBLE"],
+        ];
+        known.iter().any(|known| words.take(known)) && words.is_empty()
+    };
+    is_whole.then_some(Change::TouchColumn(column))
 }
 
 fn convert(words: &mut Words) -> Option<Change> {
     let line = words.line();
-    let _ = words.take(&["CONVERT", "TO", "CHARACTER", "SET"])
-        || words.take(&["CONVERT", "TO", "CHARSET"]);
-    let mut charset = words.identifier()?.name.to_ascii_lowercase();
-    if charset == "default" && words.take(&["COLLATE"]) {
-        charset = charset_of(&words.identifier()?.name);
+    let is_known = words.take(&["CONVERT", "TO"])
+        && (words.take(&["CHARACTER", "SET"])
+            || words.take(&["CHAR", "SET"])
+            || words.take(&["CHARSET"]));
+    if !is_known {
+        return None;
+    }
+    let mut charset = name_or_text(words)?.to_ascii_lowercase();
+    if words.take(&["COLLATE"]) {
+        words.sign(&Token::Eq);
+        let collation = name_or_text(words)?;
+        if charset == "default" {
+            charset = charset_of(&collation);
+        }
+    }
+    if !words.is_empty() {
+        return None;
     }
     Some(Change::Define(Definition {
         options: Options {
@@ -207,6 +322,14 @@ fn convert(words: &mut Words) -> Option<Change> {
         },
         ..Definition::default()
     }))
+}
+
+/// A name that may stand in the quotes of a text.
+fn name_or_text(words: &mut Words) -> Option<String> {
+    match unquoted(&words.any()?).token {
+        Token::Word(word) => Some(word.value),
+        _ => None,
+    }
 }
 
 fn partition_by(mut words: Words) -> Change {
@@ -258,12 +381,7 @@ pub(super) fn create_index(mut kind: Vec<TokenWithSpan>, words: &mut Words) -> O
         line,
         change: define(definition::read(kind, Vec::new())),
     }];
-    if !words.is_empty() {
-        clauses.push(Clause {
-            line: words.line(),
-            change: Change::HowToApply,
-        });
-    }
+    clauses.extend(how_to_apply(words));
     Some(Indexing { table, clauses })
 }
 
@@ -280,13 +398,23 @@ pub(super) fn drop_index(words: &mut Words) -> Option<Indexing> {
         _ => Change::DropKey(name),
     };
     let mut clauses = vec![Clause { line, change }];
-    if !words.is_empty() {
-        clauses.push(Clause {
-            line: words.line(),
-            change: Change::HowToApply,
-        });
-    }
+    clauses.extend(how_to_apply(words));
     Some(Indexing { table, clauses })
+}
+
+/// ALGORITHM and LOCK at the end of a statement about an index.
+fn how_to_apply(words: &mut Words) -> Option<Clause> {
+    let line = words.line();
+    let mut change = None;
+    while words.take_one(&HOW_TO_APPLY) {
+        words.sign(&Token::Eq);
+        words.identifier();
+        change = Some(Change::HowToApply);
+    }
+    if !words.is_empty() {
+        change = Some(Change::Unread("this clause is not known".to_owned()));
+    }
+    change.map(|change| Clause { line, change })
 }
 
 /// A statement about an index, as clauses of ALTER TABLE.

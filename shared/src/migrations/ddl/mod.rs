@@ -198,6 +198,8 @@ pub(super) enum Change {
     DropConstraint(String),
     DropForeignKey,
     DropCheck,
+    /// ALTER CHECK, which says whether it is enforced.
+    TouchCheck,
     RenameColumn {
         old: String,
         new: String,
@@ -207,6 +209,8 @@ pub(super) enum Change {
         new: String,
     },
     RenameTable(Name),
+    /// Of a clause that adds or redefines a column, the one that it is to stand behind.
+    After(String),
     /// ALTER COLUMN, which changes its default or whether it is visible.
     TouchColumn(String),
     /// ALTER INDEX.

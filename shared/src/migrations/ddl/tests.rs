@@ -157,13 +157,29 @@ const CLAUSES: &[(&str, usize)] = &[
     ),
     ("DROP PARTITION p0, p1", 1),
     ("REMOVE PARTITIONING", 1),
+    ("ADD a INT REMOVE PARTITIONING", 2),
+    ("ADD PARTITION PARTITIONS 2", 1),
+    ("COALESCE PARTITION 2", 1),
+    ("REORGANIZE PARTITION", 1),
+    (
+        "REORGANIZE PARTITION p0, p1 INTO (PARTITION p2 VALUES LESS THAN (20))",
+        1,
+    ),
+    ("CONVERT TO CHAR SET 'utf8mb4'", 1),
+    ("CONVERT TO CHARSET DEFAULT COLLATE utf8mb4_bin", 1),
     ("FORCE, DISABLE KEYS", 2),
+    (
+        "ALTER a SET INVISIBLE, ALTER COLUMN b DROP DEFAULT, ALTER c SET DEFAULT (1 + 1)",
+        3,
+    ),
+    ("", 0),
 ];
 
 #[test]
 fn clauses_are_understood() {
     for (clauses, count) in CLAUSES {
-        let changes = changes(clauses);
+        let mut changes = changes(clauses);
+        changes.retain(|change| !matches!(change, Change::After(_)));
         assert_eq!(changes.len(), *count, "{changes:?}");
         for change in &changes {
             assert!(

@@ -4,9 +4,9 @@ use super::{
     Linter, Rule,
     key::{PRIMARY, index_foreign_keys},
     narrow,
-    schema::{Table, same},
+    schema::{Table, part_column, same},
 };
-use crate::migrations::ddl::{Change, Clause, Column, Definition, Name};
+use crate::migrations::ddl::{Change, Clause, Column, Definition, KeyKind, Name};
 
 impl Linter<'_> {
     pub(super) fn alter_table(&mut self, name: &Name, clauses: Vec<Clause>) {
@@ -27,11 +27,12 @@ impl Linter<'_> {
         // The server takes the clauses together: what is dropped makes room for what is added,
         // and an index may be over a column that a later clause adds.
         let mut keys = Vec::new();
+        let primary = primary_columns(&clauses);
         let (drops, others): (Vec<_>, Vec<_>) = clauses.into_iter().partition(Clause::is_drop);
         for Clause { line, change } in drops.into_iter().chain(others) {
             match change {
                 Change::Define(definition) => {
-                    keys.extend(self.add_columns(&mut new, name, definition));
+                    keys.extend(self.add_columns(&mut new, name, definition, &primary));
                 }
                 Change::RenameTable(to) => renamed = Some((line, to)),
                 change => keys.extend(self.change(&mut new, name, line, change)),
@@ -57,16 +58,19 @@ impl Linter<'_> {
         }
     }
 
-    /// Adds the columns; the keys are for later.
+    /// Adds the columns, of which some will be in a primary key; the keys are for later.
     fn add_columns(
         &mut self,
         table: &mut Table,
         name: &str,
         mut definition: Definition,
+        primary: &[String],
     ) -> Option<Definition> {
         self.table_wide(&definition);
         for column in std::mem::take(&mut definition.columns) {
-            if column.not_null && !column.has_default && table.since != self.version {
+            let is_primary = primary.iter().any(|name| same(name, &column.name));
+            if (column.not_null || is_primary) && !column.has_default && table.since != self.version
+            {
                 let what = format!(
                     "the new column `{}` of `{name}` is NOT NULL and has no default",
                     column.name
@@ -99,7 +103,9 @@ impl Linter<'_> {
             Change::RenameColumn { old, new } => {
                 self.rename_column(table, name, &old, &new, line);
             }
-            Change::TouchColumn(column) => self.needs_column(table, name, &column, line),
+            Change::TouchColumn(column) | Change::After(column) => {
+                self.needs_column(table, name, &column, line);
+            }
             Change::DropKey(key) => {
                 self.needs_key(table, name, &key, line);
                 table.drop_key(&key);
@@ -139,6 +145,7 @@ impl Linter<'_> {
             | Change::RenameTable(_)
             | Change::DropForeignKey
             | Change::DropCheck
+            | Change::TouchCheck
             | Change::TouchPartitions
             | Change::Other => {}
         }
@@ -205,4 +212,16 @@ impl Linter<'_> {
             self.report(line, Rule::NoSuchIndex, what);
         }
     }
+}
+
+/// The columns of a primary key that is added, which makes them NOT NULL.
+fn primary_columns(clauses: &[Clause]) -> Vec<String> {
+    let keys = clauses.iter().flat_map(|clause| match &clause.change {
+        Change::Define(definition) => definition.keys.as_slice(),
+        _ => &[],
+    });
+    keys.filter(|key| key.kind == KeyKind::Primary)
+        .flat_map(|key| key.parts.iter().filter_map(part_column))
+        .map(str::to_owned)
+        .collect()
 }

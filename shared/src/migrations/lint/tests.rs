@@ -1,3 +1,4 @@
+mod alterations;
 mod cases;
 
 use std::collections::BTreeSet;

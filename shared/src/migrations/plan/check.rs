@@ -255,7 +255,9 @@ impl TableChanges {
             Change::DropForeignKey => {
                 self.check_beside(table(), FOREIGN_KEYS, self.changes_foreign_keys)
             }
-            Change::DropCheck => self.check_beside(table(), CHECKS, self.changes_checks),
+            Change::DropCheck | Change::TouchCheck => {
+                self.check_beside(table(), CHECKS, self.changes_checks)
+            }
             Change::DropConstraint(name) if named(&before.keys, name).is_none() => {
                 let allowed = self.changes_checks || self.changes_foreign_keys;
                 self.check_beside(table(), "CHECKs or foreign keys", allowed)

@@ -139,7 +139,7 @@ impl TableChanges {
                 self.changes_checks = true;
             }
             Change::DropForeignKey => self.changes_foreign_keys = true,
-            Change::DropCheck => self.changes_checks = true,
+            Change::DropCheck | Change::TouchCheck => self.changes_checks = true,
             Change::RenameKey { old, new } => {
                 self.drop_key(&old);
                 self.keys.insert(new.to_lowercase(), true);
@@ -153,6 +153,7 @@ impl TableChanges {
             Change::RenameColumn { .. }
             | Change::RenameTable(_)
             | Change::TouchKey(_)
+            | Change::After(_)
             | Change::HowToApply
             | Change::Other => {}
         }
