@@ -10,6 +10,7 @@ mod interrupted;
 mod lint;
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -97,6 +98,26 @@ fn migrated(folder: &Path) -> String {
     let output = migrate.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
+    said
+}
+
+/// Runs `cargo dev migrate --approval`, and what it says to be run in another terminal.
+fn migrated_with_approval(folder: &Path) -> String {
+    let mut migrate = cargo_dev();
+    migrate.args(["migrate", "--approval", "--folder", relative(folder)]);
+    let mut child = migrate.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.contains("/reviews)") {
+            let mut approve = Command::new("bash");
+            approve.args(["-c", &line]).current_dir(stack::root());
+            let output = approve.output().unwrap();
+            assert!(output.status.success(), "{line}: {output:?}");
+        }
+        said += &format!("{line}\n");
+    }
+    assert!(child.wait().unwrap().success(), "{said}");
     said
 }
 
@@ -263,6 +284,12 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     );
     let said = migrated(&folder);
     assert!(said.contains("Production has every migration"), "{said}");
+    let migration = add_migration(&folder);
+    let said = migrated_with_approval(&folder);
+    assert!(
+        said.contains(&format!("Production has {migration} ")),
+        "{said}"
+    );
 
     let port_text = port.to_string();
     let said = refused(&["--folder", relative(&folder), "--port", &port_text]);

@@ -63,14 +63,15 @@ pub async fn run(request: &Request) -> Result<(), MigrateError> {
     if !environment.exists() {
         return Err(MigrateError::NotRunning);
     }
-    let environment = environment::read(&environment)?;
+    let variables = environment;
+    let environment = environment::read(&variables)?;
     let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
 
     let machine = States::at(&value(STATES_URL)).machine(&value(STATE_MACHINE));
     let options = json!({ "deploy": !request.no_deploy, "approval": request.approval });
     let name = uuid::Uuid::new_v4().to_string();
     let execution = machine.start(&name, &options).await?;
-    let mut shown = Shown::new(&environment)?;
+    let mut shown = Shown::new(&environment, variables)?;
     let ended = loop {
         let ended = execution.now().await?;
         shown.show(&execution).await?;
@@ -121,11 +122,14 @@ struct Shown {
     failed: bool,
     /// Where the difference of a deploy request is read, and as who.
     api: (String, String),
-    difference: bool,
+    /// The file with the variables for both.
+    variables: PathBuf,
+    /// The deploy request whose difference was shown.
+    shown: Option<u64>,
 }
 
 impl Shown {
-    fn new(environment: &BTreeMap<String, String>) -> Result<Self, FileError> {
+    fn new(environment: &BTreeMap<String, String>, variables: PathBuf) -> Result<Self, FileError> {
         let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
         let definition = states::schema_change("", 0)?;
         let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
@@ -153,7 +157,8 @@ impl Shown {
                     value("PLANETSCALE_SERVICE_TOKEN")
                 ),
             ),
-            difference: false,
+            variables,
+            shown: None,
         })
     }
 
@@ -199,6 +204,9 @@ impl Shown {
             return;
         }
         self.leave();
+        if let ("AwaitApproval", Some(number)) = (name, self.shown) {
+            self.ask_for_approval(number);
+        }
         let doing = self.comments.get(name).map_or(name, String::as_str);
         let step = self.progress.step(doing);
         self.current = Some((name.to_owned(), step));
@@ -217,8 +225,21 @@ impl Shown {
         }
     }
 
+    /// Says how to approve the deploy request. A person does so on PlanetScale; here it takes a
+    /// command.
+    fn ask_for_approval(&self, number: u64) {
+        let (requests, _) = &self.api;
+        let variables = self.variables.display();
+        self.progress.say(&format!(
+            r#"  Approve it in another terminal:
+
+    (set -a; . '{variables}'; curl --fail-with-body -H "Authorization: $PLANETSCALE_SERVICE_TOKEN_ID:$PLANETSCALE_SERVICE_TOKEN" -H 'content-type: application/json' -d '{{"state": "approved"}}' {requests}/{number}/reviews)
+"#
+        ));
+    }
+
     async fn show_difference(&mut self, number: u64) -> Result<(), MigrateError> {
-        if std::mem::replace(&mut self.difference, true) {
+        if self.shown.replace(number).is_some() {
             return Ok(());
         }
         let (requests, authorization) = &self.api;

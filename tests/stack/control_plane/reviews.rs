@@ -62,7 +62,9 @@ pub fn create(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let input: NewReview = call.input()?;
     let request = find(call, number)?;
     let verdict = input.state.unwrap_or(Verdict::Commented);
-    if verdict == Verdict::Approved && request.actor == call.actor {
+    // Where nobody has to approve, who likes may.
+    let binds = call.state.settings.require_approval_for_deploy;
+    if binds && verdict == Verdict::Approved && request.actor == call.actor {
         return Err(Refusal::unprocessable(
             "A deploy request can't be approved by who has opened it",
         ));
