@@ -44,16 +44,17 @@ pub(super) fn split(sql: &str) -> Vec<Statement> {
     // The tokens before a fault are there all the same, and who parses the last statement meets
     // the fault again.
     let _ = Tokenizer::new(&MySqlDialect {}, sql).tokenize_with_location_into_buf(&mut tokens);
-    let offsets = Offsets::new(sql);
+    let mut offsets = Offsets::new(sql);
 
     let mut statements = Vec::new();
     let mut open: Option<Open> = None;
     let mut comments = Vec::new();
     // Of the last statement's end.
     let mut last_line = None;
-    // Where what the tokenizer has not taken begins.
-    let mut rest = 0;
+    // Where what the tokenizer has not taken begins, and what belongs to no statement yet.
+    let (mut rest, mut ended) = (0, 0);
     for TokenWithSpan { token, span } in &tokens {
+        let start = offsets.of(span.start);
         rest = offsets.of(span.end);
         match (token, &mut open) {
             // One behind a statement is about that.
@@ -66,17 +67,18 @@ pub(super) fn split(sql: &str) -> Vec<Statement> {
                 });
             }
             (Token::Whitespace(_), _) => {}
-            (Token::SemiColon, None) => {}
+            (Token::SemiColon, None) => ended = rest,
             (Token::SemiColon, Some(current)) if current.body.is_open() => {}
             (Token::SemiColon, Some(_)) => {
                 last_line = Some(span.start.line);
+                ended = rest;
                 if let Some(open) = open.take() {
-                    statements.push(open.close(sql, offsets.of(span.start)));
+                    statements.push(open.close(sql, start));
                 }
             }
             (token, current) => current
                 .get_or_insert_with(|| Open {
-                    start: outside_hint(sql, offsets.of(span.start)),
+                    start: outside_hint(sql, ended, start),
                     line: line(span.start),
                     comments: std::mem::take(&mut comments),
                     body: Body::default(),
@@ -125,11 +127,40 @@ impl Open {
 /// The body of a trigger, routine or event, whose semicolons end no statement of the file.
 #[derive(Default)]
 struct Body {
-    /// The words before the body, until it is known what is created.
-    words: Vec<String>,
-    has_one: bool,
+    head: Head,
     depth: usize,
     after_end: bool,
+}
+
+/// What a statement begins with, as far as it was read.
+#[derive(Default)]
+enum Head {
+    #[default]
+    Unread,
+    /// CREATE, perhaps OR REPLACE and AGGREGATE.
+    Create,
+    /// The same with DEFINER =, behind which comes the name of a user.
+    Definer,
+    /// It is of a kind that has a body.
+    OfBody,
+    Other,
+}
+
+impl Head {
+    fn read(&self, word: &str) -> Self {
+        match (self, word) {
+            (Self::Unread, "CREATE" | "ALTER") | (Self::Create, "OR" | "REPLACE" | "AGGREGATE") => {
+                Self::Create
+            }
+            (Self::Create, "DEFINER") => Self::Definer,
+            (Self::Create | Self::Definer, "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT") => {
+                Self::OfBody
+            }
+            (Self::Definer, word) if !matches!(word, "SQL" | "VIEW" | "AGGREGATE") => Self::Definer,
+            (Self::Definer, "AGGREGATE") => Self::Create,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Body {
@@ -146,20 +177,13 @@ impl Body {
             None => word.value.to_ascii_uppercase(),
             Some(_) => String::new(),
         };
-        if !self.has_one {
-            // CREATE, perhaps OR REPLACE, and DEFINER = `user`@`host`, come before the kind.
-            if self.words.len() < 12 {
-                self.words.push(word);
+        match self.head {
+            Head::OfBody => {}
+            Head::Other => return,
+            _ => {
+                self.head = self.head.read(&word);
+                return;
             }
-            let created = self.words.first().is_some_and(|first| first == "CREATE");
-            let kind = |word: &String| {
-                matches!(
-                    word.as_str(),
-                    "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT"
-                )
-            };
-            self.has_one = created && self.words.last().is_some_and(kind);
-            return;
         }
         let after_end = std::mem::take(&mut self.after_end);
         match word.as_str() {
@@ -176,17 +200,20 @@ impl Body {
     }
 }
 
-/// Where the `/*! … */` begins that the place is in, or the place.
-fn outside_hint(sql: &str, place: usize) -> usize {
-    let hints = sql.match_indices("/*!").map(|(start, _)| start);
-    hints
-        .take_while(|start| *start < place)
-        .last()
-        .filter(|start| {
-            !sql.get(*start..place)
-                .is_some_and(|inside| inside.contains("*/"))
-        })
-        .unwrap_or(place)
+/// Where the `/*! … */` begins that the place is in and that begins behind `ended`, or the place.
+/// The tokenizer may give a place in the sign itself.
+fn outside_hint(sql: &str, ended: usize, place: usize) -> usize {
+    const SIGN: &[u8] = b"/*!";
+    let end = sql.len().min(place + SIGN.len() - 1);
+    let between = sql.as_bytes().get(ended..end).unwrap_or_default();
+    let hint = between.windows(SIGN.len()).rposition(|sign| sign == SIGN);
+    let Some(hint) = hint.map(|hint| ended + hint) else {
+        return place;
+    };
+    let is_over = sql
+        .get(hint..place)
+        .is_some_and(|inside| inside.contains("*/"));
+    if is_over { place } else { hint }
 }
 
 fn line(location: Location) -> usize {
@@ -197,6 +224,8 @@ fn line(location: Location) -> usize {
 struct Offsets<'t> {
     text: &'t str,
     lines: Vec<usize>,
+    /// The last one, from which the next on its line is counted: a line may be the whole file.
+    last: (Location, usize),
 }
 
 impl<'t> Offsets<'t> {
@@ -205,19 +234,24 @@ impl<'t> Offsets<'t> {
         Self {
             text,
             lines: std::iter::once(0).chain(ends).collect(),
+            last: (Location::new(1, 1), 0),
         }
     }
 
-    fn of(&self, location: Location) -> usize {
-        let start = self
-            .lines
-            .get(line(location).saturating_sub(1))
-            .copied()
-            .unwrap_or(self.text.len());
-        let column = usize::try_from(location.column).unwrap_or(usize::MAX);
+    fn of(&mut self, location: Location) -> usize {
+        let (last, at) = self.last;
+        let (column, start) = if location.line == last.line && location.column >= last.column {
+            (last.column, at)
+        } else {
+            let lines = self.lines.get(line(location).saturating_sub(1));
+            (1, lines.copied().unwrap_or(self.text.len()))
+        };
+        let characters = usize::try_from(location.column - column).unwrap_or(usize::MAX);
         let rest = self.text.get(start..).unwrap_or_default();
-        let inside = rest.char_indices().nth(column.saturating_sub(1));
-        inside.map_or(self.text.len(), |(offset, _)| start + offset)
+        let inside = rest.char_indices().nth(characters);
+        let offset = inside.map_or(self.text.len(), |(offset, _)| start + offset);
+        self.last = (location, offset);
+        offset
     }
 }
 
@@ -290,6 +324,38 @@ mod tests {
             assert_eq!(split.len(), 2, "{split:?}");
             assert_eq!(split[0].1, format!("{head} {body}"));
         }
+    }
+
+    #[test]
+    fn only_what_is_created_has_a_body() {
+        for first in [
+            "CREATE VIEW v AS SELECT id AS event, 1 AS begin FROM a",
+            "CREATE DEFINER = `u`@`h` SQL SECURITY INVOKER VIEW v AS SELECT 1 AS event, 2 AS begin",
+            "CREATE OR REPLACE DEFINER = u@h VIEW event AS SELECT 1 AS begin",
+            "CREATE TABLE a (event INT, begin DATETIME)",
+            "ALTER TABLE a ADD event INT, ADD begin INT",
+        ] {
+            let sql = format!("{first};\nDROP TABLE b;");
+            let split = texts(&sql);
+            assert_eq!(split, [one(1, first), one(2, "DROP TABLE b")]);
+        }
+        for head in [
+            "CREATE OR REPLACE DEFINER = CURRENT_USER() AGGREGATE FUNCTION f() RETURNS INT",
+            "CREATE DEFINER = 'u'@'h' EVENT e ON SCHEDULE EVERY 1 DAY DO",
+            "ALTER DEFINER = u@h EVENT e DO",
+        ] {
+            let sql = format!("{head} BEGIN SELECT 1; SELECT 2; END;\nDROP TABLE b;");
+            assert_eq!(texts(&sql).len(), 2, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_line_may_be_the_whole_file() {
+        let statement = "CREATE TABLE é (a INT); /*!50100 DROP TABLE b */;";
+        let split = texts(&statement.repeat(1000));
+        assert_eq!(split.len(), 2000);
+        assert_eq!(split[1998], one(1, "CREATE TABLE é (a INT)"));
+        assert_eq!(split[1999], one(1, "/*!50100 DROP TABLE b */"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A statement's tokens, read from left to right.
 
+use std::rc::Rc;
+
 use sqlparser::{
     dialect::MySqlDialect,
     keywords::Keyword,
@@ -9,10 +11,11 @@ use sqlparser::{
 use super::{Identifier, Name};
 use crate::migrations::Statement;
 
-/// Tokens without white space and comments; their lines are those of the file.
-#[derive(Debug, Clone, Default)]
+/// Tokens without white space and comments; their lines are those of the file. To look ahead takes a
+/// clone, which shares them.
+#[derive(Debug, Clone)]
 pub(super) struct Words {
-    tokens: Vec<TokenWithSpan>,
+    tokens: Rc<[TokenWithSpan]>,
     at: usize,
 }
 
@@ -28,11 +31,14 @@ impl Words {
             token.span.start.line += before;
             token.span.end.line += before;
         }
-        Ok(Self { tokens, at: 0 })
+        Ok(Self::from(tokens))
     }
 
     pub(super) fn from(tokens: Vec<TokenWithSpan>) -> Self {
-        Self { tokens, at: 0 }
+        Self {
+            tokens: tokens.into(),
+            at: 0,
+        }
     }
 
     /// What was not read yet.
@@ -174,7 +180,7 @@ impl Words {
 
     /// Reads the rest as parts with commas between them.
     pub(super) fn parts(mut self) -> Vec<Self> {
-        let mut parts = vec![Self::default()];
+        let mut parts = vec![Vec::new()];
         let mut depth = 0_usize;
         while let Some(token) = self.any() {
             match &token.token {
@@ -183,12 +189,12 @@ impl Words {
                 _ => {}
             }
             if depth == 0 && token.token == Token::Comma {
-                parts.push(Self::default());
+                parts.push(Vec::new());
             } else if let Some(last) = parts.last_mut() {
-                last.tokens.push(token);
+                last.push(token);
             }
         }
-        parts
+        parts.into_iter().map(Self::from).collect()
     }
 
     /// Whether the word stands anywhere in what is left.
