@@ -1,6 +1,6 @@
 //! `-- allow CODE: reason` on a line of its own before a statement.
 
-use super::{Statement, lint::Rule};
+use super::{Statement, lint::Rule, statement::Comment};
 
 /// What a comment allows the statement after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,11 +12,11 @@ pub(super) struct Allowance {
     pub(super) reason: String,
 }
 
-/// The statement's allowances, also those that are wrong. A comment is one when it says `allow`
-/// and the code of a rule, or `allow` and another word with a colon.
-pub(super) fn of(statement: &Statement) -> Vec<Allowance> {
-    let comments = statement.comments().iter();
+/// The allowances among the comments, also those that are wrong. A comment is one when it says
+/// `allow` and the code of a rule, or `allow` and another word with a colon.
+pub(super) fn among(comments: &[Comment]) -> Vec<Allowance> {
     comments
+        .iter()
         .filter_map(|comment| {
             let (allow, rest) = comment.text.split_once(char::is_whitespace)?;
             let (code, reason) = match rest.split_once(':') {
@@ -37,7 +37,7 @@ pub(super) fn of(statement: &Statement) -> Vec<Allowance> {
 
 /// Whether the statement has an allowance with this code and a reason.
 pub(super) fn has(statement: &Statement, code: &str) -> bool {
-    of(statement)
+    among(statement.comments())
         .iter()
         .any(|allowance| allowance.code == code && !allowance.reason.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, fs, io, path::Path};
 
-use super::statement::{self, Statement};
+use super::statement::{self, Comment, Statement};
 
 /// Where this project has them, as messages name it.
 const FOLDER: &str = "shared/migrations";
@@ -48,6 +48,7 @@ pub struct Migration {
     file: String,
     sql: String,
     statements: Vec<Statement>,
+    rest: Vec<Comment>,
 }
 
 impl Migration {
@@ -58,13 +59,15 @@ impl Migration {
         };
         let (version, name) =
             parse_name(file_name).ok_or_else(|| FilesError::Name { file: file.clone() })?;
-        // A checkout on Windows is the same migration.
-        let sql = text.replace("\r\n", "\n");
+        // A checkout on Windows is the same migration, and so is one with a mark of its encoding.
+        let sql = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+        let (statements, rest) = statement::split_with_rest(&sql);
         Ok(Self {
             version,
             name,
             file,
-            statements: statement::split(&sql),
+            statements,
+            rest,
             sql,
         })
     }
@@ -92,6 +95,11 @@ impl Migration {
     /// Its statements, in order. None is empty.
     pub fn statements(&self) -> &[Statement] {
         &self.statements
+    }
+
+    /// The comments behind the last statement.
+    pub(super) fn rest(&self) -> &[Comment] {
+        &self.rest
     }
 
     /// SHA-256 of the text, in 64 lowercase hex digits.

@@ -40,6 +40,11 @@ impl Statement {
 /// Splits a text at the semicolons that end a statement. What the tokenizer does not take, such
 /// as a string without its end, belongs to the last statement.
 pub(super) fn split(sql: &str) -> Vec<Statement> {
+    split_with_rest(sql).0
+}
+
+/// The same, and the comments behind the last statement.
+pub(super) fn split_with_rest(sql: &str) -> (Vec<Statement>, Vec<Comment>) {
     let mut tokens: Vec<TokenWithSpan> = Vec::new();
     // The tokens before a fault are there all the same, and who parses the last statement meets
     // the fault again.
@@ -95,14 +100,14 @@ pub(super) fn split(sql: &str) -> Vec<Statement> {
         open = Some(Open {
             start,
             line: before.matches('\n').count() + 1,
-            comments,
+            comments: std::mem::take(&mut comments),
             body: Body::default(),
         });
     }
     if let Some(open) = open {
         statements.push(open.close(sql, sql.len()));
     }
-    statements
+    (statements, comments)
 }
 
 /// A statement whose end was not met yet.

@@ -12,7 +12,7 @@ use sqlparser::{
 
 use super::{
     Column, Definition, ForeignKey, Key, KeyKind, KeyPart, Name, Options,
-    words::{bare, keyword, line, made, unquoted},
+    words::{Words, bare, keyword, line, made, unquoted},
 };
 
 /// Reads what stands between the parentheses of CREATE TABLE, and what follows them.
@@ -76,48 +76,98 @@ fn why(error: ParserError) -> String {
     }
 }
 
-/// What sqlparser does not know, in words that it does or left out: CHARSET of a column, a key
-/// that is INVISIBLE, and WITH PARSER.
+/// What sqlparser does not know, in words that it does or left out: CHARSET and CHAR SET of a column,
+/// the character set of a CAST, texts in double quotes, and of a key or a column what says nothing
+/// about the schema (whether it is VISIBLE, how it is stored, WITH PARSER).
 fn known_words(items: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut known: Vec<TokenWithSpan> = Vec::new();
+    let mut words = Words::from(items);
     let mut depth = 0_usize;
-    let mut items = items.into_iter().peekable();
-    while let Some(token) = items.next() {
+    // The first word of the item: a column's name, or what kind of key it is.
+    let mut head = None;
+    while let Some(token) = words.any() {
         match token.token {
             Token::LParen => depth += 1,
             Token::RParen => depth = depth.saturating_sub(1),
             _ => {}
         }
-        let first = known.last().is_none_or(|last| last.token == Token::Comma);
-        let ends = items.peek().is_none_or(|next| next.token == Token::Comma);
-        match bare(&token.token).as_deref() {
-            Some("CHARSET") if depth == 0 && !first => {
+        let last = known.last().map(|last| &last.token);
+        let first = last.is_none_or(|last| *last == Token::Comma);
+        // A part of a list, and the name behind one of these, is no option.
+        let named = last
+            .and_then(bare)
+            .is_some_and(|word| NAMING.contains(&word.as_str()));
+        let option = !(first || named || last == Some(&Token::LParen));
+        let word = bare(&token.token).filter(|_| option);
+        if depth == 0 && first {
+            head = bare(&token.token);
+        }
+        match (word.as_deref(), depth) {
+            (Some("CHARSET"), 0) => known.extend([keyword("CHARACTER"), keyword("SET")]),
+            (Some("CHAR"), 0) if words.take(&["SET"]) => {
                 known.extend([keyword("CHARACTER"), keyword("SET")]);
             }
-            Some("WITH") if depth == 0 && !first => {
-                // PARSER and its name, of a FULLTEXT key.
-                items.next();
-                items.next();
+            // Of the type in a CAST.
+            (Some("CHARSET"), _) if words.identifier().is_some() => {}
+            (Some("CHARACTER" | "CHAR"), _) if depth > 0 && words.take(&["SET"]) => {
+                words.any();
             }
-            Some("VISIBLE" | "INVISIBLE") if depth == 0 && !first && ends => {}
-            _ => known.push(token),
+            // PARSER and its name, of a FULLTEXT key.
+            (Some("WITH"), 0) => {
+                words.any();
+                words.any();
+            }
+            (Some("VISIBLE" | "INVISIBLE"), 0) => {}
+            (Some("COLUMN_FORMAT" | "STORAGE"), 0) => {
+                words.any();
+            }
+            (Some("KEY_BLOCK_SIZE"), 0) => {
+                words.sign(&Token::Eq);
+                words.any();
+            }
+            (Some("COMMENT"), 0) if matches!(head.as_deref(), Some("FULLTEXT" | "SPATIAL")) => {
+                words.any();
+            }
+            _ => known.push(plain_text(token)),
         }
     }
     known
 }
 
-/// An engine in quotes is one without.
+/// Behind these stands the name of a key, a column or a constraint.
+const NAMING: [&str; 7] = [
+    "INDEX",
+    "KEY",
+    "UNIQUE",
+    "FULLTEXT",
+    "SPATIAL",
+    "CONSTRAINT",
+    "REFERENCES",
+];
+
+/// A text in double quotes as one in single quotes.
+fn plain_text(token: TokenWithSpan) -> TokenWithSpan {
+    match token.token {
+        Token::DoubleQuotedString(text) => {
+            TokenWithSpan::new(Token::SingleQuotedString(text), token.span)
+        }
+        _ => token,
+    }
+}
+
+/// An engine in quotes is one without, and CHAR SET is CHARACTER SET.
 fn known_options(options: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut known: Vec<TokenWithSpan> = Vec::new();
+    let mut words = Words::from(options);
     let mut of_engine = false;
-    for token in options {
-        let is_engine = bare(&token.token).as_deref() == Some("ENGINE");
-        known.push(if of_engine {
-            unquoted(&token)
-        } else {
-            token.clone()
+    while let Some(token) = words.any() {
+        let word = bare(&token.token);
+        known.push(match word.as_deref() {
+            _ if of_engine => unquoted(&token),
+            Some("CHAR") => keyword("CHARACTER"),
+            _ => plain_text(token.clone()),
         });
-        of_engine = is_engine || of_engine && token.token == Token::Eq;
+        of_engine = word.as_deref() == Some("ENGINE") || of_engine && token.token == Token::Eq;
     }
     known
 }
@@ -174,18 +224,21 @@ impl Definition {
             long: is_long(&text),
             data_type: text,
             charset: None,
+            binary: false,
             members: members(&column.data_type),
         };
-        let mut own_key = serial.then_some(KeyKind::Unique);
+        let mut own_keys: Vec<KeyKind> = serial.then_some(KeyKind::Unique).into_iter().collect();
         for option in &column.options {
             match &option.option {
+                // The last one holds.
                 ColumnOption::NotNull => known.not_null = true,
+                ColumnOption::Null => known.not_null = false,
                 ColumnOption::Default(_) | ColumnOption::Generated { .. } => {
                     known.has_default = true;
                 }
                 ColumnOption::Check(_) => self.checks = true,
-                ColumnOption::PrimaryKey(_) => own_key = Some(KeyKind::Primary),
-                ColumnOption::Unique(_) => own_key = Some(KeyKind::Unique),
+                ColumnOption::PrimaryKey(_) => own_keys.push(KeyKind::Primary),
+                ColumnOption::Unique(_) => own_keys.push(KeyKind::Unique),
                 ColumnOption::ForeignKey(key) => {
                     let columns = vec![known.name.clone()];
                     self.add_foreign_key(None, known.line, columns, &key.foreign_table);
@@ -193,8 +246,10 @@ impl Definition {
                 ColumnOption::CharacterSet(charset) => {
                     known.charset = Some(last(charset).to_ascii_lowercase());
                 }
-                ColumnOption::Collation(collation) if known.charset.is_none() => {
-                    known.charset = Some(charset_of(&last(collation)));
+                ColumnOption::Collation(collation) => {
+                    let collation = last(collation).to_ascii_lowercase();
+                    known.binary = collation.ends_with("_bin");
+                    known.charset.get_or_insert_with(|| charset_of(&collation));
                 }
                 ColumnOption::DialectSpecific(words) => {
                     let automatic = |word| bare(word).as_deref() == Some("AUTO_INCREMENT");
@@ -203,7 +258,7 @@ impl Definition {
                 _ => {}
             }
         }
-        if let Some(kind) = own_key {
+        for kind in own_keys {
             self.keys.push(Key {
                 name: None,
                 line: known.line,

@@ -119,6 +119,8 @@ pub(super) struct Column {
     /// TEXT or BLOB of any size.
     pub(super) long: bool,
     pub(super) charset: Option<String>,
+    /// Its collation compares bytes.
+    pub(super) binary: bool,
     /// The members of an ENUM or a SET.
     pub(super) members: Vec<String>,
 }

@@ -27,6 +27,24 @@ const OBJECTS: [&str; 15] = [
     "INSTANCE",
 ];
 
+/// What may stand between CREATE, ALTER or DROP and what it is about.
+const PRELUDE: [&str; 14] = [
+    "OR",
+    "REPLACE",
+    "TEMPORARY",
+    "UNIQUE",
+    "FULLTEXT",
+    "SPATIAL",
+    "ALGORITHM",
+    "UNDEFINED",
+    "MERGE",
+    "TEMPTABLE",
+    "SQL",
+    "SECURITY",
+    "INVOKER",
+    "UNDO",
+];
+
 const DATA: [&str; 19] = [
     "INSERT",
     "REPLACE",
@@ -111,6 +129,20 @@ fn object(words: &Words) -> Option<String> {
         .find(|word| OBJECTS.contains(&word.as_str()))
 }
 
+/// The first word between the verb and what it is about that has no place there. Behind DEFINER
+/// stands the name of a user, which may be any.
+fn unknown(before: &[TokenWithSpan]) -> Option<String> {
+    for token in before.iter().skip(1) {
+        match bare(&token.token).as_deref() {
+            Some("DEFINER") => return None,
+            Some(word) if PRELUDE.contains(&word) => {}
+            None if token.token == Token::Eq => {}
+            _ => return Some(token.token.to_string()),
+        }
+    }
+    None
+}
+
 fn alien(object: &str) -> Option<Alien> {
     Some(match object {
         "TRIGGER" => Alien::Trigger,
@@ -129,6 +161,9 @@ fn definition_of(verb: &str, mut words: Words) -> Ddl {
     }
     let before = words.until(&[&object]);
     words.take(&[&object]);
+    if let Some(word) = unknown(&before) {
+        return Ddl::NoSql(format!("`{word}` is not expected behind {verb}"));
+    }
     let temporary = before
         .iter()
         .any(|token| bare(&token.token).as_deref() == Some("TEMPORARY"));
@@ -272,6 +307,10 @@ fn renaming(words: &mut Words) -> Ddl {
 fn create_view(alters: bool, before: &[TokenWithSpan], words: &mut Words) -> Option<Ddl> {
     let conditional = words.take(&["IF", "NOT", "EXISTS"]);
     let name = words.name()?;
+    words.parenthesised();
+    if !words.take(&["AS"]) || !begins_query(words) {
+        return None;
+    }
     let json_table = words.contain("JSON_TABLE");
     Some(Ddl::CreateView(NewView {
         name,
@@ -280,6 +319,11 @@ fn create_view(alters: bool, before: &[TokenWithSpan], words: &mut Words) -> Opt
         reads: read_tables(words),
         json_table,
     }))
+}
+
+fn begins_query(words: &Words) -> bool {
+    let mut ahead = words.clone();
+    ahead.take_one(&["SELECT", "WITH", "TABLE", "VALUES"]) || ahead.sign(&Token::LParen)
 }
 
 /// The names behind FROM and JOIN, but for those that WITH gives. The FROM of EXTRACT, TRIM and
@@ -292,11 +336,7 @@ fn read_tables(words: &mut Words) -> Vec<Name> {
     while !words.is_empty() {
         own.extend(named_by_with(words));
         if words.sign(&Token::LParen) {
-            let mut ahead = words.clone();
-            queries.push(
-                ahead.take_one(&["SELECT", "WITH", "TABLE", "VALUES"])
-                    || ahead.sign(&Token::LParen),
-            );
+            queries.push(begins_query(words));
         } else if words.sign(&Token::RParen) {
             queries.pop();
         } else if words.take_one(&["JOIN", "STRAIGHT_JOIN"])

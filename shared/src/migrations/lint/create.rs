@@ -61,9 +61,16 @@ impl Linter<'_> {
         if let Some(charset) = &column.charset {
             self.charset(column.line, charset);
         }
+        // By collations that compare bytes alone, values differ in more than the case.
+        let bytes = column.charset.as_deref() == Some("binary") || column.binary;
         let mut values = BTreeSet::new();
         for value in &column.members {
-            if !values.insert(value) {
+            let trimmed = value.trim_end_matches(' ');
+            let compared = match bytes {
+                true => trimmed.to_owned(),
+                false => trimmed.to_lowercase(),
+            };
+            if !values.insert(compared) {
                 let what = format!("`{}` has the value '{value}' twice", column.name);
                 self.report(column.line, Rule::DuplicateValue, what);
             }

@@ -100,6 +100,15 @@ fn of_file(migration: &Migration, schema: &mut Schema, options: Options) -> Vec<
         linter.statement(Ddl::read(statement));
         found.extend(after_allowances(statement, linter.found));
     }
+    let stray = allowance::among(migration.rest()).into_iter();
+    found.extend(stray.map(|allowance| Found {
+        line: allowance.line,
+        rule: Rule::Allowance,
+        what: format!(
+            "no statement comes after the allowance of `{}`",
+            allowance.code
+        ),
+    }));
     found.sort_by_key(|found| found.line);
     let finding = |found: Found| Finding {
         file: migration.file().to_owned(),
@@ -119,7 +128,7 @@ struct Found {
 
 /// Takes out what the statement's comments allow, and puts in what is wrong with them.
 fn after_allowances(statement: &Statement, mut found: Vec<Found>) -> Vec<Found> {
-    for allowance in allowance::of(statement) {
+    for allowance in allowance::among(statement.comments()) {
         let code = &allowance.code;
         let rule = Rule::ALL.iter().find(|rule| rule.code() == code);
         let fault = match rule {

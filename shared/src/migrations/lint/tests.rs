@@ -1,5 +1,6 @@
 mod alterations;
 mod cases;
+mod definitions;
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,68 @@
+//! Definitions of tables, columns and keys, and what stands around statements.
+
+use super::*;
+
+#[test]
+fn what_mysql_takes_is_understood() {
+    for sql in [
+        "CREATE TABLE a (id INT PRIMARY KEY COMMENT \"the key\") COMMENT = \"a table\"",
+        "CREATE TABLE a (id INT PRIMARY KEY UNIQUE)",
+        "CREATE TABLE a (id SERIAL PRIMARY KEY); ALTER TABLE a DROP INDEX id",
+        "CREATE TABLE a (id CHAR(5) CHAR SET ascii PRIMARY KEY) DEFAULT CHAR SET utf8mb4",
+        "CREATE TABLE a (id INT PRIMARY KEY, b JSON, KEY c ((CAST(b->>'$.c' AS CHAR(9) CHARACTER SET utf8mb4))))",
+        "CREATE TABLE a (id INT PRIMARY KEY, b JSON, \
+         KEY c ((cast(json_extract(`b`,_utf8mb4'$.c') as char(9) charset utf8mb4))))",
+        "CREATE TABLE a (id INT PRIMARY KEY, b TEXT, FULLTEXT KEY c (b) COMMENT 'words')",
+        "CREATE TABLE a (id INT PRIMARY KEY, b INT INVISIBLE DEFAULT 1, KEY c (b) KEY_BLOCK_SIZE = 4 INVISIBLE COMMENT 'x')",
+        "CREATE TABLE a (id INT PRIMARY KEY, b INT COLUMN_FORMAT DEFAULT STORAGE DISK NOT NULL)",
+        "CREATE TABLE a (id INT PRIMARY KEY, charset INT, visible INT, comment INT, storage INT, \
+         INDEX charset (charset, comment), KEY visible (visible))",
+        "CREATE TABLE a (id INT PRIMARY KEY, b ENUM ('a', 'A') COLLATE utf8mb4_bin)",
+        "\u{feff}CREATE TABLE a (id INT PRIMARY KEY)",
+        "CREATE OR REPLACE ALGORITHM = MERGE DEFINER = `a b`@`%` SQL SECURITY INVOKER VIEW v AS SELECT id FROM orders",
+        "CREATE VIEW v (a, b) AS (SELECT id, total FROM orders) UNION VALUES ROW (1, 2)",
+        "CREATE SQL SECURITY DEFINER VIEW v AS SELECT id FROM orders",
+    ] {
+        assert!(codes(sql).is_empty(), "{sql}: {:?}", findings(sql));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_found() {
+    for (sql, code) in [
+        ("CREATE TABLE a (id INT UNIQUE NOT NULL NULL)", "no-key"),
+        (
+            "CREATE TABLE a (id INT PRIMARY KEY, b ENUM ('a', 'A'))",
+            "duplicate-value",
+        ),
+        (
+            "CREATE TABLE a (id INT PRIMARY KEY, b SET ('a', 'a '))",
+            "duplicate-value",
+        ),
+        ("CREATE VIEW v AS GARBAGE", "not-understood"),
+        ("CREATE VIEW v (a, b)", "not-understood"),
+        ("CREATE GARBAGE TABLE a (id INT PRIMARY KEY)", "no-sql"),
+        ("ALTER IGNORE TABLE orders ADD a INT", "no-sql"),
+        (
+            "ALTER TABLE orders ADD a INT;\n-- allow drop-table: what?\n",
+            "allowance",
+        ),
+    ] {
+        assert_eq!(codes(sql), [code], "{sql}: {:?}", findings(sql));
+    }
+}
+
+#[test]
+fn columns_called_as_what_has_a_body_hide_no_statement() {
+    let found = codes(
+        "CREATE VIEW v AS SELECT id AS event, 1 AS begin FROM orders;\n\
+         ALTER TABLE orders DROP COLUMN note;\nDROP TABLE carts;",
+    );
+    assert_eq!(found, ["drop-column", "drop-table"]);
+}
+
+#[test]
+fn an_allowance_behind_the_last_statement_is_told_at_its_line() {
+    let found = findings("ALTER TABLE orders ADD a INT;\n\n-- allow drop-table: what?\n");
+    assert_eq!(found[0].line, 3);
+}
