@@ -65,6 +65,7 @@ impl Left {
     }
 }
 
+/// What it leaves on purpose, it returns.
 async fn remove(state: &State, production: &Production) -> Result<Option<Left>, StepError> {
     let mut left = None;
     for request in production.deploy_requests(Some(&state.branch)).await? {

@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::{
-    Change, Clause, Definition, Options, Partitions,
+    Change, Clause, Definition, Options, Partitions, Unreadable,
     definition::{self, charset_of},
     words::{Words, bare, keyword, made, unquoted},
 };
@@ -23,7 +23,7 @@ pub(super) fn clauses(words: Words) -> Vec<Clause> {
         if part.is_empty() {
             clauses.push(Clause {
                 line: clauses.last().map_or(last, |before: &Clause| before.line),
-                change: Change::Unread("there is nothing beside a comma".to_owned()),
+                change: Change::Unread("there is nothing beside a comma".into()),
             });
             continue;
         }
@@ -96,7 +96,7 @@ fn until_partitioning(part: &mut Words) -> Vec<TokenWithSpan> {
 }
 
 fn change(mut words: Words) -> Change {
-    let unread = || Change::Unread("this clause is not known".to_owned());
+    let unread = || Change::Unread("this clause is not known".into());
     let read = match words.peek().unwrap_or_default().as_str() {
         "ADD" => add(&mut words),
         "DROP" => drop(&mut words),
@@ -129,7 +129,7 @@ fn change(mut words: Words) -> Change {
     read.unwrap_or_else(unread)
 }
 
-fn define(definition: Result<Definition, String>) -> Change {
+fn define(definition: Result<Definition, Unreadable>) -> Change {
     definition.map_or_else(Change::Unread, Change::Define)
 }
 
@@ -241,7 +241,7 @@ fn redefine(words: &mut Words) -> Option<Change> {
     Some(match definition::read(tokens, Vec::new()) {
         Ok(new) if new.columns.len() == 1 => Change::Redefine { old, new, moves },
         Ok(_) => return None,
-        Err(why) => Change::Unread(why),
+        Err(fault) => Change::Unread(fault),
     })
 }
 
@@ -335,7 +335,7 @@ fn name_or_text(words: &mut Words) -> Option<String> {
 fn partition_by(mut words: Words) -> Change {
     match partitions(&mut words) {
         Some(partitions) => Change::Partition(partitions),
-        None => Change::Unread("PARTITION BY is not followed by a known method".to_owned()),
+        None => Change::Unread("PARTITION BY is not followed by a known method".into()),
     }
 }
 
@@ -412,7 +412,7 @@ fn how_to_apply(words: &mut Words) -> Option<Clause> {
         change = Some(Change::HowToApply);
     }
     if !words.is_empty() {
-        change = Some(Change::Unread("this clause is not known".to_owned()));
+        change = Some(Change::Unread("this clause is not known".into()));
     }
     change.map(|change| Clause { line, change })
 }

@@ -11,7 +11,7 @@ use sqlparser::{
 };
 
 use super::{
-    Column, Definition, ForeignKey, Key, KeyKind, KeyPart, Name, Options,
+    Column, Definition, ForeignKey, Key, KeyKind, KeyPart, Name, Options, Unreadable,
     words::{Words, bare, keyword, line, made, unquoted},
 };
 
@@ -19,8 +19,8 @@ use super::{
 pub(super) fn read(
     items: Vec<TokenWithSpan>,
     options: Vec<TokenWithSpan>,
-) -> Result<Definition, String> {
-    let line = options.first().map_or(0, |token| line(token.span));
+) -> Result<Definition, Unreadable> {
+    let beginning = options.first().map_or(0, |token| line(token.span));
     let mut tokens = vec![keyword("CREATE"), keyword("TABLE"), keyword("t")];
     tokens.push(made(Token::LParen));
     tokens.extend(known_words(items));
@@ -31,13 +31,16 @@ pub(super) fn read(
     let statement = parser.parse_statement().map_err(why)?;
     let next = parser.peek_token();
     if next.token != Token::EOF {
-        return Err(format!("`{}` is not expected there", next.token));
+        return Err(Unreadable {
+            why: format!("`{}` is not expected there", next.token),
+            line: Some(line(next.span)).filter(|line| *line > 0),
+        });
     }
     let ast::Statement::CreateTable(table) = statement else {
-        return Err("it is no definition".to_owned());
+        return Err("it is no definition".into());
     };
     let mut definition = Definition {
-        options: table_options(&table.table_options, line),
+        options: table_options(&table.table_options, beginning),
         ..Definition::default()
     };
     for column in &table.columns {
@@ -50,29 +53,27 @@ pub(super) fn read(
 }
 
 /// Reads what CREATE TABLE may have behind its parentheses.
-pub(super) fn read_options(options: Vec<TokenWithSpan>) -> Result<Definition, String> {
+pub(super) fn read_options(options: Vec<TokenWithSpan>) -> Result<Definition, Unreadable> {
     read(vec![keyword("a"), keyword("INT")], options).map(|definition| Definition {
         columns: Vec::new(),
         ..definition
     })
 }
 
-/// What the parser says, without its place in the statement, which has the lines of the file.
-fn why(error: ParserError) -> String {
+/// What the parser says, and the line in it.
+fn why(error: ParserError) -> Unreadable {
     let text = match error {
         ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
         ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
     };
-    let (what, place) = match text.split_once(" at Line: ") {
-        Some((what, place)) => (what, place.split(',').next().unwrap_or_default()),
-        None => (text.as_str(), "0"),
-    };
+    let (what, place) = text.split_once(" at Line: ").unwrap_or((&text, ""));
+    let line = place.split(',').next().and_then(|line| line.parse().ok());
     let what = what.replacen("Expected: ", "expected ", 1);
     let what = what.replacen("found: EOF", "found the end", 1);
-    let what = what.replacen("found: ", "found ", 1);
-    match place {
-        "0" => what,
-        place => format!("{what} on line {place}"),
+    Unreadable {
+        why: what.replacen("found: ", "found ", 1),
+        // What was made up in reading has no line of its own.
+        line: line.filter(|line| *line > 0),
     }
 }
 

@@ -49,13 +49,29 @@ pub(super) enum Ddl {
     },
     /// It has no place in a migration.
     Alien(Alien),
-    /// It begins like a definition and can't be read, because of this.
+    /// It begins like a definition and can't be read.
     Unread {
         table: Option<Name>,
-        why: String,
+        fault: Unreadable,
     },
     /// It is no statement, because of this.
     NoSql(String),
+}
+
+/// Why a statement or a clause can't be read, and on which line of the file, where that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) why: String,
+    pub(super) line: Option<usize>,
+}
+
+impl From<&str> for Unreadable {
+    fn from(why: &str) -> Self {
+        Self {
+            why: why.to_owned(),
+            line: None,
+        }
+    }
 }
 
 /// What has no place in a migration; the texts are the words that it begins with.
@@ -225,8 +241,8 @@ pub(super) enum Change {
     HowToApply,
     /// It matters to no rule.
     Other,
-    /// It can't be read, because of this.
-    Unread(String),
+    /// It can't be read.
+    Unread(Unreadable),
 }
 
 impl Clause {

@@ -186,7 +186,9 @@ fn definition_of(verb: &str, mut words: Words) -> Ddl {
     };
     read.unwrap_or_else(|| Ddl::Unread {
         table: None,
-        why: format!("what follows {verb} {object} is not known"),
+        fault: format!("what follows {verb} {object} is not known")
+            .as_str()
+            .into(),
     })
 }
 
@@ -228,7 +230,7 @@ fn create_table(before: &[TokenWithSpan], words: &mut Words) -> Option<Ddl> {
         if table.partitions.is_none() {
             return Some(Ddl::Unread {
                 table: Some(table.name),
-                why: "PARTITION BY is not followed by a known method".to_owned(),
+                fault: "PARTITION BY is not followed by a known method".into(),
             });
         }
     }
@@ -238,10 +240,10 @@ fn create_table(before: &[TokenWithSpan], words: &mut Words) -> Option<Ddl> {
     match items {
         Some(items) => match definition::read(items, options) {
             Ok(definition) => table.definition = definition,
-            Err(why) => {
+            Err(fault) => {
                 return Some(Ddl::Unread {
                     table: Some(table.name),
-                    why,
+                    fault,
                 });
             }
         },
@@ -294,7 +296,7 @@ fn renaming(words: &mut Words) -> Ddl {
             _ => {
                 return Ddl::Unread {
                     table: None,
-                    why: "RENAME TABLE is not followed by `a TO b`".to_owned(),
+                    fault: "RENAME TABLE is not followed by `a TO b`".into(),
                 };
             }
         }

@@ -275,16 +275,17 @@ fn what_has_no_place_is_told_from_what_can_not_be_read() {
 
 #[test]
 fn what_can_not_be_read_says_where() {
-    let Ddl::Unread { table, why } =
+    let Ddl::Unread { table, fault } =
         read("-- x\n\nCREATE TABLE t (\n  id INT,\n  b NATIONAL VARCHAR(5)\n)")
     else {
         panic!();
     };
     assert_eq!(table.unwrap().name, "t");
     assert_eq!(
-        why,
-        "expected ',' or ')' after column definition, found VARCHAR on line 5"
+        fault.why,
+        "expected ',' or ')' after column definition, found VARCHAR"
     );
+    assert_eq!(fault.line, Some(5));
 }
 
 #[test]

@@ -136,9 +136,8 @@ impl Linter<'_> {
                     "says how the change is to be applied",
                 );
             }
-            Change::Unread(why) => {
-                let what = format!("the linter does not understand this: {why}");
-                self.report(line, Rule::NotUnderstood, what);
+            Change::Unread(fault) => {
+                self.not_understood(line, fault);
                 table.doubtful = true;
             }
             Change::Define(_)

@@ -18,7 +18,7 @@ use schema::Schema;
 
 use super::{
     Migration, Migrations, Statement, allowance,
-    ddl::{Alien, Ddl, Name},
+    ddl::{Alien, Ddl, Name, Unreadable},
     ledger,
 };
 
@@ -172,6 +172,11 @@ impl Linter<'_> {
         self.found.push(Found { line, rule, what });
     }
 
+    fn not_understood(&mut self, line: usize, fault: Unreadable) {
+        let what = format!("the linter does not understand this: {}", fault.why);
+        self.report(fault.line.unwrap_or(line), Rule::NotUnderstood, what);
+    }
+
     fn statement(&mut self, ddl: Ddl) {
         let line = self.line;
         match ddl {
@@ -187,9 +192,8 @@ impl Linter<'_> {
             Ddl::CreateView(view) => self.create_view(view),
             Ddl::DropViews { views, if_exists } => self.drop_views(&views, if_exists),
             Ddl::Alien(alien) => self.alien(&alien),
-            Ddl::Unread { table, why } => {
-                let what = format!("the linter does not understand this: {why}");
-                self.report(line, Rule::NotUnderstood, what);
+            Ddl::Unread { table, fault } => {
+                self.not_understood(line, fault);
                 if let Some(table) = table {
                     self.name(&table);
                     self.schema.doubt(table.name, self.version);

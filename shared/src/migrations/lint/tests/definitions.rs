@@ -66,3 +66,12 @@ fn an_allowance_behind_the_last_statement_is_told_at_its_line() {
     let found = findings("ALTER TABLE orders ADD a INT;\n\n-- allow drop-table: what?\n");
     assert_eq!(found[0].line, 3);
 }
+
+#[test]
+fn what_is_not_understood_is_told_at_its_line() {
+    let sql = "CREATE TABLE a (\n  id INT PRIMARY KEY,\n  b NATIONAL VARCHAR(5)\n);\n\
+               ALTER TABLE orders\n  ADD (c INT,\n    d NATIONAL CHAR(5));";
+    let found = findings(sql);
+    let lines: Vec<usize> = found.iter().map(|finding| finding.line).collect();
+    assert_eq!(lines, [3, 7], "{found:?}");
+}
