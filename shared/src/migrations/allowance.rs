@@ -2,7 +2,7 @@
 
 use super::{Statement, lint::Rule, statement::Comment};
 
-/// What a comment allows the statement after it.
+/// What a comment is to allow the statement after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Allowance {
     pub(super) line: usize,
@@ -12,9 +12,9 @@ pub(super) struct Allowance {
     pub(super) reason: String,
 }
 
-/// The allowances among the comments, also those that are wrong. A comment is one when it says
-/// `allow` and the code of a rule, or `allow` and another word with a colon.
-pub(super) fn among(comments: &[Comment]) -> Vec<Allowance> {
+/// The allowances among comments, also those that are wrong. A comment is one when it says `allow`
+/// and the code of a rule, or `allow` and another word with a colon.
+pub(super) fn of(comments: &[Comment]) -> Vec<Allowance> {
     comments
         .iter()
         .filter_map(|comment| {
@@ -37,7 +37,7 @@ pub(super) fn among(comments: &[Comment]) -> Vec<Allowance> {
 
 /// Whether the statement has an allowance with this code and a reason.
 pub(super) fn has(statement: &Statement, code: &str) -> bool {
-    among(statement.comments())
+    of(statement.comments())
         .iter()
         .any(|allowance| allowance.code == code && !allowance.reason.is_empty())
 }

@@ -48,7 +48,7 @@ pub struct Migration {
     file: String,
     sql: String,
     statements: Vec<Statement>,
-    rest: Vec<Comment>,
+    stray_comments: Vec<Comment>,
 }
 
 impl Migration {
@@ -59,15 +59,17 @@ impl Migration {
         };
         let (version, name) =
             parse_name(file_name).ok_or_else(|| FilesError::Name { file: file.clone() })?;
-        // A checkout on Windows is the same migration, and so is one with a mark of its encoding.
-        let sql = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-        let (statements, rest) = statement::split_with_rest(&sql);
+        // A checkout on Windows is the same migration.
+        let sql = text.replace("\r\n", "\n");
+        // Some editors on Windows begin a file with this, and no server takes it.
+        let without_mark = sql.strip_prefix('\u{feff}').unwrap_or(&sql);
+        let (statements, stray_comments) = statement::read(without_mark);
         Ok(Self {
             version,
             name,
             file,
             statements,
-            rest,
+            stray_comments,
             sql,
         })
     }
@@ -97,9 +99,9 @@ impl Migration {
         &self.statements
     }
 
-    /// The comments behind the last statement.
-    pub(super) fn rest(&self) -> &[Comment] {
-        &self.rest
+    /// The comments that are before none of them.
+    pub(super) fn stray_comments(&self) -> &[Comment] {
+        &self.stray_comments
     }
 
     /// SHA-256 of the text, in 64 lowercase hex digits.
@@ -251,6 +253,25 @@ mod tests {
         assert_eq!(
             unix.get(1).unwrap().checksum(),
             "edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb"
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_in_the_checksum_and_in_no_statement() {
+        let sql = "CREATE TABLE a (id INT PRIMARY KEY)";
+        let text = format!("\u{feff}{sql};\r\n");
+        let migrations = parse(&[("0001_a.sql", &text)]).unwrap();
+        let migration = migrations.get(1).unwrap();
+        let texts: Vec<_> = migration.statements().iter().map(Statement::text).collect();
+        assert_eq!(texts, [sql]);
+        assert_eq!(migration.checksum(), checksum(&format!("\u{feff}{sql};\n")));
+        assert_eq!(
+            parse(&[("0001_a.sql", "\u{feff}")])
+                .unwrap()
+                .get(1)
+                .unwrap()
+                .statements(),
+            []
         );
     }
 

@@ -1,9 +1,13 @@
 //! The statements of a file.
 
+use std::str::Chars;
+
 use sqlparser::{
     dialect::MySqlDialect,
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace},
 };
+
+use super::ddl::Ddl;
 
 /// One statement of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,63 +41,74 @@ impl Statement {
     }
 }
 
-/// Splits a text at the semicolons that end a statement. What the tokenizer does not take, such
-/// as a string without its end, belongs to the last statement.
+/// The statements of a text.
 pub(super) fn split(sql: &str) -> Vec<Statement> {
-    split_with_rest(sql).0
+    read(sql).0
 }
 
-/// The same, and the comments behind the last statement.
-pub(super) fn split_with_rest(sql: &str) -> (Vec<Statement>, Vec<Comment>) {
+/// Splits a text at the semicolons that end a statement. What the tokenizer does not take, such
+/// as a string without its end, belongs to the last statement. The comments are those between
+/// statements that belong to none: behind one on its line, and behind the last.
+pub(super) fn read(sql: &str) -> (Vec<Statement>, Vec<Comment>) {
     let mut tokens: Vec<TokenWithSpan> = Vec::new();
     // The tokens before a fault are there all the same, and who parses the last statement meets
     // the fault again.
-    let _ = Tokenizer::new(&MySqlDialect {}, sql).tokenize_with_location_into_buf(&mut tokens);
-    let mut offsets = Offsets::new(sql);
+    let taken = Tokenizer::new(&MySqlDialect {}, sql).tokenize_with_location_into_buf(&mut tokens);
+    let mut places = Places::new(sql);
 
     let mut statements = Vec::new();
     let mut open: Option<Open> = None;
     let mut comments = Vec::new();
+    let mut stray = Vec::new();
     // Of the last statement's end.
     let mut last_line = None;
-    // Where what the tokenizer has not taken begins, and what belongs to no statement yet.
-    let (mut rest, mut ended) = (0, 0);
-    for TokenWithSpan { token, span } in &tokens {
-        let start = offsets.of(span.start);
-        rest = offsets.of(span.end);
+    // The last `/*! … */`, whose words are tokens like all others.
+    let mut hint = 0..0;
+    for (position, TokenWithSpan { token, span }) in tokens.iter().enumerate() {
+        let place = places.of(span.start);
+        if place >= hint.end
+            && let Some(length) = hint_length(sql, place)
+        {
+            hint = place..place + length;
+        }
         match (token, &mut open) {
-            // One behind a statement is about that.
-            (Token::Whitespace(Whitespace::SingleLineComment { comment, .. }), None)
-                if last_line != Some(span.start.line) =>
-            {
-                comments.push(Comment {
+            (Token::Whitespace(Whitespace::SingleLineComment { comment, .. }), None) => {
+                let comment = Comment {
                     text: comment.trim().to_owned(),
                     line: line(span.start),
-                });
+                };
+                // One on the line of a statement's end is not about the next.
+                if last_line == Some(span.start.line) {
+                    stray.push(comment);
+                } else {
+                    comments.push(comment);
+                }
             }
             (Token::Whitespace(_), _) => {}
-            (Token::SemiColon, None) => ended = rest,
+            (Token::SemiColon, None) => {}
             (Token::SemiColon, Some(current)) if current.body.is_open() => {}
             (Token::SemiColon, Some(_)) => {
                 last_line = Some(span.start.line);
-                ended = rest;
                 if let Some(open) = open.take() {
-                    statements.push(open.close(sql, start));
+                    statements.push(open.close(sql, place));
                 }
             }
             (token, current) => current
                 .get_or_insert_with(|| Open {
-                    start: outside_hint(sql, ended, start),
+                    start: if place < hint.end { hint.start } else { place },
                     line: line(span.start),
                     comments: std::mem::take(&mut comments),
-                    body: Body::default(),
+                    body: Body::of(tokens.get(position..).unwrap_or_default()),
                 })
                 .body
                 .read(token),
         }
     }
+    // Where what the tokenizer has not taken begins.
+    let end = tokens.last().map_or(0, |token| places.of(token.span.end));
+    let rest = if end < hint.end { hint.start } else { end };
     let left = sql.get(rest..).unwrap_or_default();
-    if open.is_none() && !left.trim().is_empty() {
+    if open.is_none() && taken.is_err() && !left.trim().is_empty() {
         let blank = left.len() - left.trim_start().len();
         let start = rest + blank;
         let before = sql.get(..start).unwrap_or_default();
@@ -107,7 +122,8 @@ pub(super) fn split_with_rest(sql: &str) -> (Vec<Statement>, Vec<Comment>) {
     if let Some(open) = open {
         statements.push(open.close(sql, sql.len()));
     }
-    (statements, comments)
+    stray.extend(comments);
+    (statements, stray)
 }
 
 /// A statement whose end was not met yet.
@@ -132,48 +148,28 @@ impl Open {
 /// The body of a trigger, routine or event, whose semicolons end no statement of the file.
 #[derive(Default)]
 struct Body {
-    head: Head,
+    may_begin: bool,
     depth: usize,
     after_end: bool,
 }
 
-/// What a statement begins with, as far as it was read.
-#[derive(Default)]
-enum Head {
-    #[default]
-    Unread,
-    /// CREATE, perhaps OR REPLACE and AGGREGATE.
-    Create,
-    /// The same with DEFINER =, behind which comes the name of a user.
-    Definer,
-    /// It is of a kind that has a body.
-    OfBody,
-    Other,
-}
-
-impl Head {
-    fn read(&self, word: &str) -> Self {
-        match (self, word) {
-            (Self::Unread, "CREATE" | "ALTER") | (Self::Create, "OR" | "REPLACE" | "AGGREGATE") => {
-                Self::Create
-            }
-            (Self::Create, "DEFINER") => Self::Definer,
-            (Self::Create | Self::Definer, "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT") => {
-                Self::OfBody
-            }
-            (Self::Definer, word) if !matches!(word, "SQL" | "VIEW" | "AGGREGATE") => Self::Definer,
-            (Self::Definer, "AGGREGATE") => Self::Create,
-            _ => Self::Other,
+impl Body {
+    /// That of the statement which begins with these tokens.
+    fn of(tokens: &[TokenWithSpan]) -> Self {
+        Self {
+            may_begin: Ddl::may_have_body(tokens),
+            ..Self::default()
         }
     }
-}
 
-impl Body {
     fn is_open(&self) -> bool {
         self.depth > 0
     }
 
     fn read(&mut self, token: &Token) {
+        if !self.may_begin {
+            return;
+        }
         let Token::Word(word) = token else {
             self.after_end = false;
             return;
@@ -182,14 +178,6 @@ impl Body {
             None => word.value.to_ascii_uppercase(),
             Some(_) => String::new(),
         };
-        match self.head {
-            Head::OfBody => {}
-            Head::Other => return,
-            _ => {
-                self.head = self.head.read(&word);
-                return;
-            }
-        }
         let after_end = std::mem::take(&mut self.after_end);
         match word.as_str() {
             "BEGIN" => self.depth += 1,
@@ -205,58 +193,42 @@ impl Body {
     }
 }
 
-/// Where the `/*! … */` begins that the place is in and that begins behind `ended`, or the place.
-/// The tokenizer may give a place in the sign itself.
-fn outside_hint(sql: &str, ended: usize, place: usize) -> usize {
-    const SIGN: &[u8] = b"/*!";
-    let end = sql.len().min(place + SIGN.len() - 1);
-    let between = sql.as_bytes().get(ended..end).unwrap_or_default();
-    let hint = between.windows(SIGN.len()).rposition(|sign| sign == SIGN);
-    let Some(hint) = hint.map(|hint| ended + hint) else {
-        return place;
-    };
-    let is_over = sql
-        .get(hint..place)
-        .is_some_and(|inside| inside.contains("*/"));
-    if is_over { place } else { hint }
+/// The bytes of the `/*! … */` that begins there, if one does.
+fn hint_length(sql: &str, place: usize) -> Option<usize> {
+    let end = sql.get(place..)?.strip_prefix("/*!")?.find("*/")?;
+    Some("/*!".len() + end + "*/".len())
 }
 
 fn line(location: Location) -> usize {
     usize::try_from(location.line).unwrap_or(usize::MAX)
 }
 
-/// From the tokenizer's lines and columns, which count characters, to places in the text.
-struct Offsets<'t> {
-    text: &'t str,
-    lines: Vec<usize>,
-    /// The last one, from which the next on its line is counted: a line may be the whole file.
-    last: (Location, usize),
+/// From the tokenizer's lines and columns, which count characters, to places in the text. They are
+/// asked for in their order, so that the text is walked through once.
+struct Places<'t> {
+    left: Chars<'t>,
+    length: usize,
+    at: Location,
 }
 
-impl<'t> Offsets<'t> {
+impl<'t> Places<'t> {
     fn new(text: &'t str) -> Self {
-        let ends = text.match_indices('\n').map(|(end, _)| end + 1);
         Self {
-            text,
-            lines: std::iter::once(0).chain(ends).collect(),
-            last: (Location::new(1, 1), 0),
+            left: text.chars(),
+            length: text.len(),
+            at: Location::new(1, 1),
         }
     }
 
     fn of(&mut self, location: Location) -> usize {
-        let (last, at) = self.last;
-        let (column, start) = if location.line == last.line && location.column >= last.column {
-            (last.column, at)
-        } else {
-            let lines = self.lines.get(line(location).saturating_sub(1));
-            (1, lines.copied().unwrap_or(self.text.len()))
-        };
-        let characters = usize::try_from(location.column - column).unwrap_or(usize::MAX);
-        let rest = self.text.get(start..).unwrap_or_default();
-        let inside = rest.char_indices().nth(characters);
-        let offset = inside.map_or(self.text.len(), |(offset, _)| start + offset);
-        self.last = (location, offset);
-        offset
+        while self.at < location {
+            match self.left.next() {
+                Some('\n') => self.at = Location::new(self.at.line + 1, 1),
+                Some(_) => self.at.column += 1,
+                None => break,
+            }
+        }
+        self.length - self.left.as_str().len()
     }
 }
 
@@ -332,38 +304,6 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_created_has_a_body() {
-        for first in [
-            "CREATE VIEW v AS SELECT id AS event, 1 AS begin FROM a",
-            "CREATE DEFINER = `u`@`h` SQL SECURITY INVOKER VIEW v AS SELECT 1 AS event, 2 AS begin",
-            "CREATE OR REPLACE DEFINER = u@h VIEW event AS SELECT 1 AS begin",
-            "CREATE TABLE a (event INT, begin DATETIME)",
-            "ALTER TABLE a ADD event INT, ADD begin INT",
-        ] {
-            let sql = format!("{first};\nDROP TABLE b;");
-            let split = texts(&sql);
-            assert_eq!(split, [one(1, first), one(2, "DROP TABLE b")]);
-        }
-        for head in [
-            "CREATE OR REPLACE DEFINER = CURRENT_USER() AGGREGATE FUNCTION f() RETURNS INT",
-            "CREATE DEFINER = 'u'@'h' EVENT e ON SCHEDULE EVERY 1 DAY DO",
-            "ALTER DEFINER = u@h EVENT e DO",
-        ] {
-            let sql = format!("{head} BEGIN SELECT 1; SELECT 2; END;\nDROP TABLE b;");
-            assert_eq!(texts(&sql).len(), 2, "{head}");
-        }
-    }
-
-    #[test]
-    fn a_line_may_be_the_whole_file() {
-        let statement = "CREATE TABLE é (a INT); /*!50100 DROP TABLE b */;";
-        let split = texts(&statement.repeat(1000));
-        assert_eq!(split.len(), 2000);
-        assert_eq!(split[1998], one(1, "CREATE TABLE é (a INT)"));
-        assert_eq!(split[1999], one(1, "/*!50100 DROP TABLE b */"));
-    }
-
-    #[test]
     fn what_the_tokenizer_does_not_take_is_the_last_statement() {
         for (sql, last) in [
             ("DROP TABLE a;\nALTER TABLE b COMMENT 'c;\nd", 2),
@@ -376,18 +316,44 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_that_is_not_taken_is_the_last_statement() {
+        for last in ["/*! 'b */;\nDROP TABLE c", "/*!40101 SET b */'c"] {
+            let split = texts(&format!("DROP TABLE a;\n{last}"));
+            assert_eq!(split, [one(1, "DROP TABLE a"), one(2, last)]);
+        }
+        assert_eq!(texts("DROP TABLE a; /*!40101 */"), [one(1, "DROP TABLE a")]);
+    }
+
+    #[test]
+    fn a_long_line_of_many_statements_is_split_at_each() {
+        let one_line: String = (0..500)
+            .map(|number| format!("/*!50100 CREATE */ TABLE ż{number} (id INT PRIMARY KEY);"))
+            .collect();
+        let split = texts(&format!("{}{one_line}", ";".repeat(500)));
+        assert_eq!(split.len(), 500);
+        for (number, statement) in split.iter().enumerate() {
+            let text = format!("/*!50100 CREATE */ TABLE ż{number} (id INT PRIMARY KEY)");
+            assert_eq!(*statement, one(1, &text));
+        }
+    }
+
+    #[test]
     fn nothing_is_no_statement() {
         assert_eq!(split(" \n-- only a comment\n/* and another */\n;"), []);
     }
 
     #[test]
     fn comments_on_lines_of_their_own_belong_to_the_statement_after_them() {
-        let statements = split("-- one\nDROP TABLE a; -- two\n# three\n-- four\nDROP TABLE b;");
-        let comments: Vec<_> = statements[1]
-            .comments()
-            .iter()
-            .map(|comment| (comment.line, comment.text.as_str()))
-            .collect();
-        assert_eq!(comments, [(3, "three"), (4, "four")]);
+        let sql = "-- one\nDROP TABLE a; -- two\n# three\n-- four\nDROP TABLE b;\n-- five\n";
+        let (statements, stray) = read(sql);
+        let shown = |comments: &[Comment]| -> Vec<(usize, String)> {
+            let comments = comments.iter();
+            comments
+                .map(|comment| (comment.line, comment.text.clone()))
+                .collect()
+        };
+        let comments = shown(statements[1].comments());
+        assert_eq!(comments, [one(3, "three"), one(4, "four")]);
+        assert_eq!(shown(&stray), [one(2, "two"), one(6, "five")]);
     }
 }

@@ -102,6 +102,8 @@ pub(super) struct NewTable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NewView {
     pub(super) name: Name,
+    /// ALTER.
+    pub(super) alters: bool,
     /// OR REPLACE, or ALTER.
     pub(super) replaces: bool,
     /// IF NOT EXISTS.

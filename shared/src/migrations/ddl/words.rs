@@ -11,12 +11,13 @@ use sqlparser::{
 use super::{Identifier, Name};
 use crate::migrations::Statement;
 
-/// Tokens without white space and comments; their lines are those of the file. To look ahead takes a
-/// clone, which shares them.
+/// Tokens without white space and comments; their lines are those of the file. A clone is cheap, so
+/// whoever has to look ahead reads on in one.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     tokens: Rc<[TokenWithSpan]>,
     at: usize,
+    end: usize,
 }
 
 impl Words {
@@ -36,23 +37,25 @@ impl Words {
 
     pub(super) fn from(tokens: Vec<TokenWithSpan>) -> Self {
         Self {
-            tokens: tokens.into(),
             at: 0,
+            end: tokens.len(),
+            tokens: tokens.into(),
         }
     }
 
     /// What was not read yet.
     pub(super) fn left(&self) -> &[TokenWithSpan] {
-        self.tokens.get(self.at..).unwrap_or_default()
+        self.tokens.get(self.at..self.end).unwrap_or_default()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.left().is_empty()
     }
 
-    /// The line of the next token.
+    /// The line of the next token, or of the last one.
     pub(super) fn line(&self) -> usize {
-        let next = self.left().first().or_else(|| self.tokens.last());
+        let last = || self.tokens.get(..self.end)?.last();
+        let next = self.left().first().or_else(last);
         next.map_or(0, |token| line(token.span))
     }
 
@@ -63,11 +66,11 @@ impl Words {
 
     /// Reads the words, all of them or none.
     pub(super) fn take(&mut self, words: &[&str]) -> bool {
-        let next = self.left().iter().map(|token| bare(&token.token));
-        let all = words.len() <= next.len()
-            && next
-                .zip(words)
-                .all(|(next, word)| next.as_deref() == Some(word));
+        let next = self.left().get(..words.len());
+        let all = next.is_some_and(|next| {
+            let mut pairs = next.iter().zip(words);
+            pairs.all(|(next, word)| is(&next.token, word))
+        });
         if all {
             self.at += words.len();
         }
@@ -166,11 +169,7 @@ impl Words {
                 Token::RParen => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            if depth == 0
-                && self
-                    .peek()
-                    .is_some_and(|next| words.contains(&next.as_str()))
-            {
+            if depth == 0 && words.iter().any(|word| is(&token.token, word)) {
                 break;
             }
             read.extend(self.any());
@@ -179,29 +178,38 @@ impl Words {
     }
 
     /// Reads the rest as parts with commas between them.
-    pub(super) fn parts(mut self) -> Vec<Self> {
-        let mut parts = vec![Vec::new()];
+    pub(super) fn parts(self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut part = self.clone();
         let mut depth = 0_usize;
-        while let Some(token) = self.any() {
+        for (position, token) in (self.at..).zip(self.left()) {
             match &token.token {
                 Token::LParen => depth += 1,
                 Token::RParen => depth = depth.saturating_sub(1),
+                Token::Comma if depth == 0 => {
+                    part.end = position;
+                    parts.push(part);
+                    part = self.clone();
+                    part.at = position + 1;
+                }
                 _ => {}
             }
-            if depth == 0 && token.token == Token::Comma {
-                parts.push(Vec::new());
-            } else if let Some(last) = parts.last_mut() {
-                last.push(token);
-            }
         }
-        parts.into_iter().map(Self::from).collect()
+        parts.push(part);
+        parts
     }
 
     /// Whether the word stands anywhere in what is left.
     pub(super) fn contain(&self, word: &str) -> bool {
-        self.left()
-            .iter()
-            .any(|token| bare(&token.token).as_deref() == Some(word))
+        self.left().iter().any(|token| is(&token.token, word))
+    }
+}
+
+/// Whether it is this word, which is in capitals, without quotes.
+fn is(token: &Token, word: &str) -> bool {
+    match token {
+        Token::Word(is) => is.quote_style.is_none() && is.value.eq_ignore_ascii_case(word),
+        _ => false,
     }
 }
 

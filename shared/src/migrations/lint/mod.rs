@@ -100,15 +100,14 @@ fn of_file(migration: &Migration, schema: &mut Schema, options: Options) -> Vec<
         linter.statement(Ddl::read(statement));
         found.extend(after_allowances(statement, linter.found));
     }
-    let stray = allowance::among(migration.rest()).into_iter();
-    found.extend(stray.map(|allowance| Found {
-        line: allowance.line,
-        rule: Rule::Allowance,
-        what: format!(
-            "no statement comes after the allowance of `{}`",
-            allowance.code
-        ),
-    }));
+    for allowance in allowance::of(migration.stray_comments()) {
+        let code = &allowance.code;
+        found.push(Found {
+            line: allowance.line,
+            rule: Rule::Allowance,
+            what: format!("the allowance of `{code}` is not on a line before its statement"),
+        });
+    }
     found.sort_by_key(|found| found.line);
     let finding = |found: Found| Finding {
         file: migration.file().to_owned(),
@@ -128,7 +127,7 @@ struct Found {
 
 /// Takes out what the statement's comments allow, and puts in what is wrong with them.
 fn after_allowances(statement: &Statement, mut found: Vec<Found>) -> Vec<Found> {
-    for allowance in allowance::among(statement.comments()) {
+    for allowance in allowance::of(statement.comments()) {
         let code = &allowance.code;
         let rule = Rule::ALL.iter().find(|rule| rule.code() == code);
         let fault = match rule {
@@ -189,7 +188,12 @@ impl Linter<'_> {
                     self.rename_table(line, &old, &new);
                 }
             }
-            Ddl::CreateView(view) => self.create_view(view),
+            Ddl::CreateView(view) => {
+                if view.alters && !self.schema.has(&view.name.name) {
+                    self.no_such_table("view", &view.name.name);
+                }
+                self.create_view(view);
+            }
             Ddl::DropViews { views, if_exists } => self.drop_views(&views, if_exists),
             Ddl::Alien(alien) => self.alien(&alien),
             Ddl::Unread { table, fault } => {

@@ -1,4 +1,4 @@
-//! Definitions of tables, columns and keys, and what stands around statements.
+//! Definitions of tables, columns and keys.
 
 use super::*;
 
@@ -39,32 +39,9 @@ fn what_is_wrong_is_found() {
             "CREATE TABLE a (id INT PRIMARY KEY, b SET ('a', 'a '))",
             "duplicate-value",
         ),
-        ("CREATE VIEW v AS GARBAGE", "not-understood"),
-        ("CREATE VIEW v (a, b)", "not-understood"),
-        ("CREATE GARBAGE TABLE a (id INT PRIMARY KEY)", "no-sql"),
-        ("ALTER IGNORE TABLE orders ADD a INT", "no-sql"),
-        (
-            "ALTER TABLE orders ADD a INT;\n-- allow drop-table: what?\n",
-            "allowance",
-        ),
     ] {
         assert_eq!(codes(sql), [code], "{sql}: {:?}", findings(sql));
     }
-}
-
-#[test]
-fn columns_called_as_what_has_a_body_hide_no_statement() {
-    let found = codes(
-        "CREATE VIEW v AS SELECT id AS event, 1 AS begin FROM orders;\n\
-         ALTER TABLE orders DROP COLUMN note;\nDROP TABLE carts;",
-    );
-    assert_eq!(found, ["drop-column", "drop-table"]);
-}
-
-#[test]
-fn an_allowance_behind_the_last_statement_is_told_at_its_line() {
-    let found = findings("ALTER TABLE orders ADD a INT;\n\n-- allow drop-table: what?\n");
-    assert_eq!(found[0].line, 3);
 }
 
 #[test]
