@@ -14,7 +14,10 @@ fn main() -> io::Result<()> {
     for path in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if !name.starts_with('.') {
-            list += &format!("({name:?}, include_str!({path:?})),\n");
+            // No path of this machine, or a checkout that is renamed would not build.
+            list += &format!(
+                "({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/migrations/\", {name:?}))),\n"
+            );
         }
     }
     list += "]\n";

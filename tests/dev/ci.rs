@@ -111,15 +111,18 @@ fn a_sudo_that_asks_a_password_is_named_before_anything_is_fetched() {
 }
 
 #[test]
-fn tools_that_the_system_s_new_python_does_not_find_are_installed_again() {
+fn tools_that_do_not_start_any_more_are_installed_again() {
     let make = "[ \"$1\" = -m ] || exit 0
         echo made >>notes; rm -rf target/tools/venv; mkdir -p target/tools/venv/bin
-        echo '#!/bin/sh' >target/tools/venv/bin/python; chmod +x target/tools/venv/bin/python";
+        for program in python moto_server; do
+            echo '#!/bin/sh' >target/tools/venv/bin/$program
+            chmod +x target/tools/venv/bin/$program
+        done";
     let machine = Machine::new("tools", &[("python3", make)]);
     for pins in ["tests/requirements.txt", "target/tools/installed.txt"] {
         machine.write(pins, "moto==1\n");
     }
-    machine.program("target/tools/venv/bin/python", "exit 1");
+    machine.program("target/tools/venv/bin/moto_server", "exit 1");
     for _ in 0..2 {
         let output = machine.run("tools");
         assert!(output.status.success(), "{}", errors(&output));

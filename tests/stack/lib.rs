@@ -46,7 +46,9 @@ mod tools;
 pub mod vtgate;
 mod watch;
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 pub use database::FreshDatabase;
 pub use process::free_port;
@@ -54,10 +56,14 @@ pub use running::{Stack, StackError};
 pub use server::PrivateServer;
 pub use template::{Function, Route, Template, TemplateError, Value};
 
-/// The top of this checkout.
+/// The top of this checkout, as cargo says it to what it runs: what it said to the compiler stays
+/// the same where the checkout is renamed or copied.
 pub fn root() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
+    static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
+        env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    });
+    PACKAGE.parent().unwrap_or(&PACKAGE)
 }
 
 /// A client for calls to this machine, which take no proxy. It has a provider for TLS, which reqwest

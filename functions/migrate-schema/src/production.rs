@@ -255,8 +255,7 @@ mod tests {
     use super::*;
 
     fn files() -> Migrations {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/migrations");
-        Migrations::read(&folder).unwrap()
+        Migrations::read(Path::new("../../shared/migrations")).unwrap()
     }
 
     fn request(notes: &str) -> DeployRequest {

@@ -106,11 +106,12 @@ async fn take_turn(lock: File, progress: &Progress) -> File {
     lock
 }
 
-/// Whether the environment's Python finds the packages. It is a link to the system's, which a newer
-/// one may have replaced that looks for them in a folder of another name. `.ci/tools` asks the same.
+/// Whether a program of the environment starts and finds its packages. Its Python is a link to the
+/// system's, which a newer one may have replaced that looks for them in a folder of another name,
+/// and is named by the path that the checkout had. `.ci/tools` asks the same.
 async fn is_whole(venv: &Path) -> bool {
-    let mut python = Command::new(venv.join("bin/python"));
-    output(python.args(["-c", "import moto"])).await.is_some()
+    let mut program = Command::new(venv.join("bin/moto_server"));
+    output(program.arg("--help")).await.is_some()
 }
 
 async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> Result<(), ToolsError> {
@@ -181,14 +182,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_environment_is_whole_while_its_python_finds_the_packages() {
+    async fn an_environment_is_whole_while_its_programs_start() {
         let venv = std::env::temp_dir().join(format!("venv-{}", std::process::id()));
-        let python = venv.join("bin/python");
+        let server = venv.join("bin/moto_server");
         std::fs::create_dir_all(venv.join("bin")).unwrap();
         for (program, whole) in [("/bin/true", true), ("/bin/false", false)] {
-            std::os::unix::fs::symlink(program, &python).unwrap();
+            std::os::unix::fs::symlink(program, &server).unwrap();
             assert_eq!(is_whole(&venv).await, whole, "{program}");
-            std::fs::remove_file(&python).unwrap();
+            std::fs::remove_file(&server).unwrap();
         }
         assert!(!is_whole(&venv).await);
         std::fs::remove_dir_all(venv).unwrap();
