@@ -15,6 +15,7 @@ use crate::scene::{Backend, Scene};
 
 const AT_ONCE: usize = 64;
 const BOUND: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn scene(call: Call, backend: Backend) -> Arc<Scene> {
     let scene = Scene::with(call, backend, |setup| {
@@ -22,6 +23,12 @@ async fn scene(call: Call, backend: Backend) -> Arc<Scene> {
             .env("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string())
             .env("DATABASE_POOL_MAX", BOUND.to_string())
             .env("DATABASE_STATEMENT_TIMEOUT_MS", "500")
+            // The last of so many waits for long on a slow machine.
+            .timeout(PATIENCE)
+            .env(
+                "DATABASE_ACQUIRE_TIMEOUT_MS",
+                PATIENCE.as_millis().to_string(),
+            )
     });
     Arc::new(scene.await)
 }

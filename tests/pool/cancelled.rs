@@ -36,8 +36,6 @@ async fn late_answers(call: Call, backend: Backend) {
                 LIMIT.as_millis().to_string(),
             )
             .env("DATABASE_POOL_MAX", "1")
-            // A ping would be what is late.
-            .without("DATABASE_PING_AFTER_MS")
     })
     .await;
     for _ in 0..20 {

@@ -117,8 +117,8 @@ async fn an_answer_that_stops_half_way_leaves_no_connection_beside_the_bound() {
     for backend in Backend::ALL {
         let scene = Scene::with(Call::Get, backend, |setup| {
             setup
-                .timeout(TIMEOUT)
-                .env("DATABASE_STATEMENT_TIMEOUT_MS", "700")
+                .timeout(Duration::from_secs(30))
+                .env("DATABASE_STATEMENT_TIMEOUT_MS", "2000")
                 .env("DATABASE_POOL_MAX", "1")
         })
         .await;

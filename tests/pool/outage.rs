@@ -59,8 +59,6 @@ impl House {
                     .timeout(TIMEOUT)
                     .env("DATABASE_STATEMENT_TIMEOUT_MS", PATIENCE)
                     .env("DATABASE_CONNECT_TIMEOUT_MS", PATIENCE)
-                    // A ping would be a flight of its own.
-                    .without("DATABASE_PING_AFTER_MS")
             };
             starting.spawn(async move { Arc::new(Scene::on(&stack, call, backend, longer).await) });
         }

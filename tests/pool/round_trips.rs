@@ -3,21 +3,13 @@
 use stack::proxy::Fault;
 
 use crate::errand::Call;
-use crate::scene::{Backend, PING_AFTER, Scene};
+use crate::scene::{Backend, PING_AFTER, Scene, pinging};
 
 /// The round trips of one invocation.
 async fn round_trips(scene: &Scene) -> usize {
     let before = scene.proxy.counts().round_trips;
     scene.succeed().await;
     scene.proxy.counts().round_trips - before
-}
-
-/// A function that pings nothing while it is counted, however slow the machine is.
-async fn without_pings(call: Call, backend: Backend) -> Scene {
-    Scene::with(call, backend, |setup| {
-        setup.env("DATABASE_PING_AFTER_MS", "3600000")
-    })
-    .await
 }
 
 #[tokio::test]
@@ -29,7 +21,7 @@ async fn a_warm_call_needs_no_more_than_its_statements() {
             (Call::Create, 4),
             (Call::Update, 2),
         ] {
-            let scene = without_pings(call, backend).await;
+            let scene = Scene::new(call, backend).await;
             scene.succeed().await;
             for _ in 0..3 {
                 let counted = round_trips(&scene).await;
@@ -43,7 +35,7 @@ async fn a_warm_call_needs_no_more_than_its_statements() {
 #[tokio::test]
 async fn a_new_connection_needs_no_more_than_the_protocol() {
     for backend in Backend::ALL {
-        let scene = without_pings(Call::Get, backend).await;
+        let scene = Scene::new(Call::Get, backend).await;
         // TLS (the first time, MySQL wants the key share of another group) and the password
         // (the first time, caching_sha2_password wants it itself). Session tickets that the
         // server sends in between may look like one answer more.
@@ -62,7 +54,7 @@ async fn a_new_connection_needs_no_more_than_the_protocol() {
 #[tokio::test]
 async fn a_ping_comes_only_after_idling() {
     for backend in Backend::ALL {
-        let scene = Scene::new(Call::Get, backend).await;
+        let scene = Scene::with(Call::Get, backend, pinging).await;
         scene.succeed().await;
         tokio::time::sleep(2 * PING_AFTER).await;
         assert_eq!(round_trips(&scene).await, 2);
