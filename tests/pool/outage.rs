@@ -264,14 +264,29 @@ struct Held {
 
 impl Held {
     async fn hold(scene: &Arc<Scene>, flight: usize, at: At) -> Self {
+        // On a slow machine a connection may have idled for too long before its turn.
+        for _ in 0..5 {
+            match Self::try_hold(scene, flight, at).await {
+                Ok(held) => return held,
+                Err(ended) => ended.judge().await,
+            }
+        }
+        panic!("{:?} has no flight {flight}", scene.call)
+    }
+
+    /// Fails with an invocation that ended before the flight.
+    async fn try_hold(scene: &Arc<Scene>, flight: usize, at: At) -> Result<Self, UnderWay> {
         let errand = scene.errand().await;
         let hold = scene.proxy.hold(flight, at);
         let under_way = UnderWay::start(scene, errand);
         while !hold.is_reached() {
-            assert!(!under_way.invocation.is_finished(), "no flight {flight}");
+            if under_way.invocation.is_finished() {
+                scene.proxy.lift_ambush();
+                return Err(under_way);
+            }
             sleep(Duration::from_millis(2)).await;
         }
-        Self { hold, under_way }
+        Ok(Self { hold, under_way })
     }
 
     fn release(self) -> UnderWay {
