@@ -13,7 +13,7 @@ use crate::errand::{Call, logged};
 use crate::scene::{Backend, Scene, everywhere};
 
 /// What an invocation is told it has.
-const TIMEOUT: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// More flights than any call needs on a connection that is warm.
 const FLIGHTS: usize = 6;
