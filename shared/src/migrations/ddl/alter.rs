@@ -304,12 +304,14 @@ fn convert(words: &mut Words) -> Option<Change> {
         return None;
     }
     let mut charset = name_or_text(words)?.to_ascii_lowercase();
+    let mut collation = None;
     if words.take(&["COLLATE"]) {
         words.sign(&Token::Eq);
-        let collation = name_or_text(words)?;
+        let name = name_or_text(words)?.to_ascii_lowercase();
         if charset == "default" {
-            charset = charset_of(&collation);
+            charset = charset_of(&name);
         }
+        collation = Some(name);
     }
     if !words.is_empty() {
         return None;
@@ -319,6 +321,7 @@ fn convert(words: &mut Words) -> Option<Change> {
             line,
             engine: None,
             charset: Some(charset).filter(|name| name != "default"),
+            collation,
         },
         ..Definition::default()
     }))

@@ -11,7 +11,7 @@ use sqlparser::{
 };
 
 use super::{
-    Column, Definition, ForeignKey, Key, KeyKind, KeyPart, Name, Options, Unreadable,
+    Column, Definition, ForeignKey, Given, Key, KeyKind, KeyPart, Name, Options, Unreadable,
     words::{Words, bare, keyword, line, made, unquoted},
 };
 
@@ -113,9 +113,8 @@ fn known_words(items: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             (Some("CHARACTER" | "CHAR"), _) if depth > 0 && words.take(&["SET"]) => {
                 words.any();
             }
-            // PARSER and its name, of a FULLTEXT key.
-            (Some("WITH"), 0) => {
-                words.any();
+            // Of a FULLTEXT key.
+            (Some("WITH"), 0) if words.take(&["PARSER"]) => {
                 words.any();
             }
             (Some("VISIBLE" | "INVISIBLE"), 0) => {}
@@ -194,8 +193,10 @@ fn table_options(options: &CreateTableOptions, line: usize) -> Options {
                 let value = value.trim_matches(['\'', '"', '`']);
                 if key.ends_with("CHARSET") || key.ends_with("CHARACTER SET") {
                     known.charset = Some(value.to_ascii_lowercase());
-                } else if key.ends_with("COLLATE") && known.charset.is_none() {
-                    known.charset = Some(charset_of(value));
+                } else if key.ends_with("COLLATE") {
+                    let collation = value.to_ascii_lowercase();
+                    known.charset.get_or_insert_with(|| charset_of(&collation));
+                    known.collation = Some(collation);
                 }
             }
             _ => {}
@@ -219,13 +220,16 @@ impl Definition {
         let serial = text == "SERIAL";
         let mut known = Column {
             name: column.name.value.clone(),
+            bare: column.name.quote_style.is_none(),
             line: line(column.name.span),
             not_null: serial,
             has_default: serial,
+            default: None,
+            on_update: None,
             long: is_long(&text),
             data_type: text,
             charset: None,
-            binary: false,
+            collation: None,
             members: members(&column.data_type),
         };
         let mut own_keys: Vec<KeyKind> = serial.then_some(KeyKind::Unique).into_iter().collect();
@@ -234,9 +238,12 @@ impl Definition {
                 // The last one holds.
                 ColumnOption::NotNull => known.not_null = true,
                 ColumnOption::Null => known.not_null = false,
-                ColumnOption::Default(_) | ColumnOption::Generated { .. } => {
+                ColumnOption::Default(value) => {
                     known.has_default = true;
+                    known.default = Some(given(value));
                 }
+                ColumnOption::OnUpdate(value) => known.on_update = Some(given(value)),
+                ColumnOption::Generated { .. } => known.has_default = true,
                 ColumnOption::Check(_) => self.checks = true,
                 ColumnOption::PrimaryKey(_) => own_keys.push(KeyKind::Primary),
                 ColumnOption::Unique(_) => own_keys.push(KeyKind::Unique),
@@ -249,8 +256,8 @@ impl Definition {
                 }
                 ColumnOption::Collation(collation) => {
                     let collation = last(collation).to_ascii_lowercase();
-                    known.binary = collation.ends_with("_bin");
                     known.charset.get_or_insert_with(|| charset_of(&collation));
+                    known.collation = Some(collation);
                 }
                 ColumnOption::DialectSpecific(words) => {
                     let automatic = |word| bare(word).as_deref() == Some("AUTO_INCREMENT");
@@ -322,10 +329,12 @@ impl Definition {
             [.., database, name] => Name {
                 database: Some(database.clone()),
                 name: name.clone(),
+                bare: false,
             },
             [name] => Name {
                 database: None,
                 name: name.clone(),
+                bare: false,
             },
             [] => return,
         };
@@ -337,6 +346,23 @@ impl Definition {
         });
     }
 }
+
+fn given(value: &Expr) -> Given {
+    match value {
+        Expr::Value(value) if matches!(value.value, ast::Value::Null) => Given::Null,
+        Expr::Nested(_) => Given::Expression,
+        Expr::Function(function) if NOW.contains(&last(&function.name).to_uppercase().as_str()) => {
+            let arguments = function.args.to_string();
+            let digits = arguments.trim_matches(['(', ')']).parse();
+            Given::Now(digits.unwrap_or_default())
+        }
+        Expr::Function(_) | Expr::Identifier(_) | Expr::BinaryOp { .. } => Given::Bare,
+        _ => Given::Literal,
+    }
+}
+
+/// The names of CURRENT_TIMESTAMP.
+const NOW: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
 
 fn is_long(data_type: &str) -> bool {
     let name = data_type.split(['(', ' ']).next().unwrap_or_default();

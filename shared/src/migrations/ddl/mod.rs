@@ -25,12 +25,14 @@ pub(super) struct Name {
     /// The database that leads it.
     pub(super) database: Option<String>,
     pub(super) name: String,
+    /// It stands without quotes, and no database leads it.
+    pub(super) bare: bool,
 }
 
 /// What a statement does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ddl {
-    CreateTable(NewTable),
+    CreateTable(Box<NewTable>),
     /// Also CREATE INDEX and DROP INDEX.
     AlterTable {
         table: Name,
@@ -128,19 +130,36 @@ pub(super) struct Definition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
+    /// The name stands without quotes.
+    pub(super) bare: bool,
     pub(super) line: usize,
     /// In capitals, as sqlparser writes it.
     pub(super) data_type: String,
     pub(super) not_null: bool,
     /// A row that does not name it gets a value, also by AUTO_INCREMENT or an expression.
     pub(super) has_default: bool,
+    pub(super) default: Option<Given>,
+    pub(super) on_update: Option<Given>,
     /// TEXT or BLOB of any size.
     pub(super) long: bool,
     pub(super) charset: Option<String>,
-    /// Its collation compares bytes.
-    pub(super) binary: bool,
+    pub(super) collation: Option<String>,
     /// The members of an ENUM or a SET.
     pub(super) members: Vec<String>,
+}
+
+/// What DEFAULT and ON UPDATE may give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    Null,
+    /// A text, a number and the like.
+    Literal,
+    /// CURRENT_TIMESTAMP, by whichever of its names, to so many digits of a second.
+    Now(u32),
+    /// An expression in parentheses.
+    Expression,
+    /// An expression without them.
+    Bare,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,6 +200,7 @@ pub(super) struct Options {
     pub(super) line: usize,
     pub(super) engine: Option<String>,
     pub(super) charset: Option<String>,
+    pub(super) collation: Option<String>,
 }
 
 /// What is said about partitions.

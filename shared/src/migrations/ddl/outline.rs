@@ -291,7 +291,7 @@ fn create_table(replaces: bool, words: &mut Words) -> Option<Ddl> {
     };
     if words.take(&["LIKE"]) || is_parenthesised_like(words) {
         table.copied = Some("LIKE");
-        return Some(Ddl::CreateTable(table));
+        return Some(Ddl::CreateTable(Box::new(table)));
     }
     let items = words.parenthesised();
     let ends = [
@@ -335,7 +335,7 @@ fn create_table(replaces: bool, words: &mut Words) -> Option<Ddl> {
         None if table.copied.is_some() => {}
         None => return None,
     }
-    Some(Ddl::CreateTable(table))
+    Some(Ddl::CreateTable(Box::new(table)))
 }
 
 fn is_parenthesised_like(words: &Words) -> bool {

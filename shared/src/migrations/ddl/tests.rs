@@ -9,7 +9,7 @@ fn read(sql: &str) -> Ddl {
 
 fn table(sql: &str) -> NewTable {
     match read(sql) {
-        Ddl::CreateTable(table) => table,
+        Ddl::CreateTable(table) => *table,
         other => panic!("{sql}\n{other:?}"),
     }
 }

@@ -117,6 +117,7 @@ impl Words {
 
     /// Reads a name that may lead with a database's.
     pub(super) fn name(&mut self) -> Option<Name> {
+        let bare = self.peek().is_some();
         let first = self.identifier()?;
         let dotted = self.sign(&Token::Period);
         let second = if dotted { self.identifier() } else { None };
@@ -124,10 +125,12 @@ impl Words {
             None => Name {
                 database: None,
                 name: first.name,
+                bare,
             },
             Some(second) => Name {
                 database: Some(first.name),
                 name: second.name,
+                bare: false,
             },
         })
     }

@@ -53,6 +53,7 @@ impl Linter<'_> {
             let from = Name {
                 database: None,
                 name: name.to_owned(),
+                bare: false,
             };
             self.rename_table(line, &from, &to);
         }
@@ -183,7 +184,14 @@ impl Linter<'_> {
         if !same(old, &column.name) {
             self.rename_column(table, name, old, &column.name, line);
         }
+        let (line, column_name) = (column.line, column.name.clone());
         table.put_column(column);
+        for key in table.keys() {
+            let mut columns = key.parts.iter().filter_map(part_column);
+            if columns.any(|column| same(column, &column_name)) {
+                self.key_parts(table, line, key.kind, &key.parts);
+            }
+        }
         Some(new)
     }
 

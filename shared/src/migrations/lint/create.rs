@@ -1,19 +1,14 @@
-//! The rules on new tables and views, and on definitions of columns and options.
-
-use std::collections::BTreeSet;
+//! The rules on new tables and views, and on options.
 
 use super::{Linter, Rule, key::index_foreign_keys, schema::Table};
 use crate::migrations::ddl::{
     Column, Definition, ForeignKey, NewTable, NewView, Options, Partitions,
 };
 
-/// PlanetScale's docs, "MySQL compatibility".
-const CHARSETS: [&str; 5] = ["utf8mb4", "utf8mb3", "utf8", "latin1", "ascii"];
-
 impl Linter<'_> {
     pub(super) fn create_table(&mut self, new: NewTable) {
         let name = new.name.name.clone();
-        self.name(&new.name);
+        self.new_name("table", &new.name);
         if new.conditional {
             self.conditional("IF NOT EXISTS or OR REPLACE");
         }
@@ -56,27 +51,6 @@ impl Linter<'_> {
         table.put_column(column);
     }
 
-    /// The rules on a column's definition.
-    pub(super) fn column(&mut self, column: &Column) {
-        if let Some(charset) = &column.charset {
-            self.charset(column.line, charset);
-        }
-        // By collations that compare bytes alone, values differ in more than the case.
-        let bytes = column.charset.as_deref() == Some("binary") || column.binary;
-        let mut values = BTreeSet::new();
-        for value in &column.members {
-            let trimmed = value.trim_end_matches(' ');
-            let compared = match bytes {
-                true => trimmed.to_owned(),
-                false => trimmed.to_lowercase(),
-            };
-            if !values.insert(compared) {
-                let what = format!("`{}` has the value '{value}' twice", column.name);
-                self.report(column.line, Rule::DuplicateValue, what);
-            }
-        }
-    }
-
     /// The rules on what a clause of ALTER TABLE says about the whole table.
     pub(super) fn table_wide(&mut self, definition: &Definition) {
         self.options(&definition.options);
@@ -87,9 +61,11 @@ impl Linter<'_> {
         if let Some(engine) = &options.engine {
             self.engine(options.line, engine);
         }
-        if let Some(charset) = &options.charset {
-            self.charset(options.line, charset);
-        }
+        self.charset(
+            options.line,
+            options.charset.as_deref(),
+            options.collation.as_deref(),
+        );
     }
 
     fn engine(&mut self, line: usize, engine: &str) {
@@ -99,13 +75,6 @@ impl Linter<'_> {
                 Rule::Engine,
                 format!("the engine {engine} is not InnoDB"),
             );
-        }
-    }
-
-    fn charset(&mut self, line: usize, charset: &str) {
-        if !CHARSETS.contains(&charset) {
-            let what = format!("PlanetScale does not take the character set {charset}");
-            self.report(line, Rule::Charset, what);
         }
     }
 
@@ -140,7 +109,7 @@ impl Linter<'_> {
     }
 
     pub(super) fn create_view(&mut self, view: NewView) {
-        self.name(&view.name);
+        self.new_name("view", &view.name);
         if view.conditional {
             self.conditional("IF NOT EXISTS");
         }

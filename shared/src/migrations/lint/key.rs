@@ -18,9 +18,7 @@ impl Linter<'_> {
                 self.report(key.line, Rule::NoSuchColumn, what);
             }
         }
-        if key.kind == KeyKind::Primary {
-            self.primary_key(table, &key);
-        }
+        self.key_parts(table, key.line, key.kind, &key.parts);
         let name = key_name(table, &key);
         if table.key(&name).is_some() {
             let what = format!("`{table_name}` has an index `{name}` already");
@@ -48,18 +46,37 @@ impl Linter<'_> {
         table.add_key(name, key);
     }
 
-    fn primary_key(&mut self, table: &Table, key: &Key) {
-        for part in &key.parts {
-            let what = match part {
-                KeyPart::Column(name) if table.column(name).is_some_and(|column| column.long) => {
-                    format!("the primary key is over `{name}`, which is TEXT or BLOB")
-                }
-                KeyPart::Prefix(name) => {
-                    format!("the primary key is over the first characters of `{name}` only")
-                }
-                KeyPart::Column(_) | KeyPart::Expression => continue,
+    /// The rules on what a key may be over.
+    pub(super) fn key_parts(
+        &mut self,
+        table: &Table,
+        line: usize,
+        kind: KeyKind,
+        parts: &[KeyPart],
+    ) {
+        let rule = match kind {
+            KeyKind::Primary => Rule::PrimaryKeyPart,
+            KeyKind::Unique | KeyKind::Plain => Rule::KeyPart,
+            KeyKind::FullText | KeyKind::Spatial => return,
+        };
+        let key = match kind {
+            KeyKind::Primary => "the primary key",
+            _ => "an index",
+        };
+        for part in parts {
+            let Some(column) = part_column(part).and_then(|name| table.column(name)) else {
+                continue;
             };
-            self.report(key.line, Rule::PrimaryKeyPart, what);
+            let (name, data_type) = (&column.name, &column.data_type);
+            let whole = matches!(part, KeyPart::Column(_));
+            let what = if data_type == "JSON" || column.long && whole {
+                format!("{key} is over `{name}`, which is {data_type}")
+            } else if kind == KeyKind::Primary && !whole {
+                format!("{key} is over the first characters of `{name}` only")
+            } else {
+                continue;
+            };
+            self.report(line, rule, what);
         }
     }
 

@@ -5,9 +5,11 @@
 //! already, or is not, follow from the files themselves, which are read from the first one on.
 
 mod alter;
+mod column;
 mod create;
 mod key;
 mod narrow;
+mod reserved;
 mod rule;
 mod schema;
 
@@ -179,7 +181,7 @@ impl Linter<'_> {
     fn statement(&mut self, ddl: Ddl) {
         let line = self.line;
         match ddl {
-            Ddl::CreateTable(new) => self.create_table(new),
+            Ddl::CreateTable(new) => self.create_table(*new),
             Ddl::AlterTable { table, clauses } => self.alter_table(&table, clauses),
             Ddl::DropTables { tables, if_exists } => self.drop_tables(&tables, if_exists),
             Ddl::RenameTables(renamed) => {
@@ -243,6 +245,14 @@ impl Linter<'_> {
         }
     }
 
+    /// The rules on the name of a table or a view that is to have it.
+    fn new_name(&mut self, kind: &str, name: &Name) {
+        self.name(name);
+        if name.bare {
+            self.unreserved(self.line, kind, &name.name);
+        }
+    }
+
     fn conditional(&mut self, words: &str) {
         let what = format!("{words} hides whether the statement did anything");
         self.report(self.line, Rule::Conditional, what);
@@ -269,7 +279,7 @@ impl Linter<'_> {
     }
 
     fn rename_table(&mut self, line: usize, old: &Name, new: &Name) {
-        self.name(new);
+        self.new_name("table", new);
         let (old, new) = (&old.name, &new.name);
         let what = format!("renames the table `{old}` to `{new}`");
         self.report(line, Rule::RenameTable, what);

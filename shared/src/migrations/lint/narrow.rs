@@ -102,16 +102,13 @@ impl Size {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migrations::{
-        ddl::{Ddl, NewTable},
-        statement,
-    };
+    use crate::migrations::{ddl::Ddl, statement};
 
     /// The column of a definition, as the linter reads it.
     fn column(definition: &str) -> Column {
         let sql = format!("CREATE TABLE t (a {definition})");
         match Ddl::read(&statement::split(&sql)[0]) {
-            Ddl::CreateTable(NewTable { definition, .. }) => definition.columns[0].clone(),
+            Ddl::CreateTable(table) => table.definition.columns[0].clone(),
             other => panic!("{other:?}"),
         }
     }

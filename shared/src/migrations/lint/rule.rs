@@ -97,8 +97,17 @@ rules! {
         "engines other than InnoDB",
         "write ENGINE = InnoDB, or nothing";
     Charset, "charset", Error, false,
-        "character sets other than utf8mb4, utf8mb3, utf8, latin1 and ascii",
-        "take utf8mb4, and VARBINARY for bytes";
+        "character sets other than utf8mb4, utf8mb3, utf8, latin1 and ascii, and collations that only MariaDB has",
+        "take utf8mb4 and a collation that MySQL has, and VARBINARY for bytes";
+    Type, "type", Error, true,
+        "a type that MySQL does not have, or VARCHAR or VARBINARY without a length",
+        "take one of MySQL's, as BINARY(16) for a UUID";
+    Default, "default", Error, true,
+        "an expression as a default without parentheses, CURRENT_TIMESTAMP with other digits than its column, a literal as the default of TEXT, BLOB, JSON, VECTOR or a geometry",
+        "put what is no CURRENT_TIMESTAMP into parentheses, and give CURRENT_TIMESTAMP the digits of its column";
+    Reserved, "reserved", Error, true,
+        "a new name without quotes that is a word of MySQL's",
+        "choose another name, or put it in backticks wherever it is used";
     Partitioning, "partitioning", Error, false,
         "partitions by LIST, subpartitions, partitions of another engine",
         "partition by RANGE, HASH or KEY, or not at all";
@@ -106,8 +115,11 @@ rules! {
         "a table without a primary key or a unique key over whole NOT NULL columns, none of them TEXT or BLOB",
         "add a primary key";
     PrimaryKeyPart, "primary-key-part", Error, false,
-        "a primary key over TEXT, BLOB or the first characters of a column",
+        "a primary key over TEXT, BLOB, JSON or the first characters of a column",
         "make the primary key of whole, short columns";
+    KeyPart, "key-part", Error, true,
+        "an index over a whole TEXT or BLOB, or over JSON",
+        "index the first characters, as `note(20)`, or an expression";
     KeyReplaced, "key-replaced", Error, true,
         "a change after which no old unique key has all its columns left, or no new one had all its columns before",
         "do it in two migrations, each deployed by itself: add the column, then change the key";

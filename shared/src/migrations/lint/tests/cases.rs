@@ -116,6 +116,26 @@ pub(super) const CASES: &[(Rule, &str, &str)] = &[
         "ALTER TABLE orders CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     ),
     (
+        Rule::Charset,
+        "CREATE TABLE a (id INT PRIMARY KEY) COLLATE utf8mb4_uca1400_ai_ci",
+        "CREATE TABLE a (id INT PRIMARY KEY) COLLATE utf8mb4_0900_ai_ci",
+    ),
+    (
+        Rule::Type,
+        "CREATE TABLE a (id UUID PRIMARY KEY)",
+        "CREATE TABLE a (id BINARY(16) PRIMARY KEY)",
+    ),
+    (
+        Rule::Default,
+        "ALTER TABLE orders ADD at DATETIME(6) DEFAULT CURRENT_TIMESTAMP",
+        "ALTER TABLE orders ADD at DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6)",
+    ),
+    (
+        Rule::Reserved,
+        "CREATE TABLE groups (id INT PRIMARY KEY)",
+        "CREATE TABLE `groups` (id INT PRIMARY KEY)",
+    ),
+    (
         Rule::Partitioning,
         "CREATE TABLE a (id INT PRIMARY KEY) PARTITION BY LIST (id) (PARTITION p VALUES IN (1))",
         "CREATE TABLE a (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (1))",
@@ -154,6 +174,11 @@ pub(super) const CASES: &[(Rule, &str, &str)] = &[
         Rule::PrimaryKeyPart,
         "CREATE TABLE a (b VARCHAR(99), c INT NOT NULL UNIQUE, PRIMARY KEY (b(9)))",
         "CREATE TABLE a (b VARCHAR(99), c INT NOT NULL UNIQUE, PRIMARY KEY (b))",
+    ),
+    (
+        Rule::KeyPart,
+        "ALTER TABLE orders ADD INDEX by_note (note)",
+        "ALTER TABLE orders ADD INDEX by_note (note(20))",
     ),
     (
         Rule::KeyReplaced,
