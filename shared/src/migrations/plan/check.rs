@@ -2,7 +2,7 @@
 
 use crate::migrations::{
     Statement,
-    ddl::{Change, Clause, Column, Ddl, Definition, Key, KeyPart},
+    ddl::{Change, Clause, Column, Ddl, Definition, Given, Key, KeyPart},
     statement,
 };
 
@@ -398,10 +398,17 @@ fn stays(change: &Change, before: &Definition) -> bool {
     let Change::Redefine { old, new, .. } = change else {
         return false;
     };
-    let placeless = |column: &Column| Column {
-        line: 0,
-        ..column.clone()
+    // Wherever it stands, in quotes or not, and with the DEFAULT NULL that may be left out or not.
+    let plain = |column: &Column| {
+        let is_null = column.default == Some(Given::Null);
+        Column {
+            line: 0,
+            bare: false,
+            has_default: column.has_default && !is_null,
+            default: column.default.filter(|_| !is_null),
+            ..column.clone()
+        }
     };
     let known = before.columns.iter().find(|column| column.name == *old);
-    known.map(placeless) == new.columns.first().map(placeless)
+    known.map(plain) == new.columns.first().map(plain)
 }

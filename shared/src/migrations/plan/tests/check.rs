@@ -359,6 +359,14 @@ fn a_column_that_goes_elsewhere_moves_others_as_they_are() {
     assert_eq!(altered(&moves, BEFORE, as_it_is), Ok(()));
     let wider = "MODIFY COLUMN `total` decimal(20,4) NOT NULL DEFAULT '0.0000' AFTER `id`";
     assert_eq!(altered(&moves, BEFORE, wider), no_column("total"));
+    let moves_total =
+        changes("ALTER TABLE orders MODIFY total DECIMAL(14,4) NOT NULL DEFAULT 0 FIRST");
+    for as_it_is in ["", " DEFAULT NULL"] {
+        let note = format!("MODIFY COLUMN note text COLLATE utf8mb4_bin{as_it_is} AFTER total");
+        assert_eq!(altered(&moves_total, BEFORE, &note), Ok(()), "{note}");
+    }
+    let note = "MODIFY COLUMN note text COLLATE utf8mb4_bin DEFAULT ('') AFTER total";
+    assert_eq!(altered(&moves_total, BEFORE, note), no_column("note"));
     let stays = changes("ALTER TABLE orders MODIFY note LONGTEXT");
     assert_eq!(altered(&stays, BEFORE, as_it_is), no_column("total"));
 }
