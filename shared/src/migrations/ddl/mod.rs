@@ -7,7 +7,9 @@
 
 mod alter;
 mod definition;
+mod head;
 mod outline;
+mod view;
 mod words;
 
 use super::Statement;
