@@ -179,8 +179,17 @@ fn create_table(replaces: bool, words: &mut Words) -> Option<Ddl> {
             });
         }
     }
-    if !words.is_empty() {
+    let queries = ["SELECT", "TABLE", "VALUES"];
+    if queries.iter().any(|query| words.contain(query)) {
         table.copied = Some("SELECT");
+    } else if !words.is_empty() {
+        return Some(Ddl::Unread {
+            table: Some(table.name),
+            fault: Unreadable {
+                why: "no query follows".to_owned(),
+                line: Some(words.line()),
+            },
+        });
     }
     match items {
         Some(items) => match definition::read(items, options) {

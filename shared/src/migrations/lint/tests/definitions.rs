@@ -32,6 +32,14 @@ fn what_is_wrong_is_found() {
     for (sql, code) in [
         ("CREATE TABLE a (id INT UNIQUE NOT NULL NULL)", "no-key"),
         (
+            "CREATE TABLE a (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+            "not-understood",
+        ),
+        (
+            "CREATE TABLE a (id INT PRIMARY KEY) WITH b AS (SELECT 1) SELECT * FROM b",
+            "copied-table",
+        ),
+        (
             "CREATE TABLE a (id INT PRIMARY KEY, b ENUM ('a', 'A'))",
             "duplicate-value",
         ),
