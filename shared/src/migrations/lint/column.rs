@@ -27,6 +27,7 @@ const SPATIAL: &str = "GEOMCOLLECTION GEOMETRY GEOMETRYCOLLECTION LINESTRING MUL
     MULTIPOINT MULTIPOLYGON POINT POLYGON";
 
 impl Linter<'_> {
+    /// The rules on a column's definition.
     pub(super) fn column(&mut self, column: &Column) {
         if column.bare {
             self.unreserved(column.line, "column", &column.name);

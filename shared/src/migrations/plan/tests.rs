@@ -1,8 +1,21 @@
 mod check;
+mod outcome;
 
 use super::{table::Fate, *};
 
 const ORDERS: &str = "CREATE TABLE orders (id INT PRIMARY KEY, note TEXT)";
+
+/// `orders` as production has it.
+const BEFORE: &str = "\
+CREATE TABLE `orders` (
+  `id` int NOT NULL,
+  `note` text COLLATE utf8mb4_bin DEFAULT NULL,
+  `total` decimal(14,4) NOT NULL DEFAULT '0.0000',
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `by_note` (`note`(9)),
+  KEY `By_total` (`total`,`note`(9)),
+  CONSTRAINT `positive` CHECK (`total` >= 0)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
 
 fn migrations(pending: &str) -> Migrations {
     let files = [("0001_orders.sql", ORDERS), ("0002_next.sql", pending)];
