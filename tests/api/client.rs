@@ -206,7 +206,7 @@ pub fn assert_tells_no_secret(answer: &Answer, database: &FreshDatabase) {
     let told = format!("{} {:?} {:?}", answer.body, answer.headers, answer.logs);
     assert!(!told.contains(database.password()), "{told}");
     let lower = told.to_lowercase();
-    for statement in shared::orders::statements::ALL {
+    for statement in orders::statements::ALL {
         // Behind the verb, after which a read's limit is put, and enough of it that no message says
         // the same by chance; Vitess echoes words in lower case.
         let piece: String = statement.sql().chars().skip(7).take(20).collect();

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use database::Statement;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row, Value};
-use shared::database::Statement;
-use shared::orders::statements::{
+use orders::statements::{
     ALL, FIND_BY_KEY, FIND_ORDER, INSERT_ITEMS, INSERT_ORDER, LIST_ORDERS, LIST_ORDERS_OF_STATUS,
     UPDATE_STATUS,
 };

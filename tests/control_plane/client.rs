@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock::SystemClock;
-use shared::config::PlanetScaleSettings;
-use shared::database::Deadline;
-use shared::planetscale::{
+use lambda::Deadline;
+use lambda::clock::SystemClock;
+use planetscale::settings::PlanetScaleSettings;
+use planetscale::{
     BackupState, Calls, DeploymentState, Filter, NewBackup, NewDeployRequest, NewPassword,
     Openness, Period, PlanetScale, RetentionUnit, Role, Verdict,
 };

@@ -5,11 +5,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use api::{self, Answer, Problem, Request, Route};
+use database::{Database, Session, Statement, Transaction};
+use orders::statements::INSERT_ITEMS;
 use serde::Deserialize;
 use serde_json::json;
-use shared::api::{self, Answer, Problem, Request, Route};
-use shared::database::{Database, Session, Statement, Transaction};
-use shared::orders::statements::INSERT_ITEMS;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use shared::clock::{Clock, Moment, SystemClock};
-use shared::config::Settings;
-use shared::database::{Database, Deadline, Statement};
+use database::settings::Settings;
+use database::{Database, Statement};
+use lambda::Deadline;
+use lambda::clock::{Clock, Moment, SystemClock};
 use stack::proxy::{Counts, Fault, Proxy};
 use stack::{FreshDatabase, Stack};
 

@@ -1,7 +1,7 @@
 //! What goes wrong on the way.
 
+use planetscale::{DeploymentState, NewPassword, Role, Verdict};
 use serde_json::json;
-use shared::planetscale::{DeploymentState, NewPassword, Role, Verdict};
 use stack::control_plane::ApiFailure;
 use stack::states::Ended;
 

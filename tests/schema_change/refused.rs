@@ -1,7 +1,7 @@
 //! Changes that must not reach production, and say why.
 
+use planetscale::DeploymentState;
 use serde_json::json;
-use shared::planetscale::DeploymentState;
 
 use crate::scene::Scene;
 use crate::{CHANNEL, NOTES, TWO_TABLES};

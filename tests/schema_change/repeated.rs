@@ -1,7 +1,7 @@
 //! Runs that died and are started again, and runs at the same time.
 
+use planetscale::DeploymentState;
 use serde_json::json;
-use shared::planetscale::DeploymentState;
 use stack::control_plane::ApiFailure;
 use stack::states::Ended;
 

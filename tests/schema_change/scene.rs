@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use lambda::Deadline;
+use lambda::clock::SystemClock;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, OptsBuilder, SslOpts};
+use planetscale::settings::PlanetScaleSettings;
+use planetscale::{Calls, DeployRequest, Filter, NewPassword, Openness, PlanetScale, Role};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use shared::clock::SystemClock;
-use shared::config::PlanetScaleSettings;
-use shared::database::Deadline;
-use shared::planetscale::{Calls, DeployRequest, Filter, NewPassword, Openness, PlanetScale, Role};
 use stack::control_plane::contract::Contract;
 use stack::control_plane::{BRANCH, ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
 use stack::function::{Function, Reported};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use planetscale::Verdict;
 use serde_json::json;
-use shared::planetscale::Verdict;
 
 use crate::NOTES;
 use crate::scene::Scene;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use shared::migrations::lint::{Finding, Options, Severity, lint};
-use shared::migrations::{FilesError, Migrations};
+use schema::lint::{Finding, Options, Severity, lint};
+use schema::{FilesError, Migrations};
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

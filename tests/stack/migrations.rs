@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use shared::migrations::{FilesError, Ledger, LedgerError, Migrations, ledger};
+use schema::{FilesError, Ledger, LedgerError, Migrations, ledger};
 
 /// ER_BAD_FIELD_ERROR.
 const UNKNOWN_COLUMN: u16 = 1054;
@@ -77,9 +77,10 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use shared::clock::SystemClock;
-    use shared::config::Settings;
-    use shared::database::{Database, Deadline};
+    use database::Database;
+    use database::settings::Settings;
+    use lambda::Deadline;
+    use lambda::clock::SystemClock;
 
     use super::*;
     use crate::{FreshDatabase, Stack};

@@ -20,8 +20,10 @@ use std::{
     fs,
 };
 
+use database::settings::Settings;
+use lambda::settings::Variable;
+use planetscale::settings::PlanetScaleSettings;
 use serde_json::{Value, json};
-use shared::config::{PlanetScaleSettings, Readers, Settings, VARIABLES};
 
 use document::Document;
 use stack::Template;
@@ -173,15 +175,14 @@ fn no_route_is_open() {
 #[test]
 fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
     for function in Template::read().unwrap().functions() {
-        let calls_planetscale = calls_planetscale(&function.binary);
-        let expected: BTreeSet<&str> = VARIABLES
+        let of_planetscale = match calls_planetscale(&function.binary) {
+            true => planetscale::settings::VARIABLES,
+            false => &[],
+        };
+        let expected: BTreeSet<&str> = database::settings::VARIABLES
             .iter()
+            .chain(of_planetscale)
             .filter(|variable| !variable.local)
-            .filter(|variable| match variable.readers {
-                Readers::All => true,
-                Readers::PlanetScale => calls_planetscale,
-                Readers::MigrateSchema => function.binary == "migrate-schema",
-            })
             .map(|variable| variable.name)
             .collect();
         let set: BTreeSet<&str> = function.environment.keys().map(String::as_str).collect();
@@ -350,10 +351,21 @@ fn no_policy_has_a_wildcard() {
     }
 }
 
+/// Every variable that a function of ours reads.
+fn variables() -> impl Iterator<Item = &'static Variable> {
+    [
+        database::settings::VARIABLES,
+        planetscale::settings::VARIABLES,
+        schema::settings::VARIABLES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
 #[test]
 fn the_readme_has_every_setting() {
     let readme = fs::read_to_string(stack::root().join("README.md")).unwrap();
-    for variable in VARIABLES {
+    for variable in variables() {
         let default = match variable.default {
             "" => String::new(),
             default => format!("`{default}`"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use shared::migrations::lint::Rule;
+use schema::lint::Rule;
 
 fn row(rule: Rule) -> String {
     let allowed = if rule.is_allowable() {

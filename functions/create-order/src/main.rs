@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::api::{self, Answer, Problem, Request, Route};
-use shared::database::Database;
-use shared::orders::{self, IdempotencyKey, NewOrder, PlaceError};
+use api::{self, Answer, Problem, Request, Route};
+use database::Database;
+use orders::{self, IdempotencyKey, NewOrder, PlaceError};
 
 fn main() -> ExitCode {
     api::serve(Route::post("/orders"), create_order)

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use shared::api::{self, Answer, Problem, Request, Route};
-use shared::database::Database;
-use shared::orders;
+use api::{self, Answer, Problem, Request, Route};
+use database::Database;
 
 fn main() -> ExitCode {
     api::serve(Route::get("/orders/{order_id}"), get_order)

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
-use shared::{
-    api::{self, Answer, Problem, Request, Route},
-    database::{Database, DatabaseError, Deadline, Statement},
-};
+use api::{self, Answer, Problem, Request, Route};
+use database::{Database, DatabaseError, Statement};
+use lambda::Deadline;
 
 /// No table is read, and so no index.
 const PING: Statement = Statement::read("SELECT 1", "");

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::api::{self, Answer, Problem, Request, Route};
-use shared::database::Database;
-use shared::orders::{self, Cursor, CustomerId, Page};
+use api::{self, Answer, Problem, Request, Route};
+use database::Database;
+use orders::{self, Cursor, CustomerId, Page};
 
 fn main() -> ExitCode {
     api::serve(Route::get("/customers/{customer_id}/orders"), list_orders)

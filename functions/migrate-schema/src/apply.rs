@@ -10,14 +10,11 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use shared::{
-    clock::SystemClock,
-    config::{LoginSource, PoolSettings, Settings},
-    credentials::Login,
-    database::{Database, DatabaseError, Session, Statement},
-    migrations::{Ledger, LedgerError, ledger},
-    planetscale::{NewPassword, Password, Role},
-};
+use database::settings::{LoginSource, PoolSettings, Settings};
+use database::{Database, DatabaseError, Login, Session, Statement};
+use lambda::clock::SystemClock;
+use planetscale::{NewPassword, Password, Role};
+use schema::{Ledger, LedgerError, ledger};
 
 use crate::{
     failure::StepError,

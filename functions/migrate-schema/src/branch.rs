@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::planetscale::Progress;
+use planetscale::Progress;
 
 use crate::{
     failure::StepError,

@@ -1,7 +1,7 @@
 //! After a failure: what the run has made goes, and why it failed is said in plain words.
 
+use planetscale::{DeploymentState, Openness, Progress};
 use serde::Deserialize;
-use shared::planetscale::{DeploymentState, Openness, Progress};
 
 use crate::{
     failure::{ANOTHER_AT_WORK, DIFFERENCE_REFUSED, StepError},

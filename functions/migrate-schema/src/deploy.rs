@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use shared::{
-    planetscale::{DeployRequest, Progress},
-    vitess::without_values,
-};
+use database::vitess::without_values;
+use planetscale::{DeployRequest, Progress};
 
 use crate::{
     deploy_request::{current, findings, hold_against_plan, is_refused, needs_approval},

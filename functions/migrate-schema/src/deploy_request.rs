@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use shared::{
-    migrations::{Plan, Shape},
-    planetscale::{
-        ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness,
-        Operation, Progress,
-    },
-    vitess::without_values,
+use database::vitess::without_values;
+use planetscale::{
+    ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness, Operation,
+    Progress,
 };
+use schema::{Plan, Shape};
 
 use crate::{
     failure::StepError,

@@ -1,11 +1,9 @@
 //! Why a step did not succeed, and under which name the state machine knows it.
 
-use shared::{
-    database::DatabaseError,
-    migrations::{Deviation, FilesError, LedgerError, Outdated},
-    operation::Failure,
-    planetscale::ApiError,
-};
+use database::DatabaseError;
+use lambda::operation::Failure;
+use planetscale::ApiError;
+use schema::{Deviation, FilesError, LedgerError, Outdated};
 
 /// The name of [`StepError::AnotherAtWork`], after which nothing is cleaned up.
 pub const ANOTHER_AT_WORK: &str = "AnotherAtWork";

@@ -1,6 +1,6 @@
 //! The last step: production keeps the change, and remembers it.
 
-use shared::planetscale::{Openness, Progress};
+use planetscale::{Openness, Progress};
 
 use crate::{
     deploy_request::hold_deployed_against_plan,

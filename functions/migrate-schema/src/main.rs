@@ -16,25 +16,20 @@ mod step;
 
 use std::process::ExitCode;
 
-use shared::{
-    operation::{self, Failure, Invocation},
-    planetscale::PlanetScale,
-};
+use database::Database;
+use lambda::operation::{self, Failure, Invocation};
+use planetscale::PlanetScale;
 
 use production::Production;
 use step::{Done, Step};
 
 fn main() -> ExitCode {
-    operation::serve(PlanetScale::shared(), migrate_schema)
+    operation::serve(migrate_schema)
 }
 
 async fn migrate_schema(
-    Invocation {
-        input,
-        database,
-        deadline,
-    }: Invocation<Step>,
-    planetscale: &'static PlanetScale,
+    Invocation { input, deadline }: Invocation<Step>,
+    (database, planetscale): (&'static Database, &'static PlanetScale),
 ) -> Result<Done, Failure> {
     let production = Production::new(database, planetscale, deadline)?;
     let step = input.name();

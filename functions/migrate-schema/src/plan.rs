@@ -1,11 +1,9 @@
 //! The first step: what is pending, and whether it may go to production.
 
-use shared::{
-    migrations::{
-        Ledger, Plan,
-        lint::{self, Severity},
-    },
-    planetscale::{Openness, Progress},
+use planetscale::{Openness, Progress};
+use schema::{
+    Ledger, Plan,
+    lint::{self, Severity},
 };
 
 use crate::{

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use shared::{
-    database::{Database, DatabaseError, Deadline, Session},
-    migrations::{Ledger, Migration, Migrations, Plan, Shape, ledger},
-    planetscale::{
-        ApiError, Branch, Calls, DeployRequest, DeploymentState, Filter, PlanetScale, Progress,
-        Refusal,
-    },
+use database::{Database, DatabaseError, Session};
+use lambda::Deadline;
+use planetscale::{
+    ApiError, Branch, Calls, DeployRequest, DeploymentState, Filter, PlanetScale, Progress, Refusal,
 };
+use schema::{Ledger, Migration, Migrations, Plan, Shape, ledger};
 
 use crate::failure::StepError;
 
@@ -32,7 +30,7 @@ impl Production {
             database,
             planetscale,
             deadline,
-            migrations: match shared::config::migrations_folder() {
+            migrations: match schema::settings::migrations_folder() {
                 Some(folder) => Migrations::read(&folder)?,
                 None => Migrations::built_in()?,
             },

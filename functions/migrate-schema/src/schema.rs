@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::planetscale::TableSchema;
+use planetscale::TableSchema;
 
 use crate::{failure::StepError, production::Production};
 

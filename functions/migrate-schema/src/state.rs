@@ -3,9 +3,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use planetscale::DeployRequest;
+use schema::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::{migrations::Plan, planetscale::DeployRequest};
 
 use crate::failure::StepError;
 

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use api::{self, Answer, Problem, Request, Route};
+use database::Database;
+use orders::{self, ChangeError, CustomerId, OrderStatus};
 use serde::Deserialize;
-use shared::api::{self, Answer, Problem, Request, Route};
-use shared::database::Database;
-use shared::orders::{self, ChangeError, CustomerId, OrderStatus};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,7 +14,7 @@ use std::process::ExitStatus;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
-use shared::migrations::{Ledger, LedgerError, Migrations, Plan, ledger};
+use schema::{Ledger, LedgerError, Migrations, Plan, ledger};
 
 use super::parts::Purpose;
 use super::{DevError, Options, Run, programs, target};

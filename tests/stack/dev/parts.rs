@@ -191,7 +191,7 @@ impl Run {
 
         let step = progress.step("filling the database");
         let mut admin = access.connect_as_admin(Some(&server.login.schema)).await?;
-        let migrations_folder = shared::config::migrations_folder()
+        let migrations_folder = schema::settings::migrations_folder()
             .unwrap_or_else(|| crate::root().join("shared/migrations"));
         let applied = migrations::apply(&mut admin, &migrations_folder).await?;
         let shown = sample::fill(&mut admin).await?;

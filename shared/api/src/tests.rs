@@ -1,0 +1,383 @@
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use lambda_runtime::Context;
+use serde_json::{Value, json};
+
+use super::*;
+use database::DatabaseError;
+
+const GET: Route = Route::get("/orders/{order_id}");
+const POST: Route = Route::post("/orders");
+
+/// An event as the gateway sends one (aws_lambda_events' fixtures), for `method` and `path`.
+fn event(method: &str, path: &str) -> Value {
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "accept": "*/*",
+            "content-type": "application/json",
+            "host": "aaaaaaaaaa.execute-api.us-west-2.amazonaws.com",
+            "x-amzn-trace-id": "Root=1-5e9f0c65-1de4d666d4dd26aced652b6c",
+        },
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "aaaaaaaaaa",
+            "domainName": "aaaaaaaaaa.execute-api.us-west-2.amazonaws.com",
+            "domainPrefix": "aaaaaaaaaa",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "1.2.3.4",
+                "userAgent": "curl/7.58.0",
+            },
+            "requestId": "LV7fzho-PHcEJPw=",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "21/Apr/2020:15:08:21 +0000",
+            "timeEpoch": 1_587_481_701_067_i64,
+        },
+        "isBase64Encoded": false,
+    })
+}
+
+/// What the gateway gets back, as JSON.
+async fn call<Fut>(
+    route: Route,
+    event: Value,
+    left_ms: u64,
+    handler: impl FnOnce(Request) -> Fut,
+) -> Value
+where
+    Fut: Future<Output = Result<Answer, Problem>>,
+{
+    let mut context = Context::default();
+    context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
+    context.deadline = left_ms;
+    let event = serde_json::from_value(event).unwrap();
+    let response = respond(route, LambdaEvent::new(event, context), handler).await;
+    serde_json::to_value(response).unwrap()
+}
+
+async fn answered(route: Route, event: Value, outcome: Result<Answer, Problem>) -> Value {
+    call(route, event, 60_000, |_| async { outcome }).await
+}
+
+async fn refused(route: Route, event: Value) -> Value {
+    call(route, event, 60_000, |_| async {
+        panic!("the handler was called")
+    })
+    .await
+}
+
+fn body(response: &Value) -> Value {
+    serde_json::from_str(response["body"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_becomes_a_response() {
+    let answer = Answer::created("/orders/7", &json!({"id": 7}))
+        .etag(1)
+        .header("idempotent-replayed", "true");
+    let response = answered(POST, event("POST", "/orders"), Ok(answer)).await;
+    assert_eq!(
+        response,
+        json!({
+            "statusCode": 201,
+            "headers": {
+                "cache-control": "private, no-cache",
+                "content-type": "application/json",
+                "etag": "\"1\"",
+                "idempotent-replayed": "true",
+                "location": "/orders/7",
+                "x-request-id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+            },
+            "multiValueHeaders": {},
+            "body": "{\"id\":7}",
+            "isBase64Encoded": false,
+            "cookies": [],
+        })
+    );
+}
+
+#[tokio::test]
+async fn not_modified_keeps_the_tag_and_has_no_body() {
+    let response = answered(
+        GET,
+        event("GET", "/orders/7"),
+        Ok(Answer::not_modified().etag(3)),
+    )
+    .await;
+    assert_eq!(response["statusCode"], 304);
+    assert_eq!(response["headers"]["etag"], "\"3\"");
+    assert_eq!(response["headers"].get("content-type"), None);
+    assert_eq!(response.get("body"), None);
+}
+
+#[tokio::test]
+async fn a_problem_becomes_a_response() {
+    let response = answered(
+        POST,
+        event("POST", "/orders"),
+        Err(Problem::invalid("items[0].sku", "is empty")),
+    )
+    .await;
+    assert_eq!(response["statusCode"], 422);
+    assert_eq!(
+        response["headers"]["content-type"],
+        "application/problem+json"
+    );
+    assert_eq!(
+        response["headers"]["x-request-id"],
+        "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+    );
+    assert_eq!(
+        body(&response),
+        json!({
+            "type": "/problems/invalid-value",
+            "title": "A value breaks a rule",
+            "status": 422,
+            "detail": "items[0].sku: is empty",
+            "field": "items[0].sku",
+            "request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+        })
+    );
+}
+
+#[tokio::test]
+async fn every_problem_has_its_status_and_type() {
+    let cases = [
+        (Problem::malformed("limit", "x"), 400, "malformed-request"),
+        (Problem::unauthorized("nobody"), 401, "unauthorized"),
+        (Problem::forbidden(), 403, "forbidden"),
+        (Problem::not_found("x"), 404, "not-found"),
+        (
+            Problem::method_not_allowed("GET"),
+            405,
+            "method-not-allowed",
+        ),
+        (Problem::conflict("x"), 409, "conflict"),
+        (Problem::stale(), 412, "stale-version"),
+        (Problem::too_large(1), 413, "body-too-large"),
+        (
+            Problem::unsupported_media_type(),
+            415,
+            "unsupported-media-type",
+        ),
+        (Problem::invalid("sku", "x"), 422, "invalid-value"),
+        (Problem::key_reused(), 422, "idempotency-key-reused"),
+        (
+            Problem::precondition_required(),
+            428,
+            "precondition-required",
+        ),
+        (Problem::internal("x"), 500, "internal"),
+        (DatabaseError::Refused.into(), 500, "internal"),
+        (DatabaseError::OutcomeUnknown.into(), 500, "outcome-unknown"),
+        (DatabaseError::Unavailable.into(), 503, "unavailable"),
+        (DatabaseError::OutOfTime.into(), 503, "unavailable"),
+    ];
+    let readme = include_str!("../../../README.md");
+    for (problem, status, slug) in cases {
+        let row = format!("| {status} | `{slug}` |");
+        assert!(readme.contains(&row), "the README lacks {row}");
+        let response = answered(GET, event("GET", "/orders/7"), Err(problem)).await;
+        assert_eq!(response["statusCode"], status, "{slug}");
+        assert_eq!(body(&response)["status"], status, "{slug}");
+        assert_eq!(body(&response)["type"], format!("/problems/{slug}"));
+        assert_eq!(
+            response["headers"].get("retry-after").is_some(),
+            status == 503,
+            "{slug}"
+        );
+        assert_eq!(
+            response["headers"].get("www-authenticate").is_some(),
+            status == 401,
+            "{slug}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_cause_stays_inside() {
+    let response = answered(
+        GET,
+        event("GET", "/orders/7"),
+        Err(Problem::internal("hunter2")),
+    )
+    .await;
+    assert!(!response.to_string().contains("hunter2"));
+}
+
+#[tokio::test]
+async fn another_path_is_not_found() {
+    for path in ["/", "/orders", "/orders/7/items", "/customers/7"] {
+        let response = refused(GET, event("GET", path)).await;
+        assert_eq!(response["statusCode"], 404, "{path}");
+        assert_eq!(body(&response)["type"], "/problems/not-found");
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_not_allowed() {
+    for method in ["HEAD", "DELETE", "POST", "PUT", "get"] {
+        let response = refused(GET, event(method, "/orders/7")).await;
+        assert_eq!(response["statusCode"], 405, "{method}");
+        assert_eq!(response["headers"]["allow"], "GET");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_subject_is_unauthorized() {
+    let mut event = event("GET", "/orders/7");
+    event["requestContext"]["authorizer"] =
+        json!({"jwt": {"claims": {"claim1": "value1"}, "scopes": ["scope1", "scope2"]}});
+    assert_eq!(refused(GET, event).await["statusCode"], 401);
+}
+
+#[tokio::test]
+async fn the_handler_sees_the_request() {
+    let mut event = event("POST", "/live/orders");
+    event["requestContext"]["stage"] = json!("live");
+    event["requestContext"]["authorizer"] =
+        json!({"jwt": {"claims": {"sub": "cust-1"}, "scopes": null}});
+    event["body"] = json!("eyJpZCI6IDd9");
+    event["isBase64Encoded"] = json!(true);
+    let response = call(POST, event, 60_000, |request| async move {
+        assert!(request.caller().may_act_for("cust-1") && !request.caller().may_act_for("cust-2"));
+        Ok(Answer::ok(&request.json::<Value>()?))
+    })
+    .await;
+    assert_eq!(response["statusCode"], 200);
+    assert_eq!(body(&response), json!({"id": 7}));
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_the_next_call_too() {
+    let early = call(
+        GET,
+        event("GET", "/orders/7"),
+        60_000,
+        |_| -> std::future::Ready<_> { panic!("hunter2") },
+    )
+    .await;
+    let late = call(GET, event("GET", "/orders/7"), 60_000, |_| async {
+        tokio::task::yield_now().await;
+        panic!("hunter2")
+    })
+    .await;
+    for response in [early, late] {
+        assert_eq!(response["statusCode"], 500);
+        assert_eq!(body(&response)["type"], "/problems/internal");
+        assert!(!response.to_string().contains("hunter2"));
+    }
+    let next = answered(GET, event("GET", "/orders/7"), Ok(Answer::ok(&1))).await;
+    assert_eq!(next["statusCode"], 200);
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_end_is_cut() {
+    let read = call(GET, event("GET", "/orders/7"), 60, |_| pending()).await;
+    assert_eq!(read["statusCode"], 503);
+    assert_eq!(read["headers"]["retry-after"], "1");
+
+    // Whatever it was about to change may be changed.
+    let write = call(POST, event("POST", "/orders"), 60, |_| pending()).await;
+    assert_eq!(write["statusCode"], 500);
+    assert_eq!(body(&write)["type"], "/problems/outcome-unknown");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_written_is_a_500() {
+    let no_json = Answer::ok(&std::collections::HashMap::from([((1, 2), 3)]));
+    let no_header = Answer::created("/orders/\n", &1);
+    for answer in [no_json, no_header] {
+        let response = answered(GET, event("GET", "/orders/7"), Ok(answer)).await;
+        assert_eq!(response["statusCode"], 500);
+    }
+}
+
+#[test]
+fn only_payload_format_2_is_an_event() {
+    let format_1 = json!({
+        "version": "1.0",
+        "resource": "/orders/{order_id}",
+        "path": "/orders/hunter2",
+        "httpMethod": "GET",
+        "requestContext": {"httpMethod": "GET", "stage": "live"},
+    });
+    let mut unversioned = event("GET", "/orders/7");
+    unversioned.as_object_mut().unwrap().remove("version");
+    for event in [
+        format_1,
+        unversioned,
+        json!({}),
+        json!("hunter2"),
+        json!({"headers": {"a": "hunter2\n"}}),
+    ] {
+        let error = serde_json::from_value::<Event>(event)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("payload format 2.0"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn each_invocation_is_summed_up_in_a_line() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let logged = lines.clone();
+    let subscriber = lambda::log::subscriber(
+        tracing::level_filters::LevelFilter::INFO,
+        None,
+        move |line| {
+            let line: Value = serde_json::from_slice(line).unwrap();
+            logged.lock().unwrap().push(line);
+        },
+    );
+    tracing::subscriber::with_default(subscriber, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            answered(GET, event("GET", "/orders/7"), Ok(Answer::ok(&1))).await;
+            answered(
+                GET,
+                event("GET", "/orders/7"),
+                Err(DatabaseError::Unavailable.into()),
+            )
+            .await;
+        });
+    });
+
+    let lines = lines.lock().unwrap();
+    let summaries: Vec<_> = lines
+        .iter()
+        .filter(|line| line["message"] == "answered")
+        .collect();
+    let [ok, unavailable] = summaries.as_slice() else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(ok["route"], "GET /orders/{order_id}");
+    assert_eq!(ok["status"], 200);
+    for number in ["duration_ms", "connection_wait_ms", "statements", "retries"] {
+        assert!(ok[number].is_number(), "{number}");
+    }
+    assert_eq!(ok.get("problem"), None);
+    assert_eq!(unavailable["status"], 503);
+    assert_eq!(unavailable["problem"], "unavailable");
+    let cause = lines
+        .iter()
+        .find(|line| line.get("cause").is_some())
+        .unwrap();
+    assert_eq!(cause["level"], "WARN");
+    assert_eq!(cause["cause"], "the database is not available");
+}

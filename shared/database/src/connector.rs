@@ -1,0 +1,273 @@
+//! Logging in, and deciding whether a pooled connection may be used once more.
+//!
+//! The pool's mechanics are deadpool's: its bound, its waiting line, its idle connections.
+//! [`Connector`] is the manager that it asks for a connection and for a verdict at checkout.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use lambda::clock::{Clock, Moment};
+use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
+use secrecy::ExposeSecret;
+use secrets::{Credentials, CredentialsError, Generation, Issued};
+
+use super::{
+    failure::{Failure, Repeat},
+    usage,
+    wire::Wire,
+};
+use crate::{login::Login, settings::PoolSettings};
+
+/// PlanetScale's largest result. Said beforehand, it saves the question at connect.
+const MAX_PACKET: usize = 64 * 1024 * 1024;
+
+/// Statements kept prepared per connection: those of a function, with some for reads that are
+/// nearly out of time and inserts of different sizes.
+const PREPARED: usize = 64;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    #[error("none became free in time")]
+    NoneFree,
+    #[error("the invocation's time is up")]
+    OutOfTime,
+    /// The pool is closing, since the execution environment is.
+    #[error("the pool is closed")]
+    PoolClosed,
+}
+
+/// A connection with what its next checkout must know.
+pub(super) struct Connection {
+    pub(super) wire: Wire,
+    pub(super) generation: Generation,
+    born: Moment,
+    max_age: Duration,
+}
+
+pub(super) struct Connector {
+    credentials: Credentials<Login>,
+    clock: Arc<dyn Clock>,
+    settings: PoolSettings,
+    /// The options without a login. Those with one are made from them, so that all share one
+    /// TLS connector and its session tickets.
+    options: Opts,
+    /// The time of the last use of a connection whose ping had no answer: what was idle as
+    /// long went the same way.
+    silent_since: Mutex<Option<Moment>>,
+}
+
+impl Connector {
+    pub(super) fn new(
+        credentials: Credentials<Login>,
+        clock: Arc<dyn Clock>,
+        settings: PoolSettings,
+        ca: Option<Vec<u8>>,
+    ) -> Self {
+        let mut tls = SslOpts::default();
+        if let Some(ca) = ca {
+            tls = tls
+                .with_root_certs(vec![ca.into()])
+                .with_disable_built_in_roots(true);
+        }
+        let options = OptsBuilder::default()
+            .ssl_opts(tls)
+            .prefer_socket(false)
+            .max_allowed_packet(Some(MAX_PACKET))
+            .wait_timeout(Some(28_800))
+            .stmt_cache_size(PREPARED);
+        Self {
+            credentials,
+            clock,
+            settings,
+            options: options.into(),
+            silent_since: Mutex::new(None),
+        }
+    }
+
+    /// The generation of the login to use now, fetched anew when it is too old.
+    pub(super) async fn generation(&self) -> Result<Generation, CredentialsError> {
+        let issued = self.credentials.current(self.settings.connect_timeout);
+        Ok(issued.await?.generation)
+    }
+
+    /// Whether no newer login is known than that of `generation`.
+    pub(super) fn is_current(&self, generation: Generation) -> bool {
+        self.credentials.newest() == Some(generation)
+    }
+
+    /// Logs in, again and again for as long as the setting allows when what is in the way may
+    /// pass. A refused login asks for newer credentials.
+    ///
+    /// Boxed, because it is rare and large: unboxed, it would swell the future of every
+    /// invocation.
+    pub(super) fn connect(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send + '_>> {
+        Box::pin(self.connect_in_time())
+    }
+
+    async fn connect_in_time(&self) -> Result<Connection, ConnectError> {
+        let started = Instant::now();
+        let left = || {
+            self.settings
+                .connect_timeout
+                .saturating_sub(started.elapsed())
+        };
+        let mut issued = self.credentials.current(left()).await?;
+        let mut delays = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(20))
+            .with_max_delay(Duration::from_millis(400))
+            .with_jitter()
+            .without_max_times()
+            .build();
+        let mut before: Option<Failure> = None;
+        loop {
+            // The first attempt leaves time for another: its flow may be swallowed in silence.
+            let limit = if before.is_none() { left() / 2 } else { left() };
+            let failure = match self.log_in(&issued, limit).await {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => failure,
+            };
+            if failure.refuses_login() {
+                let newest = self.credentials.after_refusal(issued.generation, left());
+                let Some(newest) = newest.await? else {
+                    return Err(failure.into());
+                };
+                let rotated = newest.generation != issued.generation;
+                issued = newest;
+                if rotated {
+                    tracing::info!("the login was refused; the rotated one is tried");
+                    usage::count_retry();
+                    continue;
+                }
+            } else if failure.repeat() == Repeat::Never {
+                return Err(failure.into());
+            }
+            // The last attempt is cut short by the limit; the one before knows more.
+            let failure = match (failure, before.take()) {
+                (Failure::TimedOut, Some(before)) => before,
+                (failure, _) => failure,
+            };
+            match delays.next() {
+                Some(delay) if delay < left() => tokio::time::sleep(delay).await,
+                _ => return Err(failure.into()),
+            }
+            before = Some(failure);
+            usage::count_retry();
+        }
+    }
+
+    async fn log_in(&self, issued: &Issued<Login>, limit: Duration) -> Result<Connection, Failure> {
+        let options = with_login(&self.options, &issued.secret);
+        let conn = tokio::time::timeout(limit, Conn::new(options))
+            .await
+            .map_err(|_| Failure::TimedOut)??;
+        let born = self.clock.now();
+        Ok(Connection {
+            wire: Wire::new(conn, Arc::clone(&self.clock)),
+            generation: issued.generation,
+            born,
+            max_age: staggered(self.settings.max_age, born),
+        })
+    }
+
+    /// Whether a connection that was idle may serve again; asks the server only when it was
+    /// idle for long.
+    async fn may_serve(&self, connection: &mut Connection) -> bool {
+        if !connection.wire.is_open() {
+            return false;
+        }
+        let now = self.clock.now();
+        let idle = now.since(connection.wire.answered());
+        if !self.is_current(connection.generation)
+            || now.since(connection.born) >= connection.max_age
+            || idle >= self.settings.max_idle
+            || self.is_silent(connection.wire.answered())
+        {
+            connection.wire.close().await;
+            return false;
+        }
+        if idle < self.settings.ping_after {
+            return true;
+        }
+        match connection.wire.ping(self.settings.ping_timeout).await {
+            Ok(()) => true,
+            Err(failure) => {
+                tracing::info!(%failure, "an idle connection did not answer; another takes its place");
+                if failure == Failure::TimedOut {
+                    *self.silence() = Some(connection.wire.answered());
+                }
+                false
+            }
+        }
+    }
+
+    fn is_silent(&self, answered: Moment) -> bool {
+        self.silence().is_some_and(|silent| {
+            answered.monotonic <= silent.monotonic && answered.wall <= silent.wall
+        })
+    }
+
+    fn silence(&self) -> std::sync::MutexGuard<'_, Option<Moment>> {
+        self.silent_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Manager for Connector {
+    type Type = Connection;
+    type Error = ConnectError;
+
+    async fn create(&self) -> Result<Connection, ConnectError> {
+        self.connect().await
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut Connection,
+        _: &Metrics,
+    ) -> RecycleResult<ConnectError> {
+        if self.may_serve(connection).await {
+            Ok(())
+        } else {
+            Err(RecycleError::message("not fit to serve again"))
+        }
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+fn with_login(options: &Opts, login: &Login) -> OptsBuilder {
+    OptsBuilder::from_opts(options.clone())
+        .ip_or_hostname(login.host.as_str())
+        .tcp_port(login.port)
+        .user(Some(login.username.as_str()))
+        .pass(Some(login.password.expose_secret()))
+        .db_name(login.database.as_deref())
+}
+
+/// Up to an eighth less than `max_age`, so that connections made together do not all end
+/// together.
+fn staggered(max_age: Duration, born: Moment) -> Duration {
+    let since_epoch = born
+        .wall
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    max_age - max_age * (since_epoch.subsec_micros() % 128) / 1024
+}

@@ -1,0 +1,241 @@
+//! Connections that survive Lambda: the pool, what may be run on one, what an error means.
+//!
+//! One [`Database`] serves the whole process. An invocation takes a [`Session`] until its
+//! [`Deadline`], and runs [`Statement`]s and transactions on it; nothing else reaches the
+//! driver. The rules, and why they are so:
+//!
+//! - The process is frozen between invocations, so nothing waits in a background task, and a
+//!   connection may be gone without a trace when it thaws. Idle time and age are therefore
+//!   measured on the wall clock too ([`lambda::clock`]), and looked at when a session is taken:
+//!   what is too old goes, what was idle for some seconds is pinged under a short limit, the
+//!   rest is used as it is, without a round trip.
+//! - A connection that was left in the middle of a command is never used again; see `wire`.
+//! - There are never more than `DATABASE_POOL_MAX` connections, and who waits for one is
+//!   served first come first served.
+//! - Every wait has a limit, cut to what is left of the invocation.
+//!
+//! [`DatabaseError`] says what its receiver can do about it. Its causes are logged here, where
+//! they are known, without statement values and secrets.
+
+mod connector;
+mod failure;
+mod login;
+mod session;
+pub mod settings;
+mod statement;
+mod transaction;
+mod usage;
+pub mod vitess;
+mod wire;
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use deadpool::{
+    Runtime,
+    managed::{Object, Pool, PoolError, QueueMode, Timeouts},
+};
+use once_cell::sync::OnceCell;
+use tokio::task::JoinSet;
+
+use connector::{ConnectError, Connector};
+use lambda::{
+    Deadline, Resource,
+    clock::{Clock, SystemClock},
+    settings::Faults,
+};
+pub use session::Session;
+use session::{Limits, not_connected};
+pub use statement::Statement;
+pub use transaction::Transaction;
+pub use usage::{Usage, metered};
+
+pub use login::Login;
+pub use mysql_async::{Params, Value, from_value, params, prelude::FromRow};
+use settings::{PoolSettings, Settings};
+
+/// The process' one database. Made on first use, so that a fault in the environment is
+/// reported rather than thrown.
+static SHARED: OnceCell<Database> = OnceCell::new();
+
+/// Why the database did not do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// It can't be reached or logged in to, is failing over, or is full. Nothing was changed;
+    /// later it may work.
+    #[error("the database is not available")]
+    Unavailable,
+    /// The time was up before there was an answer. Nothing was changed.
+    #[error("the database did not answer in time")]
+    OutOfTime,
+    /// A write or a COMMIT was sent and its answer lost: it was done, or it was not.
+    #[error("it is not known whether the database did it")]
+    OutcomeUnknown,
+    /// A unique key has such a row already.
+    #[error("a row with the same `{key}` exists")]
+    Duplicate {
+        /// The key's name, `PRIMARY` for the primary key.
+        key: String,
+    },
+    /// The statement is wrong or not allowed, or a row is not what the code takes it for: a
+    /// fault of ours.
+    #[error("the database refused")]
+    Refused,
+}
+
+/// What the pool looks like at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// Most connections there may be.
+    pub max: usize,
+    /// Connections there are.
+    pub open: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// Sessions asked for that wait for a connection.
+    pub waiting: usize,
+}
+
+/// A pool of connections to one database.
+pub struct Database {
+    pool: Pool<Connector>,
+    settings: PoolSettings,
+}
+
+impl Database {
+    /// The process' database, made from the environment on first use.
+    ///
+    /// # Errors
+    ///
+    /// [`Faults`] of the environment. The next call reads it again.
+    pub fn shared() -> Result<&'static Database, Faults> {
+        SHARED.get_or_try_init(|| Ok(Self::new(Settings::from_env()?, Arc::new(SystemClock))))
+    }
+
+    /// A pool of its own. Nothing is connected yet.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        let Settings {
+            login,
+            ca,
+            pool: settings,
+        } = settings;
+        let credentials = login.credentials(Arc::clone(&clock));
+        let connector = Connector::new(credentials, clock, settings.clone(), ca);
+        #[expect(
+            clippy::expect_used,
+            reason = "building fails only where a timeout is set without a runtime to time it"
+        )]
+        let pool = Pool::builder(connector)
+            .max_size(settings.max.get())
+            // The one used last is the one least likely to have gone.
+            .queue_mode(QueueMode::Lifo)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .expect("a runtime is set");
+        Self { pool, settings }
+    }
+
+    /// Takes a session: in turn, and with a connection that is fit to be used. Within
+    /// `deadline`, and within the settings' limits for each part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Unavailable`].
+    pub async fn session(&self, deadline: Deadline) -> Result<Session<'_>, DatabaseError> {
+        let started = Instant::now();
+        let place = self.place(deadline).await;
+        usage::count_wait(started.elapsed());
+        Ok(Session {
+            pool: &self.pool,
+            place: place.map_err(|error| not_connected(&error))?,
+            limits: Limits {
+                deadline,
+                statement: self.settings.statement_timeout,
+            },
+        })
+    }
+
+    async fn place(&self, deadline: Deadline) -> Result<Object<Connector>, ConnectError> {
+        let timeouts = Timeouts {
+            wait: Some(self.settings.acquire_timeout.min(deadline.left())),
+            ..Timeouts::default()
+        };
+        let taken = async {
+            let generation = self.pool.manager().generation().await?;
+            // Closed before anything is awaited: their places are free already, and whoever takes
+            // one connects anew.
+            drop(self.pool.retain(|idle, _| idle.generation == generation));
+            self.pool
+                .timeout_get(&timeouts)
+                .await
+                .map_err(|error| match error {
+                    PoolError::Backend(error) => error,
+                    PoolError::Closed => ConnectError::PoolClosed,
+                    // The only timeout that is set, and the only hook there could be, is the wait.
+                    PoolError::Timeout(_)
+                    | PoolError::NoRuntimeSpecified
+                    | PoolError::PostCreateHook(_) => ConnectError::NoneFree,
+                })
+        };
+        tokio::time::timeout(deadline.left(), taken)
+            .await
+            .unwrap_or(Err(ConnectError::OutOfTime))
+    }
+
+    /// Connects ahead of the first invocation, while the CPU is still unthrottled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::session`]; the first invocation tries anew.
+    pub async fn warm_up(&self) -> Result<(), DatabaseError> {
+        let deadline = Deadline::after(self.settings.connect_timeout);
+        self.session(deadline).await.map(drop)
+    }
+
+    /// What the pool looks like now.
+    pub fn state(&self) -> PoolState {
+        let status = self.pool.status();
+        PoolState {
+            max: status.max_size,
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
+    }
+
+    /// Says goodbye to the server on every idle connection, and gives out no more. For the end
+    /// of the execution environment; it takes a tenth of a second at most.
+    pub async fn close(&self) {
+        let idle = self.pool.retain(|_, _| false).removed;
+        self.pool.close();
+        let mut goodbyes = JoinSet::new();
+        for mut connection in idle {
+            goodbyes.spawn(async move { connection.wire.close().await });
+        }
+        goodbyes.join_all().await;
+    }
+}
+
+impl Resource for &'static Database {
+    fn from_env() -> Result<Self, Faults> {
+        Database::shared()
+    }
+
+    async fn warm_up(self) {
+        if let Err(error) = Database::warm_up(self).await {
+            tracing::warn!(%error, "not connected ahead of the first invocation");
+        }
+    }
+
+    async fn close(self) {
+        Database::close(self).await;
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("pool", &self.state())
+            .finish_non_exhaustive()
+    }
+}

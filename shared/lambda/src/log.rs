@@ -1,0 +1,330 @@
+//! Logs: one JSON line on stdout for each event, as CloudWatch and its queries want it.
+//!
+//! A line holds `timestamp` (RFC 3339, UTC, milliseconds), `level`, `message`, `request_id` and
+//! `trace_id` (within an invocation), `function_name`, `cold_start` and `target`, and beside
+//! these the event's own fields with their JSON types. A field named like one of these is left
+//! out, so that a line can't lie about where it comes from.
+//!
+//! The level is `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
+//! configuration. It counts for the crates of this workspace. Every other crate is heard at WARN
+//! and above only, whatever the level: below that, drivers and SDKs print SQL, headers and bodies.
+//!
+//! A panic becomes one line with its place in the source. Its message is shown only where it is
+//! a literal there: a formatted one (an `unwrap` on an error, say) may hold a customer's value.
+
+use std::{
+    io::Write as _,
+    panic::PanicHookInfo,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use lambda_runtime::Context;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use tracing::{
+    Event, Level, Metadata, Span, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+    span::{Attributes, Id, Record},
+    subscriber::Interest,
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    layer::{Context as LayerContext, SubscriberExt},
+    registry::LookupSpan,
+};
+
+#[cfg(test)]
+mod tests;
+
+const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
+
+const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// The keys of every line, which no field of an event can take.
+const FIXED: [&str; 8] = [
+    "timestamp",
+    "level",
+    "message",
+    "request_id",
+    "trace_id",
+    "function_name",
+    "cold_start",
+    "target",
+];
+
+/// Until the first invocation of this process has begun.
+static COLD: AtomicBool = AtomicBool::new(true);
+
+/// Sends the process' events and panics to stdout.
+pub(crate) fn init() {
+    let setting = std::env::var(LEVEL_VARIABLE).ok();
+    let level = setting.as_deref().map(parse_level);
+    let subscriber = subscriber(
+        level.flatten().unwrap_or(LevelFilter::INFO),
+        std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok(),
+        // A log that can't be written must not end the function, as `println!` would.
+        |line| drop(std::io::stdout().lock().write_all(line)),
+    );
+    // It fails only where logs are set up already, which is as well.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    std::panic::set_hook(Box::new(log_panic));
+    if let (Some(setting), Some(None)) = (setting, level) {
+        tracing::warn!(
+            "{LEVEL_VARIABLE} is {setting:?}: not TRACE, DEBUG, INFO, WARN, ERROR or FATAL; logging at INFO"
+        );
+    }
+}
+
+/// Hands each event of `level` and above to `write`, as one line with its newline.
+pub fn subscriber(
+    level: LevelFilter,
+    function_name: Option<String>,
+    write: impl Fn(&[u8]) + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
+    Registry::default().with(JsonLines {
+        level,
+        function_name,
+        write,
+    })
+}
+
+/// The span of one invocation: what is logged within carries its ids. The process' first one is
+/// marked as its cold start.
+pub(crate) fn invocation(context: &Context) -> Span {
+    // An error's span, so that no level leaves the ids out.
+    tracing::error_span!(
+        "invocation",
+        request_id = context.request_id,
+        trace_id = context.xray_trace_id.as_deref().map(trace_root),
+        cold_start = COLD.swap(false, Ordering::Relaxed),
+    )
+}
+
+/// `1-5759e988-bd862e3fe1be46a994272793` of `Root=1-5759e988-…;Parent=…;Sampled=1`, which is
+/// what X-Ray finds a trace by.
+fn trace_root(header: &str) -> &str {
+    header
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("Root="))
+        .unwrap_or(header)
+}
+
+fn parse_level(name: &str) -> Option<LevelFilter> {
+    let levels = [
+        ("TRACE", LevelFilter::TRACE),
+        ("DEBUG", LevelFilter::DEBUG),
+        ("INFO", LevelFilter::INFO),
+        ("WARN", LevelFilter::WARN),
+        ("ERROR", LevelFilter::ERROR),
+        // Nothing here is worse than an error, so nothing less than errors is shown.
+        ("FATAL", LevelFilter::ERROR),
+    ];
+    levels
+        .into_iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
+        .map(|(_, level)| level)
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(tracing::field::display);
+    match panic.payload().downcast_ref::<&'static str>() {
+        Some(literal) => tracing::error!(location, "panicked: {literal}"),
+        None => tracing::error!(location, "panicked"),
+    }
+}
+
+/// Cargo compiles the crates of the workspace by paths below its top, and all others by absolute
+/// paths.
+fn is_of_workspace(file: &str) -> bool {
+    Path::new(file).is_relative()
+}
+
+/// Writes each event as a line.
+struct JsonLines<W> {
+    level: LevelFilter,
+    function_name: Option<String>,
+    /// Takes a whole line, its newline included, in one call.
+    write: W,
+}
+
+impl<W> JsonLines<W> {
+    fn hears(&self, metadata: &Metadata<'_>) -> bool {
+        let level = if metadata.file().is_some_and(is_of_workspace) {
+            self.level
+        } else {
+            self.level.min(LevelFilter::WARN)
+        };
+        *metadata.level() <= level
+    }
+}
+
+impl<S, W> Layer<S> for JsonLines<W>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: Fn(&[u8]) + 'static,
+{
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.hears(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: LayerContext<'_, S>) -> bool {
+        self.hears(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: LayerContext<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().replace(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: LayerContext<'_, S>) {
+        let mut later = Fields::default();
+        values.record(&mut later);
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            fields.0.retain(|(name, _)| later.get(name).is_none());
+            fields.0.append(&mut later.0);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
+        let mut own = Fields::default();
+        event.record(&mut own);
+
+        // From the outside in: the invocation's ids are the outermost span's.
+        let mut spans = Fields::default();
+        for span in context
+            .event_scope(event)
+            .into_iter()
+            .flat_map(|scope| scope.from_root())
+        {
+            if let Some(fields) = span.extensions().get::<Fields>() {
+                for (name, value) in &fields.0 {
+                    if spans.get(name).is_none() {
+                        spans.0.push((name, value.clone()));
+                    }
+                }
+            }
+        }
+
+        let line = Line {
+            level: event.metadata().level(),
+            target: event.metadata().target(),
+            function_name: self.function_name.as_deref(),
+            own: &own,
+            spans: &spans,
+        };
+        if let Ok(mut line) = serde_json::to_vec(&line) {
+            line.push(b'\n');
+            (self.write)(&line);
+        }
+    }
+}
+
+struct Line<'a> {
+    level: &'a Level,
+    target: &'a str,
+    function_name: Option<&'a str>,
+    own: &'a Fields,
+    spans: &'a Fields,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        if let Ok(now) = OffsetDateTime::now_utc().format(TIMESTAMP) {
+            line.serialize_entry("timestamp", &now)?;
+        }
+        line.serialize_entry("level", self.level.as_str())?;
+        line.serialize_entry(
+            "message",
+            self.own.get("message").unwrap_or(&Value::from("")),
+        )?;
+        for id in ["request_id", "trace_id"] {
+            if let Some(value) = self.spans.get(id) {
+                line.serialize_entry(id, value)?;
+            }
+        }
+        if let Some(name) = self.function_name {
+            line.serialize_entry("function_name", name)?;
+        }
+        match self.spans.get("cold_start") {
+            Some(cold) => line.serialize_entry("cold_start", cold)?,
+            None => line.serialize_entry("cold_start", &COLD.load(Ordering::Relaxed))?,
+        }
+        line.serialize_entry("target", self.target)?;
+        let outer = self
+            .spans
+            .0
+            .iter()
+            .filter(|(name, _)| self.own.get(name).is_none());
+        for (name, value) in self.own.0.iter().chain(outer) {
+            if !FIXED.contains(name) {
+                line.serialize_entry(name, value)?;
+            }
+        }
+        line.end()
+    }
+}
+
+/// Fields in the order in which they were given, each name once.
+#[derive(Default)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.push((field.name(), value.into()));
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.add(field, value.to_string());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.add(field, format!("{value:?}"));
+    }
+}

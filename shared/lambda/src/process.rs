@@ -1,0 +1,262 @@
+//! One Lambda function's process, from start to shutdown, whatever events it serves.
+
+use std::{
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    process::ExitCode,
+    task::Poll,
+    time::{Duration, SystemTime},
+};
+
+use lambda_extension::Extension;
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use tracing::Instrument as _;
+
+use crate::{log, settings::Faults, tls};
+
+/// What lambda_runtime takes from the environment, and panics without.
+const GIVEN_BY_LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_RUNTIME_API",
+];
+
+/// How many invocations Lambda sends to this process at once. Unset unless it runs on Lambda
+/// Managed Instances.
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
+
+/// The registration is a call to this machine.
+const REGISTRATION_LIMIT: Duration = Duration::from_secs(1);
+
+/// Lambda kills 500 ms after SIGTERM, and 300 ms where an external extension is present
+/// (aws-samples, graceful-shutdown-with-aws-lambda).
+const CLOSE_LIMIT: Duration = Duration::from_millis(250);
+
+/// Lambda's longest timeout.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
+
+/// What a function keeps for the whole life of its process: a pool of connections, a client.
+///
+/// `()` is for a function that keeps nothing, a pair for one that keeps two.
+pub trait Resource: Copy + Send + Sync + 'static {
+    /// Makes it from the environment. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Faults`] with every variable that is missing or wrong.
+    fn from_env() -> Result<Self, Faults>;
+
+    /// Gets ready ahead of the first event, while Lambda does not throttle the CPU. What fails here
+    /// is logged, and tried again by the first invocation.
+    fn warm_up(self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// Ends what is open, before the process ends.
+    fn close(self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+impl Resource for () {
+    fn from_env() -> Result<Self, Faults> {
+        Ok(())
+    }
+}
+
+impl<A: Resource, B: Resource> Resource for (A, B) {
+    fn from_env() -> Result<Self, Faults> {
+        match (A::from_env(), B::from_env()) {
+            (Ok(first), Ok(second)) => Ok((first, second)),
+            (Err(faults), Err(others)) => Err(faults.and(others)),
+            (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+        }
+    }
+
+    async fn warm_up(self) {
+        tokio::join!(self.0.warm_up(), self.1.warm_up());
+    }
+
+    async fn close(self) {
+        tokio::join!(self.0.close(), self.1.close());
+    }
+}
+
+/// Runs the function until Lambda ends the process. It sets up logs and TLS, makes the resource
+/// from the environment and warms it up, hands every event to `handler` within the log span of its
+/// invocation, and closes the resource on SIGTERM.
+///
+/// One event is served at a time, on one thread, unless Lambda sends many at once.
+///
+/// It fails, with one log line that names everything that is wrong, when the settings are wrong
+/// or Lambda did not start the process, and when the Runtime API is lost.
+pub fn run<R, E, A, F, H, Fut>(handler: H) -> ExitCode
+where
+    R: Resource,
+    E: DeserializeOwned + Send + 'static,
+    A: Serialize + Send + 'static,
+    F: Into<Diagnostic> + Debug + Send + 'static,
+    H: Fn(LambdaEvent<E>, R) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = Result<A, F>> + Send + 'static,
+{
+    log::init();
+    tls::install_provider();
+    let resource = match R::from_env() {
+        Ok(resource) => resource,
+        Err(faults) => {
+            tracing::error!("the function can't start: {faults}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let missing: Vec<_> = GIVEN_BY_LAMBDA
+        .into_iter()
+        .filter(|name| std::env::var_os(name).is_none())
+        .collect();
+    if !missing.is_empty() {
+        tracing::error!(
+            "not started by Lambda: {} not set; on a laptop, `cargo lambda watch` starts functions",
+            missing.join(", ")
+        );
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio_runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the function can't start: no tokio runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    let serve = async {
+        // Registered before the first event is asked for, which ends Lambda's init phase.
+        tokio::join!(resource.warm_up(), ask_for_sigterm());
+        let service = service_fn(move |event: LambdaEvent<E>| {
+            let span = log::invocation(&event.context);
+            // The handler's own first lines belong to the invocation too.
+            span.in_scope(|| handler(event, resource)).instrument(span)
+        });
+        Runtime::new(service).run_concurrent().await
+    };
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            outcome = serve => {
+                if let Err(error) = outcome {
+                    tracing::error!(%error, "the Runtime API is lost");
+                }
+                ExitCode::FAILURE
+            }
+            () = asked_to_end() => {
+                if timeout(CLOSE_LIMIT, resource.close()).await.is_err() {
+                    tracing::warn!("not every connection closed in time");
+                }
+                ExitCode::SUCCESS
+            }
+        }
+    });
+    // Waits for nothing that still runs on a blocking thread.
+    runtime.shutdown_background();
+    exit
+}
+
+/// The future panicked; the panic hook has logged where.
+pub struct Panicked;
+
+/// Ends with [`Panicked`] where `future` panics, so that the environment lives on and what was said in
+/// the panic, which may be a value, goes no further.
+pub async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Panicked> {
+    std::future::poll_fn(|context| {
+        // Nothing outlives a panic but the database, which trusts no connection that was in use.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    })
+    .await
+}
+
+/// When Lambda ends the invocation.
+///
+/// cargo-lambda's emulator sends a duration (600 000 ms) where Lambda sends a time in
+/// milliseconds since 1970 (cargo-lambda-watch 1.9.2, functions_router.rs). No real deadline is
+/// that small, so that both can be told apart.
+pub fn end_of_invocation(context: &Context) -> SystemTime {
+    let deadline = Duration::from_millis(context.deadline);
+    if deadline <= LONGEST_INVOCATION {
+        SystemTime::now() + deadline
+    } else {
+        context.deadline()
+    }
+}
+
+fn tokio_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let many_at_once = std::env::var(MAX_CONCURRENCY)
+        .ok()
+        .and_then(|setting| setting.parse().ok())
+        .is_some_and(|limit: u32| limit > 1);
+    let mut builder = if many_at_once {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    builder.enable_all().build()
+}
+
+/// Registers an internal extension that wants no events: a process without any is killed without
+/// a SIGTERM. Without it the function works all the same, and its connections are cut off rather
+/// than closed.
+async fn ask_for_sigterm() {
+    let registration = Extension::new()
+        .with_events(&[])
+        .with_extension_name("graceful-shutdown")
+        .register();
+    match timeout(REGISTRATION_LIMIT, registration).await {
+        // It waits for an event that never comes, which tells Lambda that it is ready.
+        Ok(Ok(extension)) => drop(tokio::spawn(extension.run())),
+        Ok(Err(error)) => tracing::warn!(error, "no graceful shutdown: not registered"),
+        Err(_) => tracing::warn!("no graceful shutdown: not registered in time"),
+    }
+}
+
+/// Returns on SIGTERM or SIGINT.
+async fn asked_to_end() {
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        tracing::warn!("no graceful shutdown: signals can't be received");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_as_deadline_is_taken_as_it_is() {
+        let mut context = Context::default();
+        context.deadline = 1_795_348_800_000;
+        assert_eq!(end_of_invocation(&context), context.deadline());
+    }
+
+    #[test]
+    fn a_duration_as_deadline_counts_from_now() {
+        let mut context = Context::default();
+        context.deadline = 600_000;
+        let before = SystemTime::now();
+        let end = end_of_invocation(&context);
+        assert!(end >= before + Duration::from_secs(600));
+        assert!(end <= SystemTime::now() + Duration::from_secs(600));
+    }
+}

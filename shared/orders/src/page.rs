@@ -1,0 +1,220 @@
+//! A customer's orders, page by page.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
+use time::PrimitiveDateTime;
+
+use super::order::OrderSummary;
+use super::statements::{LIST_ORDERS, LIST_ORDERS_OF_STATUS};
+use super::status::OrderStatus;
+use super::values::{CustomerId, OrderId, Rule, sha256};
+use database::{DatabaseError, Session};
+
+/// How many orders a page has at most: 1 to 100, 20 unless told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(u32);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(20)
+    }
+}
+
+impl FromStr for Limit {
+    type Err = Rule;
+
+    fn from_str(text: &str) -> Result<Self, Rule> {
+        match text.parse() {
+            Ok(number @ 1..=100) => Ok(Self(number)),
+            _ => Err(Rule::Limit),
+        }
+    }
+}
+
+/// Where a page ends and the next one begins: the last order's id, and the list it belongs to.
+///
+/// To clients it is opaque text. Its tag, eight bytes of a SHA-256 over the customer, the status
+/// asked for and the id, finds a cursor that was made up or taken from another list. The tag is
+/// no secret and guards none: whoever forges one still reads no order but the customer's own,
+/// since the customer is a condition of the statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    after: OrderId,
+    tag: [u8; 8],
+}
+
+impl Cursor {
+    /// Reads a cursor that the list of `customer` and `status` gave.
+    pub fn parse(
+        text: &str,
+        customer: &CustomerId,
+        status: Option<OrderStatus>,
+    ) -> Result<Self, Rule> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Rule::Cursor)?;
+        let (id, tag) = bytes.split_first_chunk().ok_or(Rule::Cursor)?;
+        let cursor = Self::new(OrderId::from_bytes(*id), customer, status);
+        if cursor.tag == tag {
+            Ok(cursor)
+        } else {
+            Err(Rule::Cursor)
+        }
+    }
+
+    fn new(after: OrderId, customer: &CustomerId, status: Option<OrderStatus>) -> Self {
+        let status = status.map_or("", OrderStatus::as_str);
+        let list = format!("{}\n{status}\n{after}", customer.as_str());
+        let digest = sha256(list.as_bytes());
+        let mut tag = [0; 8];
+        tag.copy_from_slice(&digest[..8]);
+        Self { after, tag }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = [self.after.as_bytes().as_slice(), &self.tag].concat();
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// How many orders.
+    pub limit: Limit,
+    /// Where the page before ended; nothing for the first one.
+    pub after: Option<Cursor>,
+}
+
+/// A part of a list. Its JSON is the wire format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderPage {
+    /// The orders, newest first.
+    pub orders: Vec<OrderSummary>,
+    /// Where the next page begins; nothing at the end of the list.
+    pub next: Option<Cursor>,
+}
+
+/// A row of [`LIST_ORDERS`].
+type OrderRow = (
+    [u8; 16],
+    String,
+    String,
+    Decimal,
+    u32,
+    PrimitiveDateTime,
+    PrimitiveDateTime,
+);
+
+/// A page of a customer's orders, newest first: all of them, or those of one status. One round
+/// trip.
+pub async fn list(
+    session: &mut Session<'_>,
+    customer: &CustomerId,
+    status: Option<OrderStatus>,
+    page: Page,
+) -> Result<OrderPage, DatabaseError> {
+    let Limit(limit) = page.limit;
+    // The first page is the one below the greatest id; one order more tells of a next page.
+    let below = page.after.map_or(OrderId::MAX, |cursor| cursor.after);
+    let rows: Vec<OrderRow> = match status {
+        None => {
+            session
+                .rows(&LIST_ORDERS, (customer, below, limit + 1))
+                .await?
+        }
+        Some(status) => {
+            let params = (customer, status, below, limit + 1);
+            session.rows(&LIST_ORDERS_OF_STATUS, params).await?
+        }
+    };
+    let more = rows.len() > limit as usize;
+    let orders = rows
+        .into_iter()
+        .take(limit as usize)
+        .map(
+            |(id, state, currency, total, version, created_at, updated_at)| {
+                let columns = (&*state, &*currency, total, version, created_at, updated_at);
+                OrderSummary::read(OrderId::from_bytes(id), customer.clone(), columns)
+            },
+        )
+        .collect::<Result<Vec<_>, _>>()?;
+    let last = orders.last().filter(|_| more);
+    let next = last.map(|order| Cursor::new(order.id, customer, status));
+    Ok(OrderPage { orders, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn customer(text: &str) -> CustomerId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn limits_are_1_to_100() {
+        assert_eq!(Limit::default(), "20".parse().unwrap());
+        assert_eq!("1".parse(), Ok(Limit(1)));
+        assert_eq!("100".parse(), Ok(Limit(100)));
+        for wrong in [
+            "",
+            "0",
+            "-1",
+            "101",
+            "1000",
+            "abc",
+            "1.5",
+            " 1",
+            "99999999999",
+        ] {
+            assert_eq!(wrong.parse::<Limit>(), Err(Rule::Limit), "{wrong:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_good_for_its_own_list_alone(bytes: [u8; 16]) {
+            let id = OrderId::from_bytes(bytes);
+            let paid = Some(OrderStatus::Paid);
+            let (ours, theirs) = (customer("cust-1"), customer("cust-2"));
+            for status in [None, paid] {
+                let cursor = Cursor::new(id, &ours, status);
+                let text = cursor.to_string();
+                prop_assert_eq!(text.len(), 32);
+                prop_assert_eq!(Cursor::parse(&text, &ours, status), Ok(cursor));
+                prop_assert_eq!(Cursor::parse(&text, &theirs, status), Err(Rule::Cursor));
+                let pending = Some(OrderStatus::Pending);
+                prop_assert_eq!(Cursor::parse(&text, &ours, pending), Err(Rule::Cursor));
+            }
+            let text = Cursor::new(id, &ours, None).to_string();
+            prop_assert_eq!(Cursor::parse(&text, &ours, paid), Err(Rule::Cursor));
+        }
+
+        #[test]
+        fn a_cursor_with_one_character_changed_is_refused(bytes: [u8; 16], at in 0..32_usize) {
+            let ours = customer("cust-1");
+            let mut text = Cursor::new(OrderId::from_bytes(bytes), &ours, None).to_string();
+            let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+            text.replace_range(at..=at, other);
+            prop_assert_eq!(Cursor::parse(&text, &ours, None), Err(Rule::Cursor));
+        }
+
+        #[test]
+        fn text_that_is_no_cursor_is_refused(text in "[A-Za-z0-9_=-]{0,64}|.*") {
+            prop_assert_eq!(Cursor::parse(&text, &customer("cust-1"), None), Err(Rule::Cursor));
+        }
+    }
+}

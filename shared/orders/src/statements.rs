@@ -1,0 +1,129 @@
+//! The catalogue: every statement that the orders run, with the index that each read must use.
+//!
+//! PlanetScale's rules hold for all of them: values are parameters, columns are listed, none
+//! begins with WITH, none leaves anything behind in its session.
+//!
+//! The two lists name their index in the statement. Left to choose, MySQL and MariaDB take
+//! another one as soon as a customer has most of the orders (a scan of the primary key) or few
+//! of them (a sort), as EXPLAIN shows. A schema change that drops one of these indexes must
+//! change its statement first.
+
+use database::Statement;
+
+/// Writes an order without its items.
+pub const INSERT_ORDER: Statement = Statement::write(
+    "INSERT INTO orders (id, customer_id, status, currency, total, version, idempotency_key, \
+     request_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+);
+
+/// Writes one line item; for more, repeat the row with [`Statement::with_rows`].
+pub const INSERT_ITEMS: Statement = Statement::write(
+    "INSERT INTO order_items (order_id, position, sku, quantity, unit_price) \
+     VALUES (?, ?, ?, ?, ?)",
+);
+
+/// An order and its items, a row for each item with the order's columns repeated.
+pub const FIND_ORDER: Statement = Statement::read(
+    "SELECT o.customer_id, o.status, o.currency, o.total, o.version, o.created_at, o.updated_at, \
+     i.sku, i.quantity, i.unit_price \
+     FROM orders AS o JOIN order_items AS i ON i.order_id = o.id \
+     WHERE o.id = ? ORDER BY i.position",
+    "PRIMARY",
+);
+
+/// The order that a customer's idempotency key placed.
+pub const FIND_BY_KEY: Statement = Statement::read(
+    "SELECT id, request_hash, created_at FROM orders \
+     WHERE customer_id = ? AND idempotency_key = ?",
+    "by_idempotency_key",
+);
+
+/// A customer's orders below an id, newest first.
+pub const LIST_ORDERS: Statement = Statement::read(
+    "SELECT id, status, currency, total, version, created_at, updated_at \
+     FROM orders FORCE INDEX (by_customer) \
+     WHERE customer_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
+    "by_customer",
+);
+
+/// A customer's orders of one status below an id, newest first.
+pub const LIST_ORDERS_OF_STATUS: Statement = Statement::read(
+    "SELECT id, status, currency, total, version, created_at, updated_at \
+     FROM orders FORCE INDEX (by_customer_status) \
+     WHERE customer_id = ? AND status = ? AND id < ? ORDER BY id DESC LIMIT ?",
+    "by_customer_status",
+);
+
+/// Moves an order to another status and version, if it still has the version that was read.
+pub const UPDATE_STATUS: Statement = Statement::write(
+    "UPDATE orders SET status = ?, version = ?, updated_at = ? WHERE id = ? AND version = ?",
+);
+
+/// The whole catalogue.
+pub const ALL: [Statement; 7] = [
+    INSERT_ORDER,
+    INSERT_ITEMS,
+    FIND_ORDER,
+    FIND_BY_KEY,
+    LIST_ORDERS,
+    LIST_ORDERS_OF_STATUS,
+    UPDATE_STATUS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_keeps_planetscales_rules() {
+        for statement in ALL {
+            let sql = statement.sql();
+            let verb = sql.split(' ').next().unwrap();
+            assert!(["SELECT", "INSERT", "UPDATE"].contains(&verb), "{sql}");
+            // Reads name their index, and nothing else does.
+            assert_eq!(statement.index().is_some(), verb == "SELECT", "{sql}");
+            assert!(!sql.contains(['\'', '"', ';', '@', '*', '\n']), "{sql}");
+            assert!(!sql.contains("  "), "{sql}");
+            let words: Vec<_> = sql
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .collect();
+            for word in [
+                "OFFSET",
+                "SQL_CALC_FOUND_ROWS",
+                "GET_LOCK",
+                "NOW",
+                "LAST_INSERT_ID",
+            ] {
+                assert!(!words.contains(&word), "{sql}");
+            }
+            // A number would be a value that is not a parameter.
+            assert!(
+                !words.iter().any(|word| word.starts_with(char::is_numeric)),
+                "{sql}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_index_that_a_statement_names_is_the_one_it_must_use() {
+        for statement in ALL {
+            let forced = statement.sql().split_once("FORCE INDEX (");
+            if let Some((_, rest)) = forced {
+                let name = rest.split(')').next();
+                assert_eq!(name, statement.index());
+            }
+        }
+    }
+
+    #[test]
+    fn the_migration_makes_every_index_that_a_statement_must_use() {
+        let migration = include_str!("../../migrations/0001_orders.sql");
+        for index in ALL.iter().filter_map(Statement::index) {
+            let key = match index {
+                "PRIMARY" => "PRIMARY KEY (".to_owned(),
+                name => format!("KEY {name} ("),
+            };
+            assert!(migration.contains(&key), "{index}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The life of an order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use database::Value;
+use serde::Serialize;
+
+use super::values::Rule;
+
+/// Where an order is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderStatus {
+    /// Placed and not yet paid.
+    Pending,
+    /// Paid and not yet sent.
+    Paid,
+    /// On its way to the customer.
+    Shipped,
+    /// Arrived. Final.
+    Delivered,
+    /// Given up before it was sent. Final.
+    Cancelled,
+}
+
+impl OrderStatus {
+    /// Every status, in the order of an order's life.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Paid,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Cancelled,
+    ];
+
+    /// Whether an order of this status can become `next`. None can become what it is already.
+    pub fn can_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Pending, Self::Paid | Self::Cancelled)
+                | (Self::Paid, Self::Shipped | Self::Cancelled)
+                | (Self::Shipped, Self::Delivered)
+        )
+    }
+
+    /// The name, in JSON as in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::Shipped => "shipped",
+            Self::Delivered => "delivered",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for OrderStatus {
+    type Err = Rule;
+
+    fn from_str(text: &str) -> Result<Self, Rule> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(Rule::Status)
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<OrderStatus> for Value {
+    fn from(status: OrderStatus) -> Self {
+        Value::from(status.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_can_be_followed_by_these_alone() {
+        use OrderStatus::{Cancelled, Delivered, Paid, Pending, Shipped};
+        let allowed = [
+            (Pending, Paid),
+            (Pending, Cancelled),
+            (Paid, Shipped),
+            (Paid, Cancelled),
+            (Shipped, Delivered),
+        ];
+        for from in OrderStatus::ALL {
+            for to in OrderStatus::ALL {
+                assert_eq!(
+                    from.can_become(to),
+                    allowed.contains(&(from, to)),
+                    "{from} {to}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_status_has_one_name_everywhere() {
+        let names: Vec<_> = OrderStatus::ALL
+            .iter()
+            .map(|status| status.as_str())
+            .collect();
+        assert_eq!(
+            Rule::Status.to_string(),
+            format!("must be one of {}", names.join(", "))
+        );
+        for status in OrderStatus::ALL {
+            assert_eq!(
+                serde_json::to_string(&status).unwrap(),
+                format!("\"{status}\"")
+            );
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        for wrong in ["", "Paid", "lost", "paid "] {
+            assert_eq!(wrong.parse::<OrderStatus>(), Err(Rule::Status));
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! A request becomes an answer: authorization, deadlines, what is sent again, pages.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use lambda::{Deadline, tls};
+use reqwest::{
+    Client, Method, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
+    redirect,
+};
+use rustls::ClientConfig;
+use secrecy::ExposeSecret;
+use secrets::{Credentials, Issued};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::timeout;
+use url::Url;
+
+use super::{ApiError, Calls};
+use crate::{service_token::ServiceToken, settings::PlanetScaleSettings};
+
+/// The longest time for one attempt, to connect and in all. The API answers within seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The longest wait for the token's secret.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The API's largest page.
+const PER_PAGE: &str = "100";
+
+/// More pages than any list has: the end of a list that would not end.
+const MOST_PAGES: u32 = 1000;
+
+/// The accesses of a service token of which an operation needs one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grants(pub(super) &'static str);
+
+/// One call, below the database's own path.
+#[derive(Debug, Clone)]
+pub(super) struct Request<'r> {
+    doing: &'static str,
+    grants: Grants,
+    method: Method,
+    path: &'r [&'r str],
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+}
+
+impl<'r> Request<'r> {
+    fn new(method: Method, doing: &'static str, path: &'r [&'r str], grants: Grants) -> Self {
+        Self {
+            doing,
+            grants,
+            method,
+            path,
+            query: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub(super) fn get(doing: &'static str, path: &'r [&'r str], grants: Grants) -> Self {
+        Self::new(Method::GET, doing, path, grants)
+    }
+
+    pub(super) fn post(doing: &'static str, path: &'r [&'r str], grants: Grants) -> Self {
+        Self::new(Method::POST, doing, path, grants)
+    }
+
+    pub(super) fn patch(doing: &'static str, path: &'r [&'r str], grants: Grants) -> Self {
+        Self::new(Method::PATCH, doing, path, grants)
+    }
+
+    pub(super) fn delete(doing: &'static str, path: &'r [&'r str], grants: Grants) -> Self {
+        Self::new(Method::DELETE, doing, path, grants)
+    }
+
+    /// Left out of the URL when there is no value.
+    pub(super) fn query(mut self, name: &'static str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            self.query.push((name, value.to_owned()));
+        }
+        self
+    }
+
+    pub(super) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// An attempt that brought no answer to go by.
+struct Setback {
+    may_have_happened: bool,
+    reason: String,
+    /// What `Retry-After` asks for.
+    pause: Option<Duration>,
+}
+
+impl Setback {
+    fn new(may_have_happened: bool, reason: &str) -> Self {
+        Self {
+            may_have_happened,
+            reason: reason.to_owned(),
+            pause: None,
+        }
+    }
+}
+
+impl From<reqwest::Error> for Setback {
+    /// Without the error's own words, which have the URL.
+    fn from(error: reqwest::Error) -> Self {
+        match error.is_connect() {
+            true => Self::new(false, "no connection"),
+            false => Self::new(true, "the connection was lost"),
+        }
+    }
+}
+
+pub(super) struct Transport {
+    http: Client,
+    token: Credentials<ServiceToken>,
+    database: Url,
+}
+
+impl Transport {
+    pub(super) fn new(settings: &PlanetScaleSettings, token: Credentials<ServiceToken>) -> Self {
+        let mut database = settings.api_url.clone();
+        // It fails for URLs that can't have a path; https and http can.
+        if let Ok(mut path) = database.path_segments_mut() {
+            path.pop_if_empty().extend([
+                "v1",
+                "organizations",
+                &settings.organization,
+                "databases",
+                &settings.database,
+            ]);
+        }
+        Self {
+            http: client(),
+            token,
+            database,
+        }
+    }
+
+    /// Sends the request, again and again for as long as it is harmless and there is time, and
+    /// gives the body of a 2xx answer.
+    async fn send(&self, request: &Request<'_>, deadline: Deadline) -> Result<Vec<u8>, ApiError> {
+        let doing = request.doing;
+        let url = self.url(request)?;
+        let mut token = self
+            .token
+            .current(deadline.left().min(TOKEN_TIMEOUT))
+            .await?;
+        let mut delays = delays();
+        let mut asked_for_token = false;
+        let mut may_have_happened = false;
+        loop {
+            let setback = match self.attempt(request, url.clone(), &token, deadline).await {
+                Ok((status, body)) if status.is_success() => return Ok(body),
+                // The answer to an earlier attempt was lost, and it had deleted it.
+                Ok((StatusCode::NOT_FOUND, _))
+                    if may_have_happened && request.method == Method::DELETE =>
+                {
+                    return Ok(Vec::new());
+                }
+                Ok((StatusCode::UNAUTHORIZED, _)) if !asked_for_token => {
+                    asked_for_token = true;
+                    let limit = deadline.left().min(TOKEN_TIMEOUT);
+                    let newest = self.token.after_refusal(token.generation, limit).await?;
+                    if let Some(newest) = newest.filter(|new| new.generation != token.generation) {
+                        tracing::info!("the service token was refused; the rotated one is tried");
+                        token = newest;
+                        continue;
+                    }
+                    let (status, grants) = (StatusCode::UNAUTHORIZED.as_u16(), request.grants);
+                    return Err(ApiError::from_answer(doing, grants, status, &[]));
+                }
+                Ok((status, body)) => {
+                    let (status, grants) = (status.as_u16(), request.grants);
+                    return Err(ApiError::from_answer(doing, grants, status, &body));
+                }
+                Err(setback) => setback,
+            };
+            may_have_happened |= setback.may_have_happened;
+            let reason = setback.reason;
+            if setback.may_have_happened && request.method == Method::POST {
+                return Err(ApiError::OutcomeUnknown { doing, reason });
+            }
+            let delay = delays
+                .next()
+                .map(|delay| setback.pause.unwrap_or(delay))
+                .filter(|delay| *delay < deadline.left());
+            let Some(delay) = delay else {
+                return Err(if may_have_happened && request.method != Method::GET {
+                    ApiError::OutcomeUnknown { doing, reason }
+                } else {
+                    ApiError::Unavailable { doing, reason }
+                });
+            };
+            tracing::info!(doing, reason, "PlanetScale's API is asked again");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request<'_>,
+        url: Url,
+        token: &Issued<ServiceToken>,
+        deadline: Deadline,
+    ) -> Result<(StatusCode, Vec<u8>), Setback> {
+        let limit = deadline.left().min(ATTEMPT_TIMEOUT);
+        if limit.is_zero() {
+            return Err(Setback::new(false, "no time is left"));
+        }
+        // A limit of the client's own would hide that there was no connection.
+        timeout(limit, self.exchange(request, url, token))
+            .await
+            .unwrap_or_else(|_| Err(Setback::new(true, "no answer in time")))
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        url: Url,
+        token: &Issued<ServiceToken>,
+    ) -> Result<(StatusCode, Vec<u8>), Setback> {
+        let mut sent = self
+            .http
+            .request(request.method.clone(), url)
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, authorization(token));
+        if let Some(body) = &request.body {
+            sent = sent.json(body);
+        }
+        let answer = sent.send().await?;
+        let status = answer.status();
+        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+            return Err(Setback {
+                may_have_happened: status != StatusCode::TOO_MANY_REQUESTS,
+                reason: format!("it answered {}", status.as_u16()),
+                pause: retry_after(answer.headers()),
+            });
+        }
+        Ok((status, answer.bytes().await?.to_vec()))
+    }
+
+    fn url(&self, request: &Request<'_>) -> Result<Url, ApiError> {
+        // The parser drops these, which would make it another request.
+        if request
+            .path
+            .iter()
+            .any(|part| matches!(*part, "" | "." | ".."))
+        {
+            return Err(ApiError::NotFound {
+                doing: request.doing,
+                grants: request.grants.0,
+            });
+        }
+        let mut url = self.database.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.extend(request.path);
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Ok(url)
+    }
+}
+
+impl Calls<'_> {
+    /// A single object.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        request: Request<'_>,
+    ) -> Result<T, ApiError> {
+        let body = self.transport.send(&request, self.deadline).await?;
+        parse(request.doing, &body)
+    }
+
+    /// A call whose answer says nothing.
+    pub(super) async fn done(&self, request: Request<'_>) -> Result<(), ApiError> {
+        self.transport.send(&request, self.deadline).await.map(drop)
+    }
+
+    /// All elements of a list, page by page.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        request: Request<'_>,
+    ) -> Result<Vec<T>, ApiError> {
+        #[derive(Deserialize)]
+        struct Page<T> {
+            data: Vec<T>,
+            /// Not there where a list comes in one piece.
+            #[serde(default)]
+            next_page: Option<u32>,
+        }
+        let mut elements = Vec::new();
+        let mut page = 1;
+        loop {
+            let numbered = request
+                .clone()
+                .query("page", Some(&page.to_string()))
+                .query("per_page", Some(PER_PAGE));
+            let read: Page<T> = self.get(numbered).await?;
+            elements.extend(read.data);
+            match read.next_page {
+                Some(next) if next > page && next <= MOST_PAGES => page = next,
+                None => return Ok(elements),
+                Some(_) => {
+                    return Err(ApiError::Unreadable {
+                        doing: request.doing,
+                        reason: "its pages do not end".to_owned(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Trusts the public roots that are compiled in: the system's store would be read and parsed in
+/// whole at each cold start.
+#[expect(
+    clippy::expect_used,
+    reason = "ring speaks the protocol versions, and the TLS configuration is of the version that the client takes"
+)]
+fn client() -> Client {
+    let roots = tls::public_roots();
+    let tls =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring speaks TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        // A connection may be gone without a trace after a freeze, and steps are rare.
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!(
+            env!("CARGO_PKG_NAME"),
+            "/",
+            env!("CARGO_PKG_VERSION")
+        ))
+        .build()
+        .expect("the TLS configuration is rustls'")
+}
+
+/// `ID:TOKEN`, without a scheme (PlanetScale's docs, Service tokens).
+fn authorization(token: &Issued<ServiceToken>) -> HeaderValue {
+    let ServiceToken { id, token } = token.secret.as_ref();
+    let text = format!("{id}:{}", token.expose_secret());
+    // A token that is no header's text is as wrong as any other that the API refuses.
+    let mut value =
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unusable"));
+    value.set_sensitive(true);
+    value
+}
+
+fn parse<T: DeserializeOwned>(doing: &'static str, body: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        // The parser's own words may quote the value, which may be a password.
+        let (path, category) = (error.path().to_string(), error.inner().classify());
+        ApiError::Unreadable {
+            doing,
+            reason: format!("at `{path}` ({category:?})"),
+        }
+    })
+}
+
+/// Takes `null` for the default too: the document does not say of every field that may be null.
+pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+fn delays() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(10))
+        .with_max_times(8)
+        .with_jitter()
+        .build()
+}
+
+/// Seconds or a date (RFC 9110); what is neither is passed over.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}

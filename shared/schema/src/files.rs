@@ -1,0 +1,306 @@
+//! The files `NNNN_name.sql`.
+
+use std::{fmt::Write, fs, io, path::Path};
+
+use super::statement::{self, Comment, Statement};
+
+/// Where this project has them, as messages name it.
+const FOLDER: &str = "shared/migrations";
+
+/// `(file name, text)` of each of them, as they were when this was compiled.
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
+/// Why the files can't be taken for migrations.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// The folder or a file can't be read, or a file is not UTF-8.
+    #[error("can't read {path}: {source}")]
+    Unreadable {
+        /// The folder or the file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A name that is not `NNNN_name.sql`.
+    #[error(
+        "{file} is not named like 0001_what_it_does.sql: four digits, then letters, digits, `_` and `-`"
+    )]
+    Name {
+        /// The file.
+        file: String,
+    },
+    /// Two files with the same number.
+    #[error("{first} and {second} have the same number: give the newer one the next free number")]
+    Twice {
+        /// The first by name.
+        first: String,
+        /// The other.
+        second: String,
+    },
+}
+
+/// One file: a step of the schema, applied once and never changed afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    version: u32,
+    name: String,
+    file: String,
+    sql: String,
+    statements: Vec<Statement>,
+    stray_comments: Vec<Comment>,
+}
+
+impl Migration {
+    fn parse(folder: &str, file_name: &str, text: &str) -> Result<Self, FilesError> {
+        let file = match folder {
+            "" => file_name.to_owned(),
+            folder => format!("{folder}/{file_name}"),
+        };
+        let (version, name) =
+            parse_name(file_name).ok_or_else(|| FilesError::Name { file: file.clone() })?;
+        // A checkout on Windows is the same migration.
+        let sql = text.replace("\r\n", "\n");
+        // Some editors on Windows begin a file with this, and no server takes it.
+        let without_mark = sql.strip_prefix('\u{feff}').unwrap_or(&sql);
+        let (statements, stray_comments) = statement::read(without_mark);
+        Ok(Self {
+            version,
+            name,
+            file,
+            statements,
+            stray_comments,
+            sql,
+        })
+    }
+
+    /// Its number.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What follows the number in its file's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its file, with the folder, to be shown.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's text, with `\n` at the end of each line.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// Its statements, in order. None is empty.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// The comments that are before none of them.
+    pub(super) fn stray_comments(&self) -> &[Comment] {
+        &self.stray_comments
+    }
+
+    /// SHA-256 of the text, in 64 lowercase hex digits.
+    pub fn checksum(&self) -> String {
+        checksum(&self.sql)
+    }
+}
+
+/// SHA-256 in lowercase hex digits.
+pub(super) fn checksum(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Four digits, so that the order of the names is that of the numbers.
+fn parse_name(file_name: &str) -> Option<(u32, String)> {
+    let (number, name) = file_name.strip_suffix(".sql")?.split_once('_')?;
+    let digits = number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if !digits || name.is_empty() || !plain {
+        return None;
+    }
+    Some((number.parse().ok()?, name.to_owned()))
+}
+
+/// All files, in the order of their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrations(Vec<Migration>);
+
+impl Migrations {
+    /// Those of `shared/migrations` as they were when the program was built.
+    ///
+    /// # Errors
+    ///
+    /// [`FilesError::Name`] and [`FilesError::Twice`]; the project's own tests find both.
+    pub fn built_in() -> Result<Self, FilesError> {
+        Self::parse(FOLDER, BUILT_IN.iter().copied())
+    }
+
+    /// Those of a folder. Hidden files are passed over.
+    ///
+    /// # Errors
+    ///
+    /// See [`FilesError`].
+    pub fn read(folder: &Path) -> Result<Self, FilesError> {
+        let mut files: Vec<(String, String)> = Vec::new();
+        for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
+            let path = entry.map_err(unreadable(folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.starts_with('.') {
+                let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
+                files.push((name.into_owned(), text));
+            }
+        }
+        files.sort();
+        let files = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
+        Self::parse(&folder.display().to_string(), files)
+    }
+
+    /// From `(file name, text)` in the order of the names; `folder` is only shown.
+    pub(super) fn parse<'f>(
+        folder: &str,
+        files: impl IntoIterator<Item = (&'f str, &'f str)>,
+    ) -> Result<Self, FilesError> {
+        let mut migrations: Vec<Migration> = Vec::new();
+        for (file_name, text) in files {
+            let migration = Migration::parse(folder, file_name, text)?;
+            if let Some(last) = migrations.last()
+                && last.version == migration.version
+            {
+                return Err(FilesError::Twice {
+                    first: last.file.clone(),
+                    second: migration.file,
+                });
+            }
+            migrations.push(migration);
+        }
+        Ok(Self(migrations))
+    }
+
+    /// Each of them, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Migration> {
+        self.0.iter()
+    }
+
+    /// The one with this number.
+    pub fn get(&self, version: u32) -> Option<&Migration> {
+        self.iter().find(|migration| migration.version == version)
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> FilesError {
+    let path = path.display().to_string();
+    move |source| FilesError::Unreadable { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(files: &[(&str, &str)]) -> Result<Migrations, FilesError> {
+        Migrations::parse("shared/migrations", files.iter().copied())
+    }
+
+    #[test]
+    fn a_name_is_a_number_of_four_digits_and_what_it_does() {
+        let names = |file| parse_name(file).unwrap();
+        assert_eq!(names("0001_orders.sql"), (1, "orders".to_owned()));
+        assert_eq!(names("0120_add-a_b.sql"), (120, "add-a_b".to_owned()));
+        for wrong in [
+            "1_orders.sql",
+            "0001.sql",
+            "0001_.sql",
+            "0001_orders.txt",
+            "+001_a.sql",
+            "0001_a b.sql",
+        ] {
+            let error = parse(&[(wrong, "")]).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("shared/migrations/{wrong} is not named like")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_is_there_once() {
+        let error = parse(&[("0001_a.sql", ""), ("0001_b.sql", "")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "shared/migrations/0001_a.sql and shared/migrations/0001_b.sql have the same number: \
+             give the newer one the next free number"
+        );
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_sha256sum_whatever_the_line_ends() {
+        let unix = parse(&[("0001_a.sql", "abc\n")]).unwrap();
+        let windows = parse(&[("0001_a.sql", "abc\r\n")]).unwrap();
+        assert_eq!(unix, windows);
+        assert_eq!(
+            unix.get(1).unwrap().checksum(),
+            "edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb"
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_in_the_checksum_and_in_no_statement() {
+        let sql = "CREATE TABLE a (id INT PRIMARY KEY)";
+        let text = format!("\u{feff}{sql};\r\n");
+        let migrations = parse(&[("0001_a.sql", &text)]).unwrap();
+        let migration = migrations.get(1).unwrap();
+        let texts: Vec<_> = migration.statements().iter().map(Statement::text).collect();
+        assert_eq!(texts, [sql]);
+        assert_eq!(migration.checksum(), checksum(&format!("\u{feff}{sql};\n")));
+        assert_eq!(
+            parse(&[("0001_a.sql", "\u{feff}")])
+                .unwrap()
+                .get(1)
+                .unwrap()
+                .statements(),
+            []
+        );
+    }
+
+    #[test]
+    fn a_checkout_can_be_renamed() {
+        let list = include_str!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+        assert!(!list.contains(env!("CARGO_MANIFEST_DIR")), "{list}");
+    }
+
+    #[test]
+    fn what_is_compiled_in_is_what_the_folder_has() {
+        let read = Migrations::read(Path::new("../migrations")).unwrap();
+        let built_in = Migrations::built_in().unwrap();
+        let texts = |migrations: &Migrations| -> Vec<(u32, String)> {
+            migrations
+                .iter()
+                .map(|migration| (migration.version(), migration.sql().to_owned()))
+                .collect()
+        };
+        assert_eq!(texts(&read), texts(&built_in));
+        assert_eq!(
+            built_in.get(1).unwrap().file(),
+            "shared/migrations/0001_orders.sql"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let error = Migrations::read(Path::new("no/such/folder")).unwrap_err();
+        assert!(error.to_string().starts_with("can't read no/such/folder: "));
+    }
+}

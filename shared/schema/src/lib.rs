@@ -1,0 +1,23 @@
+//! The schema's files, what a database has of them, what is pending, and what may be in them.
+//!
+//! - [`Migrations`] are the files `shared/migrations/NNNN_name.sql`, compiled in or read from a
+//!   folder, each split into its [`Statement`]s. [`FilesError`] names the file that is none.
+//! - [`ledger`] is the table that says which of them a database has. [`LedgerError`] means that
+//!   files and database are not of one story, which a person has to look at.
+//! - [`Plan`] is what a deployment is to do. A [`Deviation`] of a deploy request from its
+//!   [`Changes`] stops the deployment; [`Outdated`] means that it was planned with other files.
+//! - [`lint`] finds what PlanetScale would refuse, and what would lose data.
+
+mod allowance;
+mod ddl;
+mod files;
+pub mod ledger;
+pub mod lint;
+mod plan;
+pub mod settings;
+mod statement;
+
+pub use files::{FilesError, Migration, Migrations};
+pub use ledger::{Ledger, LedgerError};
+pub use plan::{Changes, Deviation, Outdated, Plan, PlannedMigration, Shape, Step};
+pub use statement::Statement;

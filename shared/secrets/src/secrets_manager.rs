@@ -1,0 +1,99 @@
+//! A secret of AWS Secrets Manager.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, timeout::TimeoutConfig};
+use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use lambda::tls;
+use tokio::sync::OnceCell;
+
+use super::CredentialsError;
+
+/// Per attempt; the SDK repeats what failed in passing, and the caller's limit cuts the whole.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
+
+pub(super) struct SecretsManager {
+    secret_id: String,
+    /// Made on first use, inside the runtime that will drive it.
+    client: OnceCell<Client>,
+}
+
+impl SecretsManager {
+    pub(super) fn new(secret_id: String) -> Self {
+        Self {
+            secret_id,
+            client: OnceCell::new(),
+        }
+    }
+
+    /// The current version of the secret, as `parse` reads its text.
+    pub(super) async fn read<S>(
+        &self,
+        parse: fn(&str) -> Result<S, CredentialsError>,
+    ) -> Result<S, CredentialsError> {
+        let answer = self
+            .client()
+            .await
+            .get_secret_value()
+            .secret_id(&self.secret_id)
+            .send()
+            .await
+            .map_err(|error| {
+                let code = error.code().unwrap_or("not reachable");
+                CredentialsError::NotGiven(code.to_owned())
+            })?;
+        let text = answer.secret_string().ok_or(CredentialsError::NotJson)?;
+        parse(text)
+    }
+
+    async fn client(&self) -> &Client {
+        self.client
+            .get_or_init(|| async {
+                let http = Builder::new()
+                    .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                    .tls_context(trusting_amazon())
+                    .build_https();
+                let timeouts = TimeoutConfig::builder()
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build();
+                let config = aws_config::defaults(BehaviorVersion::latest())
+                    .http_client(http)
+                    .timeout_config(timeouts)
+                    .load()
+                    .await;
+                Client::new(&config)
+            })
+            .await
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "building fails only for server names, of which none are given"
+)]
+fn trusting_amazon() -> TlsContext {
+    let roots = TrustStore::empty().with_pem_certificate(tls::AMAZON_ROOTS);
+    TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .expect("no server name is given")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+    #[tokio::test]
+    async fn every_root_is_one_and_the_client_takes_them() {
+        let roots: Vec<_> = CertificateDer::pem_slice_iter(tls::AMAZON_ROOTS.as_bytes())
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(roots.len(), 5);
+        SecretsManager::new("a-secret".to_owned()).client().await;
+    }
+}
