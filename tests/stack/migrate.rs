@@ -17,6 +17,9 @@ use crate::states::{self, Ended, Execution, States, StatesError};
 pub(crate) const STATES_URL: &str = "AWS_ENDPOINT_URL_SFN";
 pub(crate) const STATE_MACHINE: &str = "SCHEMA_CHANGE_ARN";
 
+/// The state of the definition that carries out every step.
+const TASK: &str = "CarryOut";
+
 /// How often the execution is looked at.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -114,7 +117,7 @@ fn sentence(result: &Value) -> String {
 /// What was shown of an execution so far.
 struct Shown {
     progress: Progress,
-    /// What each state of the definition does, by its name.
+    /// What each step does, by the name of the state that begins it.
     comments: BTreeMap<String, String>,
     events: usize,
     current: Option<(String, Step)>,
@@ -134,7 +137,9 @@ impl Shown {
         let definition = states::schema_change("", 0)?;
         let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
         let states = definition.get("States").and_then(Value::as_object);
-        let comments = states.into_iter().flatten().filter_map(|(name, state)| {
+        let steps = states.into_iter().flatten();
+        let steps = steps.filter(|(_, state)| state.get("Next").is_some_and(|next| next == TASK));
+        let comments = steps.filter_map(|(name, state)| {
             let comment = state.get("Comment")?.as_str()?;
             Some((name.clone(), comment.to_owned()))
         });
@@ -170,7 +175,7 @@ impl Shown {
         for event in new {
             let text = |path: &str| event.pointer(path).and_then(Value::as_str);
             match text("/type").unwrap_or_default() {
-                "TaskStateEntered" => {
+                "PassStateEntered" => {
                     if let Some(name) = text("/stateEnteredEventDetails/name") {
                         self.enter(name);
                     }
@@ -178,10 +183,11 @@ impl Shown {
                 "TaskFailed" => self.failed = true,
                 "TaskSucceeded" => self.failed = false,
                 "TaskStateExited" => {
-                    let checked = text("/stateExitedEventDetails/name") == Some("CheckDifference");
+                    let current = self.current.as_ref().map(|(name, _)| name.as_str());
+                    let checked = current == Some("CheckDifference");
                     let output = text("/stateExitedEventDetails/output").unwrap_or_default();
                     let output: Value = serde_json::from_str(output).unwrap_or_default();
-                    let number = output.pointer("/deploy_request/number");
+                    let number = output.pointer("/last/state/deploy_request/number");
                     if let (true, Some(number)) = (checked, number.and_then(Value::as_u64)) {
                         self.leave();
                         self.show_difference(number).await?;
@@ -194,21 +200,16 @@ impl Shown {
         Ok(())
     }
 
-    /// A state that is entered again, after a pause, is the same step.
+    /// Shows the step that this state begins, if it begins one.
     fn enter(&mut self, name: &str) {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|(current, _)| current == name)
-        {
+        let Some(doing) = self.comments.get(name).cloned() else {
             return;
-        }
+        };
         self.leave();
         if let ("AwaitApproval", Some(number)) = (name, self.shown) {
             self.ask_for_approval(number);
         }
-        let doing = self.comments.get(name).map_or(name, String::as_str);
-        let step = self.progress.step(doing);
+        let step = self.progress.step(&doing);
         self.current = Some((name.to_owned(), step));
     }
 

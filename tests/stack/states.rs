@@ -110,6 +110,7 @@ pub fn schema_change(function: &str, poll_seconds: u32) -> Result<String, FileEr
     let path = "functions/migrate-schema/state_machine.asl.json";
     let definition = file::read(&crate::root().join(path))?;
     Ok(definition
+        .replace("${Partition}", "aws")
         .replace("${MigrateSchema}", function)
         .replace("${PollSeconds}", &poll_seconds.to_string()))
 }
