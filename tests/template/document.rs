@@ -21,9 +21,7 @@ pub struct Function {
 
 impl Document {
     pub fn read() -> Self {
-        let text = fs::read_to_string(stack::root().join("template.yaml")).unwrap();
-        let documents = Yaml::load_from_str(&text).unwrap();
-        Self(long_form(&documents[0]))
+        Self(yaml("template.yaml"))
     }
 
     pub fn section(&self, name: &str) -> &Map<String, Value> {
@@ -80,6 +78,13 @@ impl Function {
     }
 }
 
+/// A YAML file of the project as a tree.
+pub fn yaml(path: &str) -> Value {
+    let text = fs::read_to_string(stack::root().join(path)).unwrap();
+    let documents = Yaml::load_from_str(&text).unwrap();
+    long_form(&documents[0])
+}
+
 /// As SAM merges `Globals` with a resource: maps field by field, anything else replaced.
 fn merged(global: &Value, own: &Value) -> Value {
     match (global, own) {
@@ -115,6 +120,7 @@ fn long_form(node: &Yaml<'_>) -> Value {
         Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
         Yaml::Value(Scalar::Integer(number)) => (*number).into(),
         Yaml::Value(Scalar::Boolean(truth)) => (*truth).into(),
-        other => panic!("nothing in the template should be {other:?}"),
+        Yaml::Value(Scalar::Null) => Value::Null,
+        other => panic!("nothing in these files should be {other:?}"),
     }
 }

@@ -1,0 +1,20 @@
+"""Prints a SAM template as AWS transforms it, as JSON, by SAM's own translator and without an account."""
+
+import json
+import sys
+
+from samcli.lib.translate.sam_template_validator import SamTemplateValidator
+from samcli.yamlhelper import yaml_parse
+
+
+class NoManagedPolicies:
+    """The template names no policy of AWS's, so nobody has to be asked for their ARNs."""
+
+    def load(self):
+        return {}
+
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    template = yaml_parse(file.read())
+validator = SamTemplateValidator(template, NoManagedPolicies(), region="eu-central-1")
+print(json.dumps(yaml_parse(validator.get_translated_template_if_valid())))
