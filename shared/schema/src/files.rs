@@ -111,7 +111,7 @@ impl Migration {
 }
 
 /// SHA-256 in lowercase hex digits.
-pub(super) fn checksum(text: &str) -> String {
+pub(crate) fn checksum(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string does not fail.

@@ -6,18 +6,25 @@
 //!   files and database are not of one story, which a person has to look at.
 //! - [`Plan`] is what a deployment is to do. A [`Deviation`] of a deploy request from its
 //!   [`Changes`] stops the deployment; [`Outdated`] means that it was planned with other files.
+//! - [`Snapshot`] is what a schema is at a moment, read from its server. A [`Fingerprint`] tells one
+//!   from another.
 //! - [`lint`] finds what PlanetScale would refuse, and what would lose data.
 
 mod allowance;
 mod ddl;
+mod difference;
 mod files;
+mod fingerprint;
 pub mod ledger;
 pub mod lint;
 mod plan;
 pub mod settings;
+mod snapshot;
 mod statement;
 
 pub use files::{FilesError, Migration, Migrations};
+pub use fingerprint::Fingerprint;
 pub use ledger::{Ledger, LedgerError};
 pub use plan::{Changes, Deviation, Outdated, Plan, PlannedMigration, Shape, Step};
+pub use snapshot::{Make, Snapshot};
 pub use statement::Statement;

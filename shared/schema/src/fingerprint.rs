@@ -1,0 +1,74 @@
+//! What tells one schema from another.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    files::checksum,
+    ledger,
+    snapshot::{Check, ForeignKey, Snapshot, Table, View},
+};
+
+/// SHA-256 of a schema, shown in lowercase hex digits. Two schemas with the same fingerprint serve
+/// the same statements in the same way.
+///
+/// It covers tables with their columns, keys, CHECKs, foreign keys, partitions, engine, collation,
+/// options and comment, and views. The order of columns counts, because `SELECT *` and an INSERT
+/// without names depend on it. Defaults and expressions count as the server spells them, so only
+/// fingerprints from servers of the same make and version compare.
+///
+/// What a deployment changes by itself does not count: the names of CHECKs and foreign keys, to
+/// which PlanetScale appends a generated suffix each time (its documentation, "constraint not
+/// found"), and the next AUTO_INCREMENT value. Nor do the order of keys, who defined a view, and
+/// the table of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is hashed of a table: CHECKs and foreign keys without their names, and the rest.
+type Hashed<'s> = (Vec<&'s Check>, Vec<&'s ForeignKey>, Table);
+
+impl Snapshot {
+    /// What tells this schema from another.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let tables = self
+            .tables
+            .iter()
+            .filter(|(name, _)| *name != ledger::TABLE);
+        let tables: BTreeMap<&str, Hashed> = tables
+            .map(|(name, table)| (name.as_str(), hashed(table)))
+            .collect();
+        let views: BTreeMap<&str, [&str; 3]> = self
+            .views
+            .iter()
+            .map(|(name, view)| (name.as_str(), hashed_view(view)))
+            .collect();
+        // Maps with text for keys and no floating point always have a JSON.
+        let json = serde_json::to_string(&(tables, views)).unwrap_or_default();
+        Fingerprint(checksum(&json))
+    }
+}
+
+fn hashed(table: &Table) -> Hashed<'_> {
+    let mut checks: Vec<_> = table.checks.values().collect();
+    let mut foreign_keys: Vec<_> = table.foreign_keys.values().collect();
+    checks.sort();
+    foreign_keys.sort();
+    let rest = Table {
+        checks: BTreeMap::new(),
+        foreign_keys: BTreeMap::new(),
+        ..table.clone()
+    };
+    (checks, foreign_keys, rest)
+}
+
+fn hashed_view(view: &View) -> [&str; 3] {
+    [&view.definition, &view.check_option, &view.security]
+}
