@@ -250,6 +250,12 @@ impl Failure {
     }
 }
 
+/// Whether the server refused the statement for what it says, and did nothing.
+pub(super) fn is_refusal(error: &mysql_async::ServerError) -> bool {
+    let (class, _) = classify(error.code, &error.state, own_words(&error.message));
+    matches!(class, Class::Refused | Class::Duplicate(_))
+}
+
 const KEEP: bool = true;
 const CLOSE: bool = false;
 

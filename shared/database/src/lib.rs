@@ -18,6 +18,7 @@
 //! they are known, without statement values and secrets.
 
 mod connector;
+mod definition;
 mod failure;
 mod login;
 mod session;
@@ -38,6 +39,7 @@ use once_cell::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use connector::{ConnectError, Connector};
+pub use definition::DefinitionError;
 use lambda::{
     Deadline, Resource,
     clock::{Clock, SystemClock},

@@ -9,6 +9,7 @@ use mysql_async::{Params, Row, prelude::FromRow};
 use super::{
     DatabaseError, Deadline, Statement,
     connector::{ConnectError, Connection, Connector},
+    definition::DefinitionError,
     failure::{Failure, Repeat},
     usage,
     wire::Wire,
@@ -81,6 +82,27 @@ impl Session<'_> {
             match limits.execute(wire, statement, params.clone()).await {
                 Ok(changed) => return Ok(changed),
                 Err(failure) => retries.of_statement(statement, failure).await?,
+            }
+        }
+    }
+
+    /// Runs a statement that defines a table, a view or the like, sent as text: Vitess does not
+    /// prepare all of them, and a `?` or a `:name` in a comment is none. It is never repeated when
+    /// it may have happened.
+    ///
+    /// # Errors
+    ///
+    /// [`DefinitionError::Refused`] in the server's words; else as [`Session::execute`].
+    pub async fn define(&mut self, sql: &str) -> Result<(), DefinitionError> {
+        let statement = Statement::ddl(sql);
+        let mut retries = Retries::new(self.limits.deadline);
+        loop {
+            let limits = self.limits;
+            let connected = self.connection().await;
+            let wire = &mut connected.map_err(|error| retries.meaning(error))?.wire;
+            match limits.define(wire, sql).await {
+                Ok(answer) => return answer,
+                Err(failure) => retries.of_statement(&statement, failure).await?,
             }
         }
     }
@@ -160,6 +182,16 @@ impl Limits {
         let limit = self.left()?.min(self.statement);
         usage::count_statement();
         wire.command(limit, sql).await
+    }
+
+    async fn define(
+        self,
+        wire: &mut Wire,
+        sql: &str,
+    ) -> Result<Result<(), DefinitionError>, Failure> {
+        let limit = self.left()?.min(self.statement);
+        usage::count_statement();
+        wire.define(limit, sql).await
     }
 
     fn left(self) -> Result<Duration, Failure> {

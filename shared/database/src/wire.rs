@@ -14,9 +14,12 @@ use std::{
 };
 
 use lambda::clock::{Clock, Moment};
-use mysql_async::{Conn, Params, Row, prelude::Queryable};
+use mysql_async::{Conn, Error, Params, Row, prelude::Queryable};
 
-use super::failure::Failure;
+use super::{
+    definition::{DefinitionError, refusal},
+    failure::Failure,
+};
 
 /// How long an orderly goodbye to the server may take.
 const GOODBYE: Duration = Duration::from_millis(100);
@@ -86,6 +89,22 @@ impl Wire {
     pub(super) async fn command(&mut self, limit: Duration, sql: &str) -> Result<(), Failure> {
         self.run(limit, async |conn| conn.query_drop(sql).await)
             .await
+    }
+
+    /// Sends a definition as text. The server's refusal is an answer like another.
+    pub(super) async fn define(
+        &mut self,
+        limit: Duration,
+        sql: &str,
+    ) -> Result<Result<(), DefinitionError>, Failure> {
+        self.run(limit, async |conn| match conn.query_drop(sql).await {
+            Err(Error::Server(error)) => match refusal(&error) {
+                Some(refused) => Ok(Err(refused)),
+                None => Err(Error::Server(error)),
+            },
+            sent => sent.map(Ok),
+        })
+        .await
     }
 
     pub(super) async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
