@@ -2,9 +2,9 @@
 //!
 //! It is moto's. It sends the Lambda tasks of a state machine to a Lambda endpoint, so that real
 //! functions answer: in `cargo dev` those behind `cargo lambda watch`, in a test those that the
-//! test starts ([`Interpreter`]). What moto does not do as AWS does: integrations with other
-//! services take and return names in lower case, and a Fail state can't raise an error of the
-//! language's own (`States.…`).
+//! test starts ([`Interpreter`]). It differs from AWS in these points: it evaluates neither variables
+//! (`Assign`) nor JSONata, integrations with other services take and return names in lower case, and a
+//! Fail state cannot raise an error of the language's own (`States.…`).
 
 pub(crate) mod lambda;
 

@@ -145,6 +145,22 @@ fn the_state_machine_may_call_its_function_and_deliver_its_logs_and_traces_and_n
 }
 
 #[test]
+fn every_route_that_is_deployed_asks_who_calls() {
+    let Some(resources) = resources() else { return };
+    let paths = &resources["Api"]["Properties"]["Body"]["paths"];
+    let mut routes = 0;
+    for (path, operations) in paths.as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let caller = json!([{ "Caller": [] }]);
+            assert_eq!(operation["security"], caller, "{method} {path}");
+            assert!(operation["x-amazon-apigateway-integration"].is_object());
+            routes += 1;
+        }
+    }
+    assert!(routes > 0);
+}
+
+#[test]
 fn no_policy_has_a_wildcard_where_a_resource_can_be_named() {
     fn check(place: &str, value: &Value) {
         match value {

@@ -1,11 +1,11 @@
-//! `template.yaml` as a tree, and the functions in it with what `Globals` gives them.
+//! `template.yaml` as a tree, and its functions together with what `Globals` gives them.
 
 use std::fs;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value};
 
-/// The template, its short forms (`!Ref X`) written out (`{"Ref": "X"}`).
+/// The template, with its short forms (`!Ref X`) written out (`{"Ref": "X"}`).
 pub struct Document(Value);
 
 /// A function's resource.
@@ -15,7 +15,7 @@ pub struct Function {
     /// The program that it runs.
     pub binary: String,
     pub metadata: Value,
-    /// Its own properties over those of `Globals`.
+    /// Its own properties, and those of `Globals` that it does not replace.
     pub properties: Value,
 }
 
@@ -65,7 +65,7 @@ impl Document {
 }
 
 impl Function {
-    /// The properties of the events that call it, all of which are routes of the API. One that
+    /// The properties of the events that call it, which are all routes of the API. A function that
     /// only a state machine calls has none.
     pub fn events(&self) -> Vec<&Value> {
         let events = self.properties.get("Events").and_then(Value::as_object);
@@ -85,7 +85,7 @@ pub fn yaml(path: &str) -> Value {
     long_form(&documents[0])
 }
 
-/// As SAM merges `Globals` with a resource: maps field by field, anything else replaced.
+/// Merges like SAM does for `Globals`: maps field by field; anything else is replaced.
 fn merged(global: &Value, own: &Value) -> Value {
     match (global, own) {
         (Value::Object(global), Value::Object(own)) => {

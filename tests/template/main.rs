@@ -1,5 +1,5 @@
-//! `template.yaml` and the code say the same: routes, settings, functions; the API is closed; a
-//! function may do no more than it must; one TLS provider.
+//! `template.yaml` agrees with the code about functions, routes and settings. The API is closed, and a
+//! function may do no more than it must. ring is the only TLS provider.
 //!
 //! These tests read files and need no running stack.
 
@@ -34,7 +34,9 @@ use stack::Template;
 fn folders() -> BTreeSet<String> {
     fs::read_dir(stack::root().join("functions"))
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
         .collect()
 }
 
@@ -96,7 +98,7 @@ fn each_folder_in_functions_is_one_function_of_the_template() {
     assert_eq!(
         binaries.len(),
         unique.len(),
-        "one of {binaries:?} is there twice"
+        "two functions have the same binary: {binaries:?}"
     );
     assert_eq!(unique, folders());
 }
@@ -138,8 +140,7 @@ fn no_route_is_open() {
     let auth = json!({ "EnableIamAuthorizer": true, "DefaultAuthorizer": "AWS_IAM" });
     let api = &document.resource("Api")["Properties"];
     assert_eq!(api["Auth"], auth);
-    // What each operation's `Caller` comes to: a token of the issuer where there is one, else a
-    // signature.
+    // `Caller` is a token if there is an issuer, and a signature otherwise.
     let schemes = &api["DefinitionBody"]["components"]["securitySchemes"];
     let token = json!({
         "type": "oauth2",
@@ -206,7 +207,7 @@ fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
 }
 
 #[test]
-fn the_code_takes_the_settings_of_a_stack_that_is_given_only_the_secret() {
+fn the_code_accepts_the_settings_of_a_stack_that_has_only_the_secret() {
     let secret = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), "orders".to_owned())]);
     for function in Template::read().unwrap().functions() {
         let environment = function.environment(&secret).unwrap();
@@ -221,7 +222,7 @@ fn the_code_takes_the_settings_of_a_stack_that_is_given_only_the_secret() {
 }
 
 #[test]
-fn the_code_takes_the_settings_of_a_stack_that_is_given_what_planetscale_needs() {
+fn the_code_accepts_the_settings_of_a_stack_that_has_what_planetscale_needs() {
     let given = BTreeMap::from([
         ("DATABASE_SECRET_ID", "orders"),
         ("PLANETSCALE_ORGANIZATION", "acme"),

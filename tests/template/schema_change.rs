@@ -1,4 +1,4 @@
-//! The state machine, its function and the README name the same steps and errors.
+//! The state machine, its function and the README agree about steps and errors.
 
 use std::collections::BTreeSet;
 use std::fs;

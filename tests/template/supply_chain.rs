@@ -1,8 +1,8 @@
-//! What must not come in with a dependency.
+//! Crates that must not come in with a dependency.
 
 use std::fs;
 
-/// Names of all locked packages, those of the tests included.
+/// The names of all locked packages, including those of the tests.
 fn locked() -> Vec<String> {
     fs::read_to_string(stack::root().join("Cargo.lock"))
         .unwrap()
@@ -12,7 +12,7 @@ fn locked() -> Vec<String> {
         .collect()
 }
 
-/// What `deny.toml` bans.
+/// The crates that `deny.toml` bans.
 fn banned() -> Vec<String> {
     fs::read_to_string(stack::root().join("deny.toml"))
         .unwrap()
