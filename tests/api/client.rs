@@ -66,12 +66,11 @@ pub fn stack() -> Stack {
     Stack::from_env().unwrap()
 }
 
-/// A schema of the test's own, for what it breaks; behind the stand-in of vtgate if the test run is
-/// to be so.
+/// A schema of the test's own, for what it breaks; behind Vitess if the test run is to be so.
 pub async fn fresh_database() -> FreshDatabase {
     let stack = stack();
     let database = match stack.is_vitess() {
-        true => stack.fresh_keyspace().await,
+        true => stack.fresh_database_on_vitess().await,
         false => stack.fresh_database().await,
     };
     database.unwrap()

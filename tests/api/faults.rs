@@ -14,7 +14,9 @@ use crate::client::{
     assert_tells_no_secret, assert_unavailable, customer, fresh_database, function, path_of,
     problem, stack, tea,
 };
-use crate::server::{as_admin, kill_connections, lock_orders, unlock};
+use crate::server::{
+    as_admin, kill_connections, limit_connections, lock_orders, take_only_connection, unlock,
+};
 
 /// A function with a secret of its own content.
 async fn with_secret(name: &str, database: &FreshDatabase, secret: &str) -> Setup {
@@ -265,16 +267,13 @@ async fn connections_that_died_are_replaced_unseen() {
 #[tokio::test]
 async fn a_server_that_is_full_is_503_until_it_is_not() {
     let database = fresh_database().await;
-    let user = database.username();
-    as_admin(format!(
-        "ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS 1"
-    ))
-    .await;
-    let taken = database.connect().await.unwrap();
+    limit_connections(&database, 1).await;
+    let taken = take_only_connection(&database).await;
 
     let setup = impatient(function("get-order", &database));
     let get = setup.start().await.unwrap();
     assert_unavailable(&read(&get).await);
+    limit_connections(&database, 0).await;
     taken.disconnect().await.unwrap();
     assert_eq!(read_until_it_works(&get).await.status, 404);
 }

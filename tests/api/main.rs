@@ -8,7 +8,7 @@
 //!
 //! `cargo dev test` runs them. All share one schema and one process of each function, and keep
 //! apart by customers of their own; a test that breaks something has its own of everything. With
-//! `--vitess` all of them end at a stand-in of vtgate; with `--url` those run on a database that is
+//! `--vitess` all of them end at Vitess; with `--url` those run on a database that is
 //! there already which need no more than one, which are all but `faults`, `start` and `statements`.
 
 #![allow(

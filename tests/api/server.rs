@@ -17,8 +17,8 @@ pub async fn as_admin(statement: String) {
 
 /// How many connections the functions have to what they believe to be the server.
 pub async fn connections(database: &FreshDatabase) -> usize {
-    if let Some(vtgate) = database.vtgate() {
-        return vtgate.sessions();
+    if let Some(vitess) = database.vitess() {
+        return vitess.sessions(database.username()).await.unwrap();
     }
     let mut admin = stack().admin().await.unwrap();
     let connections = database.connections(&mut admin).await.unwrap();
@@ -44,6 +44,25 @@ pub async fn kill_connections(database: &FreshDatabase) {
     let mut admin = stack().admin().await.unwrap();
     database.kill_connections(&mut admin).await.unwrap();
     admin.disconnect().await.unwrap();
+}
+
+/// Lets the database's user have so many connections to the server at most; 0 is any number.
+pub async fn limit_connections(database: &FreshDatabase, most: usize) {
+    let user = database.username();
+    let statement = format!("ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS {most}");
+    as_admin(statement).await;
+}
+
+/// Takes the only connection that the database's user may have. Those that Vitess has are ended
+/// first: MySQL does not count a connection that is older than the limit.
+pub async fn take_only_connection(database: &FreshDatabase) -> Conn {
+    for _ in 0..100 {
+        kill_connections(database).await;
+        if let Ok(connection) = database.connect().await {
+            return connection;
+        }
+    }
+    panic!("the only connection is always taken")
 }
 
 /// Keeps everybody else from the table of orders until [`unlock`].

@@ -8,6 +8,7 @@ mod database;
 mod given;
 mod interrupted;
 mod lint;
+mod vitess;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

@@ -11,7 +11,7 @@ use mysql_async::{Conn, OptsBuilder, SslOpts};
 use serde::{Deserialize, Serialize};
 
 use crate::server::ServerProgram;
-use crate::tls::{self, Certificates};
+use crate::tls::Certificates;
 
 /// The region of everything local.
 pub const REGION: &str = "us-east-1";
@@ -41,8 +41,8 @@ pub struct Access {
     pub administration: Option<Administration>,
     /// The one database that there is, of a server that is not the stack's own.
     pub given: Option<Login>,
-    /// Whether the API's tests reach the server through the stand-in of vtgate.
-    pub vitess: bool,
+    /// Vitess' vtcombo, where the tests reach the server through it.
+    pub vitess: Option<PathBuf>,
     /// The endpoint of the Secrets Manager.
     pub secrets_url: String,
     /// The folder with the built programs.
@@ -58,6 +58,8 @@ pub struct Administration {
     pub program: ServerProgram,
     /// The password of [`ADMIN`].
     pub password: String,
+    /// The server's certificate, and that of its authority.
+    pub certificates: Certificates,
 }
 
 /// The server did not let us in in time.
@@ -120,11 +122,6 @@ impl Access {
         let Administration { password, .. } =
             administration.ok_or(ConnectError::NotAdministered)?;
         self.connect(ADMIN, password, schema).await
-    }
-
-    /// The certificate of the stack's own server.
-    pub fn certificates(&self) -> Certificates {
-        Certificates::in_folder(&self.folder.join(tls::FOLDER))
     }
 
     /// What a function needs beside the variables of the template: those that Lambda sets, and

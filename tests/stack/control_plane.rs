@@ -164,8 +164,8 @@ impl ControlPlane {
     ) -> Result<Self, ControlPlaneError> {
         let administration = access.administration.as_ref();
         let administration = administration.ok_or(ConnectError::NotAdministered)?;
-        let certificates = access.certificates();
-        let identity = Identity::read(&certificates)?;
+        let certificates = &administration.certificates;
+        let identity = Identity::read(certificates)?;
         let url = format!(
             "mysql://{}:{}@{}",
             crate::access::ADMIN,

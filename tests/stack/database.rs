@@ -1,4 +1,4 @@
-//! The database of one test, and the stand-in of vtgate that may stand before it.
+//! The database of one test, and the Vitess or the stand-in of vtgate that may stand before it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +12,7 @@ use crate::access::{Access, ConnectError, Login};
 use crate::file;
 use crate::outlasting;
 use crate::running::{Stack, StackError, remove};
+use crate::vitess::Vitess;
 use crate::vtgate::{Authentication, Upstream, Vtgate};
 
 /// A schema of one test; it and its user are gone when the value is dropped, unless it was given.
@@ -20,7 +21,16 @@ pub struct FreshDatabase {
     stack: Stack,
     login: Login,
     secret_id: String,
-    gate: Option<Gate>,
+    front: Front,
+}
+
+/// What its user's connections end at.
+#[derive(Debug)]
+enum Front {
+    /// The server itself.
+    Server,
+    StandIn(Gate),
+    Vitess(Vitess),
 }
 
 /// The stand-in of vtgate that stands before a database.
@@ -63,13 +73,22 @@ impl FreshDatabase {
             stack: stack.clone(),
             login,
             secret_id: secret_id.to_owned(),
-            gate: None,
+            front: Front::Server,
         }
     }
 
     /// Puts a stand-in of vtgate of its own before it.
     pub(crate) async fn behind_vtgate(mut self) -> Result<Self, StackError> {
-        self.gate = Some(Gate::open(&self).await?);
+        self.front = Front::StandIn(Gate::open(&self).await?);
+        Ok(self)
+    }
+
+    /// Puts a Vitess of its own before it, whose keyspace is named as the schema.
+    pub(crate) async fn on_vitess(mut self) -> Result<Self, StackError> {
+        let vitess = Vitess::start(self.access(), self.name(), self.login.clone()).await?;
+        let (user, password) = (self.username(), self.password());
+        vitess.set_password(user, password).await?;
+        self.front = Front::Vitess(vitess);
         Ok(self)
     }
 
@@ -112,30 +131,45 @@ impl FreshDatabase {
 
     fn host_and_port(&self) -> (String, u16) {
         let address = self.address();
-        let host = match self.gate {
-            Some(_) => address.ip().to_string(),
-            None => self.stack.access().host.clone(),
+        let host = match self.front {
+            Front::Server => self.stack.access().host.clone(),
+            Front::StandIn(_) | Front::Vitess(_) => address.ip().to_string(),
         };
         (host, address.port())
     }
 
-    /// Where its user's connections end: at the server, or at the stand-in of vtgate.
+    /// Where its user's connections end: at the server, at Vitess, or at the stand-in of vtgate.
     pub fn address(&self) -> SocketAddr {
-        self.vtgate()
-            .map_or_else(|| self.stack.server(), Vtgate::address)
+        match &self.front {
+            Front::Server => self.stack.server(),
+            Front::StandIn(gate) => gate.vtgate.address(),
+            Front::Vitess(vitess) => vitess.address(),
+        }
     }
 
     /// The stand-in of vtgate that stands before it, if one does.
     pub fn vtgate(&self) -> Option<&Vtgate> {
-        self.gate.as_ref().map(|gate| &gate.vtgate)
+        match &self.front {
+            Front::StandIn(gate) => Some(&gate.vtgate),
+            Front::Server | Front::Vitess(_) => None,
+        }
+    }
+
+    /// The Vitess that stands before it, if one does.
+    pub fn vitess(&self) -> Option<&Vitess> {
+        match &self.front {
+            Front::Vitess(vitess) => Some(vitess),
+            Front::Server | Front::StandIn(_) => None,
+        }
     }
 
     /// Gives its user another password; the old one is refused at once.
     pub async fn change_password(&self, password: &str) -> Result<(), StackError> {
         let user = self.username();
-        match self.vtgate() {
-            Some(vtgate) => vtgate.set_password(user, password),
-            None => {
+        match &self.front {
+            Front::StandIn(gate) => gate.vtgate.set_password(user, password),
+            Front::Vitess(vitess) => vitess.set_password(user, password).await?,
+            Front::Server => {
                 let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
                 let mut admin = self.stack.admin().await?;
                 admin.query_drop(alter).await?;
@@ -216,7 +250,7 @@ impl FreshDatabase {
             .function(function)?
             .environment(&deployed)?;
         environment.extend(self.stack.access().environment());
-        if let Some(Gate { ca_file, .. }) = &self.gate {
+        if let Front::StandIn(Gate { ca_file, .. }) = &self.front {
             let ca_file = ca_file.display().to_string();
             environment.insert("DATABASE_CA_FILE".to_owned(), ca_file);
         }
@@ -228,6 +262,8 @@ impl Drop for FreshDatabase {
     /// What can't be dropped now, because a lost connection still locks it, the next
     /// `cargo dev test` drops.
     fn drop(&mut self) {
+        // Vitess would complain of its schema that goes.
+        self.front = Front::Server;
         let access = self.stack.access().clone();
         if access.given.is_some() {
             return;

@@ -43,6 +43,7 @@ pub mod states;
 mod template;
 mod tls;
 mod tools;
+mod vitess;
 pub mod vtgate;
 mod watch;
 
@@ -55,6 +56,7 @@ pub use process::free_port;
 pub use running::{Stack, StackError};
 pub use server::PrivateServer;
 pub use template::{Function, Route, Template, TemplateError, Value};
+pub use vitess::{Vitess, VitessError};
 
 /// The top of this checkout, as cargo says it to what it runs: what it said to the compiler stays
 /// the same where the checkout is renamed or copied.

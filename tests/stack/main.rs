@@ -27,7 +27,8 @@ Options:
                   else the first one found
   --port N        the port of the API (not for tests); else 9000 or the next free one
   --release       tests only: the functions are built as they are deployed, which takes minutes
-  --vitess        tests only: those of the API reach the server through a stand-in of vtgate
+  --vitess        puts Vitess, which takes Go and minutes at the first time, before the server,
+                  which has to be MySQL; of the tests, it runs those that Vitess can be tested with
   --url URL       tests only: those that need nothing but a database run on this one,
                   mysql://user:password@host:port/name, an empty schema or one of this project
   --ca FILE       its authority, as PEM; else the public ones
@@ -99,7 +100,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             Short('h') | Long("help") => return Ok(Request::Help),
             Long("server") => options.server = Some(PathBuf::from(arguments.value()?)),
             Long("release") if test => options.release = true,
-            Long("vitess") if test => options.vitess = true,
+            Long("vitess") => options.vitess = true,
             Long("url") if test => url = Some(arguments.value()?.string()?),
             Long("ca") if test => ca_file = Some(PathBuf::from(arguments.value()?)),
             Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),

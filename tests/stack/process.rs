@@ -329,6 +329,13 @@ impl Program {
         }
     }
 
+    /// Sends its own process a signal, which may have ended.
+    pub fn signal(&self, signal: Signal) {
+        if self.status.borrow().is_none() {
+            let _ = kill(self.id, signal);
+        }
+    }
+
     /// Where its output goes.
     pub fn log(&self) -> &Path {
         &self.log

@@ -15,6 +15,7 @@ use crate::migrations::{self, MigrationError};
 use crate::secrets::{Secrets, SecretsError};
 use crate::server::ServerError;
 use crate::template::{Template, TemplateError};
+use crate::vitess::VitessError;
 
 /// The variable in which `cargo dev test` tells the tests where the stack is, as JSON.
 pub(crate) const VARIABLE: &str = "LOCAL_STACK";
@@ -57,6 +58,9 @@ pub enum StackError {
     /// The stand-in of vtgate does not start.
     #[error("the stand-in of vtgate: {0}")]
     Vtgate(#[from] io::Error),
+    /// Vitess does not start.
+    #[error(transparent)]
+    Vitess(#[from] VitessError),
     /// The Secrets Manager refused.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -93,10 +97,10 @@ impl Stack {
         &self.access
     }
 
-    /// Whether the tests that can do so are to reach the server through the stand-in of vtgate
-    /// (`cargo dev test --vitess`), by [`Stack::fresh_keyspace`].
+    /// Whether the tests that can do so are to reach the server through Vitess
+    /// (`cargo dev test --vitess`), by [`Stack::fresh_database_on_vitess`].
     pub fn is_vitess(&self) -> bool {
-        self.access.vitess
+        self.access.vitess.is_some()
     }
 
     /// Where the server listens: 127.0.0.1 and its port. TLS is required; its certificate is
@@ -155,6 +159,15 @@ impl Stack {
     /// functions' environment lead to.
     pub async fn fresh_keyspace(&self) -> Result<FreshDatabase, StackError> {
         let database = self.new_database().await?.behind_vtgate().await?;
+        let secret = database.secret();
+        self.secrets.create(database.secret_id(), &secret).await?;
+        Ok(database)
+    }
+
+    /// The same behind a [`Vitess`](crate::Vitess) of its own, which the secret, the URL and the
+    /// functions' environment lead to.
+    pub async fn fresh_database_on_vitess(&self) -> Result<FreshDatabase, StackError> {
+        let database = self.new_database().await?.on_vitess().await?;
         let secret = database.secret();
         self.secrets.create(database.secret_id(), &secret).await?;
         Ok(database)

@@ -6,6 +6,7 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::file::{self, FileError};
@@ -52,7 +53,7 @@ impl Authority {
 }
 
 /// The PEM files that the server and its clients need.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Certificates {
     /// The authority's certificate, for the clients.
     pub authority: PathBuf,

@@ -116,7 +116,7 @@ impl Run {
         let server = resolve(&host, port).await?;
         let mut access = Access {
             folder: self.folder.clone(),
-            vitess: false,
+            vitess: None,
             host,
             server,
             ca_file,

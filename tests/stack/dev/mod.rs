@@ -25,6 +25,7 @@ use crate::states::StatesError;
 use crate::template::TemplateError;
 use crate::tls::TlsError;
 use crate::tools::ToolsError;
+use crate::vitess::VitessError;
 use crate::watch::WatchError;
 
 pub use crate::progress::print;
@@ -41,7 +42,7 @@ pub struct Options {
     pub port: Option<u16>,
     /// Build the functions with the release profile.
     pub release: bool,
-    /// Lead the API's tests through the stand-in of vtgate.
+    /// Put Vitess before the server.
     pub vitess: bool,
     /// Where the data is kept, in place of `target/dev`.
     pub folder: Option<PathBuf>,
@@ -83,6 +84,8 @@ pub enum DevError {
     Statement(#[from] mysql_async::Error),
     #[error(transparent)]
     Given(#[from] GivenError),
+    #[error(transparent)]
+    Vitess(#[from] VitessError),
     #[error(transparent)]
     Migration(#[from] MigrationError),
     #[error(transparent)]

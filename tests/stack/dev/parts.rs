@@ -15,11 +15,12 @@ use crate::migrations;
 use crate::process::{ProcessError, Program, command};
 use crate::sample::{self, Shown};
 use crate::secrets::{self, Secrets};
-use crate::server::{self, Server};
+use crate::server::{self, Make, Server};
 use crate::states::{self, States, StatesError, lambda};
 use crate::template::Template;
 use crate::tls::{self, Certificates};
 use crate::tools::Tools;
+use crate::vitess::{self, Vitess, VitessError};
 use crate::watch::{self, Front};
 
 /// The id of the secret with the database's login.
@@ -43,6 +44,8 @@ pub struct Base {
 /// All of the stack.
 pub struct Everything {
     base: Base,
+    /// What stands before the server, if it is to.
+    vitess: Option<Vitess>,
     control_plane: ControlPlane,
     functions: Program,
     /// Where the functions are called.
@@ -93,10 +96,25 @@ impl Run {
             ..
         } = self;
         let template = Template::read()?;
+        let vitess = match options.vitess {
+            true => Some(vitess::build(&target(), processes, progress).await?),
+            false => None,
+        };
         let certificates = Certificates::keep(&folder.join(tls::FOLDER))?;
         let server = async {
             let program = server::find(options.server.as_deref(), processes, progress).await?;
-            Ok(server::start(&program, &certificates, folder, processes, progress).await?)
+            if options.vitess && program.make != Make::MySql {
+                return Err(VitessError::NotMySql.into());
+            }
+            Ok(server::start(
+                &program,
+                options.vitess,
+                &certificates,
+                folder,
+                processes,
+                progress,
+            )
+            .await?)
         };
         let secrets = async {
             let tools = Tools::find(&target(), processes, progress).await?;
@@ -110,13 +128,14 @@ impl Run {
             tokio::try_join!(server, secrets, self.build(options, purpose))?;
         let access = Access {
             folder: folder.clone(),
-            vitess: options.vitess,
+            vitess,
             host: server.address.ip().to_string(),
             server: server.address,
             ca_file: Some(certificates.authority.clone()),
             administration: Some(Administration {
                 program: server.program.clone(),
                 password: server.admin_password.clone(),
+                certificates: certificates.clone(),
             }),
             given: None,
             secrets_url,
@@ -196,8 +215,12 @@ impl Run {
         let applied = migrations::apply(&mut admin, &migrations_folder).await?;
         let shown = sample::fill(&mut admin).await?;
         admin.disconnect().await?;
-        let (host, port) = (&access.host, access.server.port());
-        let secret = server.login.secret(host, port);
+        let vitess = match options.vitess {
+            true => Some(self.vitess(&base).await?),
+            false => None,
+        };
+        let database = vitess.as_ref().map_or(access.server, Vitess::address);
+        let secret = server.login.secret(&access.host, database.port());
         let secrets = Secrets::at(&access.secrets_url);
         secrets.create(SECRET_ID, &secret).await?;
         step.done(&format!(
@@ -243,9 +266,11 @@ impl Run {
             migrate::STATE_MACHINE.to_owned(),
             schema_change.arn().to_owned(),
         );
-        let environment = self.write_environment(&base, &front, &more, &token)?;
+        let url = server.login.url(&access.host, database.port());
+        let environment = self.write_environment(&base, &url, &front, &more, &token)?;
         Ok(Everything {
             base,
+            vitess,
             control_plane,
             functions,
             front,
@@ -255,19 +280,31 @@ impl Run {
         })
     }
 
+    /// Starts Vitess before the server, for the user of the functions.
+    async fn vitess(&self, base: &Base) -> Result<Vitess, VitessError> {
+        let step = self.progress.step("starting Vitess");
+        let login = &base.server.login;
+        let vitess = Vitess::start(&base.access, &login.schema, login.clone()).await?;
+        vitess
+            .set_password(&login.username, &login.password)
+            .await?;
+        step.done(&format!("Vitess, port {}", vitess.address().port()));
+        Ok(vitess)
+    }
+
     fn write_environment(
         &self,
         base: &Base,
+        database_url: &str,
         front: &Front,
         more: &BTreeMap<String, String>,
         token: &ServiceToken,
     ) -> Result<EnvironmentFile, FileError> {
-        let (host, port) = (&base.access.host, base.access.server.port());
-        let (api_url, database_url) = (front.url(), base.server.login.url(host, port));
+        let api_url = front.url();
         let ca_file = base.ca_file.display().to_string();
         let variables = [
             ("API_URL", api_url.as_str()),
-            ("DATABASE_URL", &database_url),
+            ("DATABASE_URL", database_url),
             ("DATABASE_SECRET_ID", SECRET_ID),
             ("DATABASE_CA_FILE", &ca_file),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &base.access.secrets_url),
@@ -303,6 +340,12 @@ impl Everything {
     pub async fn a_part_ends(&self) -> ProcessError {
         tokio::select! {
             failure = self.base.a_part_ends() => failure,
+            failure = async {
+                match &self.vitess {
+                    Some(vitess) => vitess.ended().await,
+                    None => std::future::pending().await,
+                }
+            } => failure,
             status = self.functions.ended() => self.functions.failure(status),
         }
     }
@@ -332,7 +375,9 @@ impl Everything {
     pub fn describe(&self) {
         let url = self.front.url();
         let Shown { order, customer } = &self.shown;
-        let (server, login) = (self.base.access.server, &self.base.server.login);
+        let login = &self.base.server.login;
+        let server = self.vitess.as_ref();
+        let server = server.map_or(self.base.access.server, Vitess::address);
         let json = "-H 'content-type: application/json'";
         let text = format!(
             r#"

@@ -16,9 +16,29 @@ use crate::file;
 use crate::process::command;
 use crate::running;
 use crate::server::PRIVATE_SERVERS;
+use crate::vitess;
 
 /// How many tests Rust runs at once, in place of one for each core.
 const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
+/// The suites that run with Vitess, where the arguments choose none.
+const WITH_VITESS: [&str; 1] = ["api"];
+
+/// What does not run with Vitess, and why.
+const NOT_WITH_VITESS: [(&str, &str); 3] = [
+    (
+        "pool",
+        "it scripts the errors of vtgate, and cuts the connections of MySQL",
+    ),
+    (
+        "schema_change",
+        "PlanetScale's branches and deploy requests are not in Vitess",
+    ),
+    (
+        "everything else",
+        "it asks for no database, or for MySQL itself",
+    ),
+];
 
 /// What the tests read of PlanetScale's settings: neither leads to a database.
 const FOR_TESTS: [&str; 2] = [contract::VARIABLE, "PLANETSCALE_GO_REQUIRED"];
@@ -33,7 +53,9 @@ impl Run {
         if let Some(given) = &options.given {
             return self.tests_on(given, options, arguments).await;
         }
-        file::remove_folder(&self.folder.join(PRIVATE_SERVERS))?;
+        for folder in [PRIVATE_SERVERS, vitess::FOLDER] {
+            file::remove_folder(&self.folder.join(folder))?;
+        }
         let base = self.base(options, Purpose::Testing).await?;
         let mut admin = base.access.connect_as_admin(None).await?;
         running::remove_leftovers(&mut admin).await?;
@@ -46,7 +68,16 @@ impl Run {
             .take_while(|argument| argument != "--")
             .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
         let mut all = Vec::new();
-        if !chooses_packages {
+        if options.vitess && !chooses_packages {
+            for (suite, why) in NOT_WITH_VITESS {
+                self.progress
+                    .say(&format!("  not run: {suite}, since {why}"));
+            }
+            all.extend(["--package", "tests"].map(OsString::from));
+            for suite in WITH_VITESS {
+                all.extend(["--test", suite].map(OsString::from));
+            }
+        } else if !chooses_packages {
             all.push(OsString::from("--workspace"));
         }
         all.extend_from_slice(arguments);

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use find::{ServerProgram, find};
+pub use find::{Make, ServerProgram, find};
 pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
 
 use crate::access::{self, ADMIN, ConnectError, Login};
@@ -19,15 +19,13 @@ use crate::progress::Progress;
 use crate::tls::{Certificates, TlsError};
 
 /// Every flag that both makes of server understand; `loose` marks those of one alone.
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 13] = [
     "--require-secure-transport=ON",
     "--default-time-zone=+00:00",
     // PlanetScale's, which is MySQL's own.
     "--sql-mode=ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
     "--character-set-server=utf8mb4",
-    "--max-connections=300",
     "--skip-name-resolve",
-    "--skip-log-bin",
     // In the data folder, since the path of a socket may have some hundred bytes at most.
     "--socket=server.sock",
     "--pid-file=server.pid",
@@ -38,6 +36,18 @@ const FLAGS: [&str; 15] = [
     "--performance-schema=OFF",
     "--loose-mysqlx=OFF",
     "--loose-auto-generate-certs=OFF",
+];
+
+/// Those of a server that clients come to directly.
+const DIRECT_FLAGS: [&str; 2] = ["--max-connections=300", "--skip-log-bin"];
+
+/// Those of MySQL behind Vitess, whose tablets keep connections and read the log.
+const FLAGS_FOR_VITESS: [&str; 5] = [
+    "--max-connections=2000",
+    "--log-bin=binlog",
+    "--sync-binlog=0",
+    "--gtid-mode=ON",
+    "--enforce-gtid-consistency=ON",
 ];
 
 /// How long a server may take until it lets us in.
@@ -160,10 +170,11 @@ pub struct Server {
     pub login: Login,
 }
 
-/// Starts the server on its data in `folder`, which is made when it isn't there, or when another
+/// Starts the server, maybe for Vitess before it, on its data in `folder`, which is made when it isn't there, or when another
 /// server has made it.
 pub async fn start(
     program: &ServerProgram,
+    for_vitess: bool,
     certificates: &Certificates,
     folder: &Path,
     processes: &Processes,
@@ -179,6 +190,7 @@ pub async fn start(
     let login = Login::new("orders", "orders");
     let site = Site {
         program: program.clone(),
+        for_vitess,
         certificates: certificates.clone(),
         folder: folder.to_owned(),
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -200,6 +212,8 @@ pub async fn start(
 /// of `folder`.
 struct Site {
     program: ServerProgram,
+    /// Whether Vitess stands before it.
+    for_vitess: bool,
     certificates: Certificates,
     folder: PathBuf,
     address: SocketAddr,
@@ -217,6 +231,7 @@ impl Site {
     async fn start(&self, processes: &Processes) -> Result<Program, ServerError> {
         let Self {
             program,
+            for_vitess,
             certificates,
             folder,
             ..
@@ -226,7 +241,12 @@ impl Site {
         program.remove_container(folder);
         let port = self.address.port();
         let mut run = program.command(folder, Some(port));
+        let more = match for_vitess {
+            true => &FLAGS_FOR_VITESS[..],
+            false => &DIRECT_FLAGS,
+        };
         run.args(FLAGS)
+            .args(more)
             .arg(format!("--datadir={}", self.data().display()))
             .arg(format!("--bind-address={}", program.bind_address()))
             .arg(format!("--port={port}"))

@@ -41,6 +41,7 @@ impl PrivateServer {
         let Administration { program, .. } = administration.ok_or(ConnectError::NotAdministered)?;
         let site = Site {
             program: program.clone(),
+            for_vitess: access.vitess.is_some(),
             certificates: Certificates::by(&authority, &folder.join("tls"))?,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)),
             accounts: accounts_statements(&admin_password, None),
@@ -54,6 +55,7 @@ impl PrivateServer {
             administration: Some(Administration {
                 program: site.program.clone(),
                 password: site.admin_password.clone(),
+                certificates: site.certificates.clone(),
             }),
             ..access.clone()
         });
