@@ -10,8 +10,8 @@ use std::time::Duration;
 use mysql_async::{Conn, OptsBuilder, SslOpts};
 use serde::{Deserialize, Serialize};
 
-use crate::server::ServerProgram;
-use crate::tls::Certificates;
+use crate::stack::server::ServerProgram;
+use crate::stack::tls::Certificates;
 
 /// The region of everything local.
 pub const REGION: &str = "us-east-1";

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use crate::access::{Access, ConnectError, Login};
-use crate::file;
-use crate::outlasting;
-use crate::running::{Stack, StackError, remove};
+use crate::stack::access::{Access, ConnectError, Login};
+use crate::stack::background;
+use crate::stack::file;
+use crate::stack::{Stack, StackError, remove};
+use crate::stand_ins::vtgate::{Authentication, Upstream, Vtgate};
 use crate::vitess::Vitess;
-use crate::vtgate::{Authentication, Upstream, Vtgate};
 
 /// A schema of one test; it and its user are gone when the value is dropped, unless it was given.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Gate {
         let url = database.url();
         let upstream = Upstream::new(&url, ca.as_bytes()).await?;
         let starting = Vtgate::start(upstream, Authentication::CachingSha2);
-        let vtgate = outlasting::runtime()?.spawn(starting).await;
+        let vtgate = background::runtime()?.spawn(starting).await;
         let vtgate = vtgate.map_err(io::Error::other)??;
         vtgate.set_password(database.username(), database.password());
         let ca_file = folder.join(format!("{}.pem", database.name()));

@@ -83,7 +83,7 @@ mod tests {
     use lambda::clock::SystemClock;
 
     use super::*;
-    use crate::{FreshDatabase, Stack};
+    use crate::stack::{FreshDatabase, Stack};
 
     /// A schema in which the project's migrations are applied, and a connection to it that may
     /// change it.

@@ -4,6 +4,7 @@
 //! goes too, and so does what a run that was itself killed has left behind.
 
 mod command;
+pub(crate) mod descendants;
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,8 +20,8 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use crate::file::{self, FileError};
-use crate::mark::{self, Mark};
+use self::descendants::Mark;
+use crate::stack::file::{self, FileError};
 
 pub use command::command;
 
@@ -222,7 +223,9 @@ impl Processes {
     fn spawn(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
         let mark = self.mark.program(&format!("{}{name}", self.prefix));
         // In the terminal's foreground it would get Ctrl-C too, and end before its time.
-        command.env(mark::VARIABLE, mark.value()).process_group(0);
+        command
+            .env(descendants::VARIABLE, mark.value())
+            .process_group(0);
         let mut child = command
             .spawn()
             .map_err(|source| start_error(name, source))?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::file;
+use crate::stack::file;
 
 /// The steps shown so far.
 pub struct Progress {

@@ -8,9 +8,9 @@ use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
 use aws_sdk_secretsmanager::{Client, Config};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-use crate::access::{REGION, TEST_CREDENTIAL};
-use crate::process::{ProcessError, Processes, Program, command, free_port};
-use crate::states;
+use crate::stack::access::{REGION, TEST_CREDENTIAL};
+use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
+use crate::stand_ins::step_functions;
 
 /// Starts moto's server, and says where it answers. Its Step Functions call the functions at
 /// `lambda_port`.
@@ -23,7 +23,7 @@ pub async fn start(
     let mut moto = command(moto_server);
     moto.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]);
     if let Some(port) = lambda_port {
-        moto.env(states::LAMBDA_PORT, port.to_string());
+        moto.env(step_functions::LAMBDA_PORT, port.to_string());
     }
     let process = processes.start("secrets-manager", moto)?;
     process.listens(address).await?;

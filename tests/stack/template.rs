@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use saphyr::{LoadableYamlNode, Yaml};
 
-use crate::file::{self, FileError};
+use crate::stack::file::{self, FileError};
 
 /// The functions that the template declares.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use rcgen::{
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use crate::file::{self, FileError};
+use crate::stack::file::{self, FileError};
 
 /// Clients accept no certificate that is valid for longer (the CA/Browser Forum's limit).
 const VALID: Duration = Duration::days(398);

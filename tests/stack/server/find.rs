@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use super::ServerError;
-use crate::process::{Processes, command};
-use crate::progress::Progress;
-use crate::tools::install;
+use crate::stack::process::{Processes, command};
+use crate::stack::progress::Progress;
+use crate::stack::tools::install;
 
 /// Where servers lie that are not on the PATH of an ordinary user.
 const USUAL_PLACES: [&str; 10] = [

@@ -7,8 +7,8 @@ use tokio::process::Command;
 
 use super::ServerError;
 use super::find::{Make, ServerProgram};
-use crate::file;
-use crate::process::Processes;
+use crate::stack::file;
+use crate::stack::process::Processes;
 
 /// What MariaDB's own installer (`mariadb-install-db`, which is another package on some systems)
 /// feeds to the server, by the names of newer and older versions.

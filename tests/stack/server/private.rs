@@ -7,11 +7,11 @@ use mysql_async::prelude::Queryable;
 
 use super::find::Make;
 use super::{ServerError, Site, accounts_statements, initialize};
-use crate::Stack;
-use crate::access::{Access, Administration, ConnectError, random_password};
-use crate::file;
-use crate::process::{Processes, Program, free_port};
-use crate::tls::{Authority, Certificates, THIS_MACHINE};
+use crate::stack::Stack;
+use crate::stack::access::{Access, Administration, ConnectError, random_password};
+use crate::stack::file;
+use crate::stack::process::{Processes, Program, free_port};
+use crate::stack::tls::{Authority, Certificates, THIS_MACHINE};
 
 /// The folder of all of them, in that of the stack.
 pub const FOLDER: &str = "servers";

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use nix::unistd::geteuid;
 use tokio::process::Command;
 
-use crate::process::{Processes, command};
-use crate::progress::Progress;
+use crate::stack::process::{Processes, command};
+use crate::stack::progress::Progress;
 
 /// A package manager, and what it calls the packages. Of several for the same thing the first
 /// that it has is taken; the last one it always has.

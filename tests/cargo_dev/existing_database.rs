@@ -1,0 +1,287 @@
+//! `cargo dev test --url`: the tests that need nothing but a database, on one that is there already,
+//! such as a branch of PlanetScale.
+//!
+//! There is no administrator: no user, no schema, no lock of a table and no end of a connection can
+//! be had. The tables are made in the schema where they aren't there; what the tests write, under
+//! customers of their own, stays.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
+use schema::{Ledger, LedgerError, Migrations, Plan, ledger};
+
+use super::start::Purpose;
+use super::{DevError, Options, Run, programs, target};
+use crate::stack::access::{Access, Login};
+use crate::stack::file;
+use crate::stack::migrations::{self, MigrationError};
+use crate::stack::secrets;
+use crate::stack::tools::Tools;
+
+/// The modules of the API's tests that do not run, and why.
+const NOT_RUN: [(&str, &str); 3] = [
+    ("faults", "break the server, the user or the schema"),
+    ("start", "count the connections at the server"),
+    ("statements", "fill a schema of their own"),
+];
+
+/// What the names begin with of the tables that Vitess puts away before it drops them, and of those
+/// that it makes while it changes one (Vitess, `go/vt/schema/name.go`).
+const OF_VITESS: &str = "_vt_";
+
+/// A database that is there already.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Given {
+    url: String,
+    ca_file: Option<PathBuf>,
+}
+
+/// The database can't be tested with. No message holds the URL, which holds the password.
+#[derive(Debug, thiserror::Error)]
+pub enum GivenError {
+    /// The URL is none, or a part of it is missing.
+    #[error("--url is to be mysql://user:password@host:port/name, with every part of it")]
+    Url,
+    /// The host has no address.
+    #[error("the host {0} has no address")]
+    Host(String),
+    /// The file of `--ca` can't be read.
+    #[error("--ca: {0}")]
+    CaFile(file::FileError),
+    /// There is something in it that could be somebody's.
+    #[error(
+        "the schema {schema} holds tables that are not this project's ({}): name one that is \
+         empty, or that holds nothing else", .tables.join(", ")
+    )]
+    NotOurs {
+        /// Its name.
+        schema: String,
+        /// The tables.
+        tables: Vec<String>,
+    },
+}
+
+impl fmt::Debug for Given {
+    /// Without the URL, which holds the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Given {
+    /// The database at `url`, whose server a public authority vouches for, or the one in `ca_file`.
+    #[must_use]
+    pub fn new(url: String, ca_file: Option<PathBuf>) -> Self {
+        Self { url, ca_file }
+    }
+
+    fn login(&self) -> Result<(String, u16, Login), GivenError> {
+        let options = Opts::from_url(&self.url).map_err(|_| GivenError::Url)?;
+        let part = |part: Option<&str>| part.map(str::to_owned).ok_or(GivenError::Url);
+        let login = Login {
+            username: part(options.user())?,
+            password: part(options.pass())?,
+            schema: part(options.db_name())?,
+        };
+        Ok((
+            options.ip_or_hostname().to_owned(),
+            options.tcp_port(),
+            login,
+        ))
+    }
+}
+
+impl Run {
+    /// Runs what can be run on the database.
+    pub(super) async fn tests_on(
+        &self,
+        given: &Given,
+        options: &Options,
+        arguments: &[OsString],
+    ) -> Result<ExitStatus, DevError> {
+        let (host, port, login) = given.login()?;
+        let ca_file = given.ca_file.as_ref();
+        if let Some(ca_file) = ca_file {
+            file::read(ca_file).map_err(GivenError::CaFile)?;
+        }
+        let ca_file = ca_file.map(|path| std::path::absolute(path).unwrap_or(path.clone()));
+        let server = resolve(&host, port).await?;
+        let mut access = Access {
+            folder: self.folder.clone(),
+            vitess: None,
+            host,
+            server,
+            ca_file,
+            administration: None,
+            given: Some(login.clone()),
+            secrets_url: String::new(),
+            programs: programs(options),
+            moto_server: PathBuf::new(),
+        };
+        let step = self.progress.step("looking at the database");
+        let Login {
+            username,
+            password,
+            schema,
+        } = &login;
+        let mut connection = access.connect(username, password, Some(schema)).await?;
+        let made = make_tables(&mut connection, schema).await?;
+        let (version,): (String,) = connection
+            .query_first("SELECT VERSION()")
+            .await?
+            .unwrap_or_default();
+        connection.disconnect().await?;
+        step.done(&format!(
+            "database {schema} ({version}), {made} new migrations"
+        ));
+
+        let tools = Tools::find(&target(), &self.processes, &self.progress).await?;
+        let (secrets, secrets_url) =
+            secrets::start(&tools.moto_server, None, &self.processes).await?;
+        access.secrets_url = secrets_url;
+        self.build(options, Purpose::Testing).await?;
+        for (module, why) in NOT_RUN {
+            let line = format!("  not run: {module}, since these tests {why}");
+            self.progress.say(&line);
+        }
+        self.progress
+            .say("  not run: all other tests, since they need a server of their own");
+        let arguments = chosen(arguments);
+        let tests = self.cargo_test(&access, &arguments, None);
+        tokio::select! {
+            status = tests => status,
+            status = secrets.ended() => Err(secrets.failure(status).into()),
+        }
+    }
+}
+
+async fn resolve(host: &str, port: u16) -> Result<SocketAddr, GivenError> {
+    let addresses = tokio::net::lookup_host((host, port)).await;
+    let address = addresses.ok().and_then(|mut addresses| addresses.next());
+    address.ok_or_else(|| GivenError::Host(host.to_owned()))
+}
+
+/// Makes the tables that are missing, unless there are others. Views have no rows, and what Vitess
+/// keeps of tables that a deployment has replaced goes by itself.
+async fn make_tables(connection: &mut Conn, schema: &str) -> Result<usize, DevError> {
+    let folder = crate::root().join("shared/migrations");
+    let migrations = Migrations::read(&folder).map_err(MigrationError::from)?;
+    let ours = tables_of(&migrations).map_err(MigrationError::from)?;
+    let there: Vec<(String, String)> = connection.query("SHOW FULL TABLES").await?;
+    let others = there.into_iter().filter(|(table, kind)| {
+        kind != "VIEW" && !table.starts_with(OF_VITESS) && !ours.contains(table)
+    });
+    let tables: Vec<_> = others.map(|(table, _)| table).collect();
+    if !tables.is_empty() {
+        let schema = schema.to_owned();
+        return Err(GivenError::NotOurs { schema, tables }.into());
+    }
+    Ok(migrations::apply(connection, &folder).await?)
+}
+
+/// The tables that a database has, or has had, with any number of the migrations applied.
+fn tables_of(migrations: &Migrations) -> Result<BTreeSet<String>, LedgerError> {
+    let rows: Vec<_> = migrations
+        .iter()
+        .map(|file| (file.version(), file.name().to_owned(), file.checksum()))
+        .collect();
+    let mut tables = BTreeSet::from([ledger::TABLE.to_owned()]);
+    for applied in 0..=rows.len() {
+        let ledger = Ledger::new(rows.iter().take(applied).cloned().collect());
+        let plan = Plan::new(migrations, &ledger)?;
+        // They are the plan's own files.
+        if let Ok(changes) = plan.changes(migrations) {
+            tables.extend(changes.tables().map(str::to_owned));
+        }
+    }
+    Ok(tables)
+}
+
+/// The API's tests with the user's arguments, without those that can't be run.
+fn chosen(arguments: &[OsString]) -> Vec<OsString> {
+    let mut all: Vec<OsString> = ["--package", "tests", "--test", "api"]
+        .map(Into::into)
+        .into();
+    all.extend_from_slice(arguments);
+    if !arguments.iter().any(|argument| argument == "--") {
+        all.push("--".into());
+    }
+    for (module, _) in NOT_RUN {
+        all.extend(["--skip".into(), format!("{module}::").into()]);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_every_part() {
+        let given = |url: &str| Given::new(url.to_owned(), None).login();
+        let (host, port, login) = given("mysql://me:p%40ss@db.example:3307/orders").unwrap();
+        assert_eq!((host.as_str(), port), ("db.example", 3307));
+        assert_eq!(login.username, "me");
+        assert_eq!(login.password, "p@ss");
+        assert_eq!(login.schema, "orders");
+        for url in [
+            "",
+            "orders",
+            "mysql://db.example/orders",
+            "mysql://me@db.example/orders",
+            "mysql://me:hunter2@db.example",
+        ] {
+            let error = given(url).err().unwrap();
+            assert!(matches!(error, GivenError::Url), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_tables_of_the_migrations_are_ours_under_each_of_their_names() {
+        let folder = std::env::temp_dir().join(format!("given-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, sql) in [
+            (
+                "0001_first.sql",
+                "-- CREATE TABLE x\ncreate table refunds (id INT);\nCREATE TABLE\n  `notes` (id INT);",
+            ),
+            ("0002_second.sql", "ALTER TABLE notes RENAME TO remarks;"),
+            ("0003_third.sql", "DROP TABLE refunds;"),
+        ] {
+            std::fs::write(folder.join(name), sql).unwrap();
+        }
+        let tables = tables_of(&Migrations::read(&folder).unwrap()).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            Vec::from_iter(tables),
+            ["notes", "refunds", "remarks", "schema_migrations"]
+        );
+    }
+
+    #[test]
+    fn arguments_choose_among_what_can_be_run() {
+        let text = |arguments: &[&str]| {
+            let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+            let chosen = chosen(&arguments).into_iter();
+            let words: Vec<_> = chosen.map(|word| word.into_string().unwrap()).collect();
+            words.join(" ")
+        };
+        let skipped = "--skip faults:: --skip start:: --skip statements::";
+        assert_eq!(
+            text(&[]),
+            format!("--package tests --test api -- {skipped}")
+        );
+        assert_eq!(
+            text(&["logs", "--", "--nocapture"]),
+            format!("--package tests --test api logs -- --nocapture {skipped}")
+        );
+    }
+}

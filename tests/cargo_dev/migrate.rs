@@ -1,0 +1,294 @@
+//! `cargo dev migrate`: the pending migrations go the way to production, on the stack that
+//! `cargo dev` runs, by the state machine that does it in AWS.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cargo_dev;
+use crate::cargo_dev::environment;
+use crate::stack::file::FileError;
+use crate::stack::progress::{Progress, Step, print};
+use crate::stand_ins::step_functions::{self, Ended, Execution, States, StatesError};
+
+/// The variables of the environment file that lead to the state machine.
+pub(crate) const STATES_URL: &str = "AWS_ENDPOINT_URL_SFN";
+pub(crate) const STATE_MACHINE: &str = "SCHEMA_CHANGE_ARN";
+
+/// The state of the definition that carries out every step.
+const TASK: &str = "CarryOut";
+
+/// How often the execution is looked at.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The folder of the running stack, in place of `target/dev`.
+    pub folder: Option<PathBuf>,
+    /// Stops at the open deploy request.
+    pub no_deploy: bool,
+    /// Waits until the deploy request is approved.
+    pub approval: bool,
+}
+
+/// The migrations are not in production.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// No stack is running.
+    #[error("cargo dev is not running: start it in another terminal, then try again")]
+    NotRunning,
+    /// A file can't be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The state machine can't be started or watched.
+    #[error(transparent)]
+    States(#[from] StatesError),
+    /// The difference can't be read.
+    #[error("PlanetScale's API: {0}")]
+    Api(#[from] reqwest::Error),
+    /// The state machine ended with an error.
+    #[error("{error}: {cause}")]
+    Failed {
+        /// Its name.
+        error: String,
+        /// What it says.
+        cause: String,
+    },
+}
+
+/// Runs the state machine, and shows its steps, the difference and what it came to.
+pub async fn run(request: &Request) -> Result<(), MigrateError> {
+    let folder = request
+        .folder
+        .clone()
+        .unwrap_or_else(cargo_dev::default_folder);
+    let environment = cargo_dev::environment_path(&folder);
+    if !environment.exists() {
+        return Err(MigrateError::NotRunning);
+    }
+    let variables = environment;
+    let environment = environment::read(&variables)?;
+    let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
+
+    let machine = States::at(&value(STATES_URL)).machine(&value(STATE_MACHINE));
+    let options = json!({ "deploy": !request.no_deploy, "approval": request.approval });
+    let name = uuid::Uuid::new_v4().to_string();
+    let execution = machine.start(&name, &options).await?;
+    let mut shown = Shown::new(&environment, variables)?;
+    let ended = loop {
+        let ended = execution.now().await?;
+        shown.show(&execution).await?;
+        match ended {
+            Some(ended) => break ended,
+            None => tokio::time::sleep(GLANCE).await,
+        }
+    };
+    match ended {
+        Ended::Succeeded(result) => {
+            print(&format!("\n  {}", sentence(&result)));
+            Ok(())
+        }
+        Ended::Failed { error, cause } => Err(MigrateError::Failed { error, cause }),
+        Ended::Other(status) => Err(MigrateError::Failed {
+            error: status,
+            cause: "the execution was ended from outside".to_owned(),
+        }),
+    }
+}
+
+/// What the execution came to.
+fn sentence(result: &Value) -> String {
+    let text = |path: &str| result.pointer(path).and_then(Value::as_str);
+    let migrations = result.get("migrations").and_then(Value::as_array);
+    let names = migrations.into_iter().flatten().filter_map(Value::as_str);
+    let names = names.collect::<Vec<_>>().join(", ");
+    let number = result.pointer("/deploy_request/number");
+    let number = number.and_then(Value::as_u64).unwrap_or_default();
+    match text("/status") {
+        Some("nothing_pending") => "Production has every migration.".to_owned(),
+        Some("opened") => format!(
+            "Deploy request {number} is open for {names}: {}",
+            text("/deploy_request/url").unwrap_or_default()
+        ),
+        _ => format!("Production has {names} (deploy request {number})."),
+    }
+}
+
+/// What was shown of an execution so far.
+struct Shown {
+    progress: Progress,
+    /// What each step does, by the name of the state that begins it.
+    comments: BTreeMap<String, String>,
+    events: usize,
+    current: Option<(String, Step)>,
+    /// Whether the current step's last attempt failed.
+    failed: bool,
+    /// Where the difference of a deploy request is read, and as who.
+    api: (String, String),
+    /// The file with the variables for both.
+    variables: PathBuf,
+    /// The deploy request whose difference was shown.
+    shown: Option<u64>,
+}
+
+impl Shown {
+    fn new(environment: &BTreeMap<String, String>, variables: PathBuf) -> Result<Self, FileError> {
+        let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
+        let definition = step_functions::schema_change("", 0)?;
+        let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
+        let states = definition.get("States").and_then(Value::as_object);
+        let steps = states.into_iter().flatten();
+        let steps = steps.filter(|(_, state)| state.get("Next").is_some_and(|next| next == TASK));
+        let comments = steps.filter_map(|(name, state)| {
+            let comment = state.get("Comment")?.as_str()?;
+            Some((name.clone(), comment.to_owned()))
+        });
+        Ok(Self {
+            progress: Progress::new(),
+            comments: comments.collect(),
+            events: 0,
+            current: None,
+            failed: false,
+            api: (
+                format!(
+                    "{}/v1/organizations/{}/databases/{}/deploy-requests",
+                    value("PLANETSCALE_API_URL"),
+                    value("PLANETSCALE_ORGANIZATION"),
+                    value("PLANETSCALE_DATABASE"),
+                ),
+                format!(
+                    "{}:{}",
+                    value("PLANETSCALE_SERVICE_TOKEN_ID"),
+                    value("PLANETSCALE_SERVICE_TOKEN")
+                ),
+            ),
+            variables,
+            shown: None,
+        })
+    }
+
+    /// Shows what has happened since the last look.
+    async fn show(&mut self, execution: &Execution) -> Result<(), MigrateError> {
+        let history = execution.history().await?;
+        let new: Vec<_> = history.into_iter().skip(self.events).collect();
+        self.events += new.len();
+        for event in new {
+            let text = |path: &str| event.pointer(path).and_then(Value::as_str);
+            match text("/type").unwrap_or_default() {
+                "PassStateEntered" => {
+                    if let Some(name) = text("/stateEnteredEventDetails/name") {
+                        self.enter(name);
+                    }
+                }
+                "TaskFailed" => self.failed = true,
+                "TaskSucceeded" => self.failed = false,
+                "TaskStateExited" => {
+                    let current = self.current.as_ref().map(|(name, _)| name.as_str());
+                    let checked = current == Some("CheckDifference");
+                    let output = text("/stateExitedEventDetails/output").unwrap_or_default();
+                    let output: Value = serde_json::from_str(output).unwrap_or_default();
+                    let number = output.pointer("/last/state/deploy_request/number");
+                    if let (true, Some(number)) = (checked, number.and_then(Value::as_u64)) {
+                        self.leave();
+                        self.show_difference(number).await?;
+                    }
+                }
+                "ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" => self.leave(),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the step that this state begins, if it begins one.
+    fn enter(&mut self, name: &str) {
+        let Some(doing) = self.comments.get(name).cloned() else {
+            return;
+        };
+        self.leave();
+        if let ("AwaitApproval", Some(number)) = (name, self.shown) {
+            self.ask_for_approval(number);
+        }
+        let step = self.progress.step(&doing);
+        self.current = Some((name.to_owned(), step));
+    }
+
+    fn leave(&mut self) {
+        let Some((name, step)) = self.current.take() else {
+            return;
+        };
+        let doing = self.comments.get(&name).unwrap_or(&name);
+        if std::mem::take(&mut self.failed) {
+            drop(step);
+            self.progress.say(&format!("  ✗ {doing}"));
+        } else {
+            step.done(doing);
+        }
+    }
+
+    /// Says how to approve the deploy request. A person does so on PlanetScale; here it takes a
+    /// command.
+    fn ask_for_approval(&self, number: u64) {
+        let (requests, _) = &self.api;
+        let variables = self.variables.display();
+        self.progress.say(&format!(
+            r#"  Approve it in another terminal:
+
+    (set -a; . '{variables}'; curl --fail-with-body -H "Authorization: $PLANETSCALE_SERVICE_TOKEN_ID:$PLANETSCALE_SERVICE_TOKEN" -H 'content-type: application/json' -d '{{"state": "approved"}}' {requests}/{number}/reviews)
+"#
+        ));
+    }
+
+    async fn show_difference(&mut self, number: u64) -> Result<(), MigrateError> {
+        if self.shown.replace(number).is_some() {
+            return Ok(());
+        }
+        let (requests, authorization) = &self.api;
+        let client = crate::http_client();
+        let request = client.get(format!("{requests}/{number}/diff"));
+        let answer = request
+            .header("authorization", authorization)
+            .send()
+            .await?;
+        let diff: Value = answer.error_for_status()?.json().await?;
+        let tables = diff.get("data").and_then(Value::as_array);
+        self.progress.say("");
+        for table in tables.into_iter().flatten() {
+            let text = |field: &str| table.get(field).and_then(Value::as_str);
+            for line in text("raw").unwrap_or_default().lines() {
+                self.progress.say(&format!("    {line}"));
+            }
+        }
+        self.progress.say("");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_came_to_is_said() {
+        assert_eq!(
+            sentence(&json!({ "status": "nothing_pending", "migrations": [] })),
+            "Production has every migration."
+        );
+        let of = json!({ "number": 7, "url": "https://example.com/7" });
+        assert_eq!(
+            sentence(
+                &json!({ "status": "deployed", "migrations": ["0002_a", "0003_b"], "deploy_request": of })
+            ),
+            "Production has 0002_a, 0003_b (deploy request 7)."
+        );
+        assert_eq!(
+            sentence(
+                &json!({ "status": "opened", "migrations": ["0002_a"], "deploy_request": of })
+            ),
+            "Deploy request 7 is open for 0002_a: https://example.com/7"
+        );
+    }
+}

@@ -1,0 +1,413 @@
+//! The parts of the stack: how each is started, and how the whole is shown.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{DevError, Options, Run, environment_path, programs, target};
+use crate::cargo_dev::environment::EnvironmentFile;
+use crate::cargo_dev::migrate;
+use crate::cargo_dev::sample::{self, Shown};
+use crate::cargo_dev::watch::{self, Front};
+use crate::stack::access::{Access, Administration, REGION, TEST_CREDENTIAL};
+use crate::stack::file::{self, FileError};
+use crate::stack::migrations;
+use crate::stack::process::{ProcessError, Program, command};
+use crate::stack::secrets::{self, Secrets};
+use crate::stack::server::{self, Make, Server};
+use crate::stack::template::Template;
+use crate::stack::tls::{self, Certificates};
+use crate::stack::tools::Tools;
+use crate::stand_ins::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
+use crate::stand_ins::step_functions::{self, States, StatesError, lambda};
+use crate::vitess::{self, Vitess, VitessError};
+
+/// The id of the secret with the database's login.
+const SECRET_ID: &str = "orders/database";
+
+/// The id of the secret with the service token of the control plane.
+const TOKEN_SECRET_ID: &str = "orders/planetscale";
+
+/// The parts that the functions need, and the built functions.
+pub struct Base {
+    template: Template,
+    tools: Tools,
+    server: Server,
+    /// The certificate of the authority that signed the server's.
+    ca_file: PathBuf,
+    secrets: Program,
+    /// Where they are.
+    pub access: Access,
+}
+
+/// All of the stack.
+pub struct Everything {
+    base: Base,
+    /// What stands before the server, if it is to.
+    vitess: Option<Vitess>,
+    control_plane: ControlPlane,
+    functions: Program,
+    /// Where the functions are called.
+    pub front: Front,
+    shown: Shown,
+    environment: EnvironmentFile,
+    took: Duration,
+}
+
+/// What the stack is started for.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose {
+    /// Calls of its user's. State machines call the functions at the port.
+    Serving {
+        /// The port.
+        lambda_port: u16,
+    },
+    /// Tests.
+    Testing,
+}
+
+impl Purpose {
+    fn lambda_port(self) -> Option<u16> {
+        match self {
+            Self::Serving { lambda_port } => Some(lambda_port),
+            Self::Testing => None,
+        }
+    }
+
+    /// An example brings development's dependencies into the build, and their features into those
+    /// that the functions have too: `cargo lambda watch`, which builds no example, would build all
+    /// of it anew at the first call.
+    fn examples(self) -> &'static [&'static str] {
+        match self {
+            Self::Serving { .. } => &[],
+            Self::Testing => &["--example", "misbehaving"],
+        }
+    }
+}
+
+impl Run {
+    /// Starts the server and the Secrets Manager, and builds the functions meanwhile.
+    pub async fn base(&self, options: &Options, purpose: Purpose) -> Result<Base, DevError> {
+        let Self {
+            folder,
+            processes,
+            progress,
+            ..
+        } = self;
+        let template = Template::read()?;
+        let vitess = match options.vitess {
+            true => Some(vitess::build(&target(), processes, progress).await?),
+            false => None,
+        };
+        let certificates = Certificates::keep(&folder.join(tls::FOLDER))?;
+        let server = async {
+            let program = server::find(options.server.as_deref(), processes, progress).await?;
+            if options.vitess && program.make != Make::MySql {
+                return Err(VitessError::NotMySql.into());
+            }
+            Ok(server::start(
+                &program,
+                options.vitess,
+                &certificates,
+                folder,
+                processes,
+                progress,
+            )
+            .await?)
+        };
+        let secrets = async {
+            let tools = Tools::find(&target(), processes, progress).await?;
+            let step = progress.step("starting the Secrets Manager");
+            let (process, url) =
+                secrets::start(&tools.moto_server, purpose.lambda_port(), processes).await?;
+            step.done("Secrets Manager (moto)");
+            Ok::<_, DevError>((tools, process, url))
+        };
+        let (server, (tools, secrets, secrets_url), ()) =
+            tokio::try_join!(server, secrets, self.build(options, purpose))?;
+        let access = Access {
+            folder: folder.clone(),
+            vitess,
+            host: server.address.ip().to_string(),
+            server: server.address,
+            ca_file: Some(certificates.authority.clone()),
+            administration: Some(Administration {
+                program: server.program.clone(),
+                password: server.admin_password.clone(),
+                certificates: certificates.clone(),
+            }),
+            given: None,
+            secrets_url,
+            programs: programs(options),
+            moto_server: tools.moto_server.clone(),
+        };
+        Ok(Base {
+            template,
+            tools,
+            server,
+            ca_file: certificates.authority,
+            secrets,
+            access,
+        })
+    }
+
+    /// Builds the functions, and for tests the one that only they have.
+    pub(super) async fn build(&self, options: &Options, purpose: Purpose) -> Result<(), DevError> {
+        let mut step = self.progress.step("building the functions");
+        step.follow(self.processes.log("cargo-build"));
+        let mut build = command("cargo");
+        build
+            .args(["build", "--workspace", "--bins"])
+            .args(purpose.examples())
+            .current_dir(crate::root());
+        if options.release {
+            build.arg("--release");
+        }
+        match self.processes.run("cargo-build", build).await {
+            Ok(()) => {
+                step.done("functions built");
+                Ok(())
+            }
+            Err(ProcessError::Ended { log, .. }) => Err(DevError::Build(file::read(&log)?)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Starts all of it.
+    pub async fn everything(&self, options: &Options) -> Result<Everything, DevError> {
+        let Self {
+            folder,
+            processes,
+            progress,
+            ..
+        } = self;
+        let front = Front::choose(options.port)?;
+        if options.port.is_none() && front.port() != watch::PORT {
+            let (taken, port) = (watch::PORT, front.port());
+            progress.say(&format!(
+                "  port {taken} is taken by another program: taking {port}"
+            ));
+        }
+        let lambda = lambda::Endpoint::start()
+            .await
+            .map_err(StatesError::Start)?;
+        let base = self
+            .base(
+                options,
+                Purpose::Serving {
+                    lambda_port: lambda.port(),
+                },
+            )
+            .await?;
+        let Base {
+            access,
+            server,
+            template,
+            tools,
+            ..
+        } = &base;
+
+        let step = progress.step("filling the database");
+        let mut admin = access.connect_as_admin(Some(&server.login.schema)).await?;
+        let migrations_folder = schema::settings::migrations_folder()
+            .unwrap_or_else(|| crate::root().join("shared/migrations"));
+        let applied = migrations::apply(&mut admin, &migrations_folder).await?;
+        let shown = sample::fill(&mut admin).await?;
+        admin.disconnect().await?;
+        let vitess = match options.vitess {
+            true => Some(self.vitess(&base).await?),
+            false => None,
+        };
+        let database = vitess.as_ref().map_or(access.server, Vitess::address);
+        let secret = server.login.secret(&access.host, database.port());
+        let secrets = Secrets::at(&access.secrets_url);
+        secrets.create(SECRET_ID, &secret).await?;
+        step.done(&format!(
+            "database {}, {applied} new migrations",
+            server.login.schema
+        ));
+
+        let step = progress.step("starting the control plane");
+        let control_plane = ControlPlane::start(access, &server.login.schema).await?;
+        let token = control_plane.token().await;
+        secrets.create(TOKEN_SECRET_ID, &token.secret()).await?;
+        step.done("PlanetScale's API (control plane)");
+
+        let mut common = access.environment();
+        common.insert(
+            "MIGRATIONS_FOLDER".to_owned(),
+            migrations_folder.display().to_string(),
+        );
+        let mut deployed = control_plane.environment(TOKEN_SECRET_ID);
+        deployed.insert("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned());
+        let functions = watch::start(
+            &watch::Setup {
+                cargo_lambda: &tools.cargo_lambda,
+                front: &front,
+                template,
+                common: &common,
+                deployed: &deployed,
+                folder,
+            },
+            processes,
+            progress,
+        )
+        .await?;
+        let function = "migrate-schema";
+        lambda.serve(function, lambda::behind_watch(&front.url(), function));
+        let states = States::at(&access.secrets_url);
+        states.interpret().await?;
+        let definition = step_functions::schema_change(function, 1)?;
+        let schema_change = states.create("schema-change", &definition).await?;
+
+        let mut more = control_plane.environment(TOKEN_SECRET_ID);
+        more.insert(
+            migrate::STATE_MACHINE.to_owned(),
+            schema_change.arn().to_owned(),
+        );
+        let url = server.login.url(&access.host, database.port());
+        let environment = self.write_environment(&base, &url, &front, &more, &token)?;
+        Ok(Everything {
+            base,
+            vitess,
+            control_plane,
+            functions,
+            front,
+            shown,
+            environment,
+            took: self.began.elapsed(),
+        })
+    }
+
+    /// Starts Vitess before the server, for the user of the functions.
+    async fn vitess(&self, base: &Base) -> Result<Vitess, VitessError> {
+        let step = self.progress.step("starting Vitess");
+        let login = &base.server.login;
+        let vitess = Vitess::start(&base.access, &login.schema, login.clone()).await?;
+        vitess
+            .set_password(&login.username, &login.password)
+            .await?;
+        step.done(&format!("Vitess, port {}", vitess.address().port()));
+        Ok(vitess)
+    }
+
+    fn write_environment(
+        &self,
+        base: &Base,
+        database_url: &str,
+        front: &Front,
+        more: &BTreeMap<String, String>,
+        token: &ServiceToken,
+    ) -> Result<EnvironmentFile, FileError> {
+        let api_url = front.url();
+        let ca_file = base.ca_file.display().to_string();
+        let variables = [
+            ("API_URL", api_url.as_str()),
+            ("DATABASE_URL", database_url),
+            ("DATABASE_SECRET_ID", SECRET_ID),
+            ("DATABASE_CA_FILE", &ca_file),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &base.access.secrets_url),
+            (migrate::STATES_URL, &base.access.secrets_url),
+            ("AWS_ACCESS_KEY_ID", TEST_CREDENTIAL),
+            ("AWS_SECRET_ACCESS_KEY", TEST_CREDENTIAL),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            // The name that pscale has for the organization, and the token that it reads.
+            ("PLANETSCALE_ORG", ORGANIZATION),
+            ("PLANETSCALE_SERVICE_TOKEN_ID", &token.id),
+            ("PLANETSCALE_SERVICE_TOKEN", &token.token),
+        ];
+        let more = more.iter();
+        let more = more.map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables = variables.into_iter().chain(more);
+        EnvironmentFile::write(environment_path(&self.folder), variables)
+    }
+}
+
+impl Base {
+    /// The error of the first part that ends, though none should.
+    pub async fn a_part_ends(&self) -> ProcessError {
+        tokio::select! {
+            status = self.server.process.ended() => self.server.process.failure(status),
+            status = self.secrets.ended() => self.secrets.failure(status),
+        }
+    }
+}
+
+impl Everything {
+    /// The error of the first part that ends, though none should.
+    pub async fn a_part_ends(&self) -> ProcessError {
+        tokio::select! {
+            failure = self.base.a_part_ends() => failure,
+            failure = async {
+                match &self.vitess {
+                    Some(vitess) => vitess.ended().await,
+                    None => std::future::pending().await,
+                }
+            } => failure,
+            status = self.functions.ended() => self.functions.failure(status),
+        }
+    }
+
+    /// Moves the deployments of the control plane on, for ever.
+    pub async fn keep_deploying(&self) {
+        self.control_plane.keep_moving().await;
+    }
+
+    /// Copies what the functions write to standard output, for ever.
+    pub async fn copy_output(&self) {
+        let mut text = Vec::new();
+        let Ok(mut output) = self.functions.output() else {
+            return std::future::pending().await;
+        };
+        loop {
+            text.clear();
+            let read = output.read_to_end(&mut text);
+            // A terminal that was closed is no reason to stop.
+            let _ = read.and_then(|_| std::io::stdout().write_all(&text));
+            let _ = std::io::stdout().flush();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Says what can be done now.
+    pub fn describe(&self) {
+        let url = self.front.url();
+        let Shown { order, customer } = &self.shown;
+        let login = &self.base.server.login;
+        let server = self.vitess.as_ref();
+        let server = server.map_or(self.base.access.server, Vitess::address);
+        let json = "-H 'content-type: application/json'";
+        let text = format!(
+            r#"
+  Everything is up after {took:.1} s. Try it:
+
+    curl '{url}/health?ready'
+    curl {url}/orders/{order}
+    curl '{url}/customers/{customer}/orders?limit=3'
+    curl {url}/orders {json} -d '{{"customer_id": "{customer}", "currency": "EUR", "items": [{{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}}]}}'
+    curl -X PATCH {url}/orders/{order} {json} -H 'if-match: "1"' -d '{{"status": "paid"}}'
+    {invoke} health --data-ascii '{{"version": "2.0", "rawPath": "/health", "requestContext": {{"http": {{"method": "GET", "path": "/health"}}}}}}'
+
+  The database:         mysql --host={host} --port={port} --user={user} --password={password} --ssl-ca='{ca}' {schema}
+  PlanetScale's tools:  (set -a; . {environment}; PSCALE_NO_UPDATE_NOTIFIER=1 pscale branch list {database})
+  A new migration:      cargo dev migrate
+  For other tools:      {environment}
+  A change in the code: is built and served at once
+  To stop:              Ctrl-C
+"#,
+            took = self.took.as_secs_f32(),
+            invoke = self.front.invoke_command(&self.base.tools.cargo_lambda),
+            host = server.ip(),
+            port = server.port(),
+            user = login.username,
+            password = login.password,
+            ca = self.base.ca_file.display(),
+            schema = login.schema,
+            database = DATABASE,
+            environment = self.environment.path().display(),
+        );
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}

@@ -1,0 +1,166 @@
+//! `cargo dev test`: the tests beside a server of the stack's own, and how they are started beside
+//! any.
+
+use std::ffi::OsString;
+use std::num::NonZero;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use tokio::process::Command;
+
+use super::start::Purpose;
+use super::{DevError, Options, Run};
+use crate::stack;
+use crate::stack::access::Access;
+use crate::stack::file;
+use crate::stack::process::command;
+use crate::stack::server::PRIVATE_SERVERS;
+use crate::stand_ins::control_plane::contract;
+use crate::vitess;
+
+/// How many tests Rust runs at once, in place of one for each core.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
+/// The suites that run with Vitess, where the arguments choose none.
+const WITH_VITESS: [&str; 1] = ["api"];
+
+/// What does not run with Vitess, and why.
+const NOT_WITH_VITESS: [(&str, &str); 3] = [
+    (
+        "pool",
+        "it scripts the errors of vtgate, and cuts the connections of MySQL",
+    ),
+    (
+        "schema_change",
+        "PlanetScale's branches and deploy requests are not in Vitess",
+    ),
+    (
+        "everything else",
+        "it asks for no database, or for MySQL itself",
+    ),
+];
+
+/// What the tests read of PlanetScale's settings: neither leads to a database.
+const FOR_TESTS: [&str; 2] = [contract::VARIABLE, "PLANETSCALE_GO_REQUIRED"];
+
+impl Run {
+    /// Runs the tests, or those that the arguments choose.
+    pub(super) async fn tests(
+        &self,
+        options: &Options,
+        arguments: &[OsString],
+    ) -> Result<ExitStatus, DevError> {
+        if let Some(given) = &options.given {
+            return self.tests_on(given, options, arguments).await;
+        }
+        for folder in [PRIVATE_SERVERS, vitess::FOLDER] {
+            file::remove_folder(&self.folder.join(folder))?;
+        }
+        let base = self.base(options, Purpose::Testing).await?;
+        let mut admin = base.access.connect_as_admin(None).await?;
+        stack::remove_leftovers(&mut admin).await?;
+        admin.disconnect().await?;
+
+        // What follows another `--` is for the tests themselves.
+        let chooses_packages = arguments
+            .iter()
+            .map(|argument| argument.to_string_lossy())
+            .take_while(|argument| argument != "--")
+            .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+        let mut all = Vec::new();
+        if options.vitess && !chooses_packages {
+            for (suite, why) in NOT_WITH_VITESS {
+                self.progress
+                    .say(&format!("  not run: {suite}, since {why}"));
+            }
+            all.extend(["--package", "tests"].map(OsString::from));
+            for suite in WITH_VITESS {
+                all.extend(["--test", suite].map(OsString::from));
+            }
+        } else if !chooses_packages {
+            all.push(OsString::from("--workspace"));
+        }
+        all.extend_from_slice(arguments);
+        let tests = self.cargo_test(&base.access, &all, options.server.as_deref());
+        tokio::select! {
+            status = tests => status,
+            failure = base.a_part_ends() => Err(failure.into()),
+        }
+    }
+
+    /// Runs `cargo test` on the stack, with this process' own output.
+    pub(super) async fn cargo_test(
+        &self,
+        access: &Access,
+        arguments: &[OsString],
+        server: Option<&Path>,
+    ) -> Result<ExitStatus, DevError> {
+        let mut tests = cargo_test(std::env::vars_os());
+        tests
+            .args(arguments)
+            .env(
+                stack::VARIABLE,
+                serde_json::to_string(access).unwrap_or_default(),
+            )
+            // For what reads the process' own environment, as the AWS SDK does.
+            .envs(access.secrets_environment());
+        if let Some(server) = server {
+            tests.env(
+                "MYSQLD",
+                std::path::absolute(server).as_deref().unwrap_or(server),
+            );
+        }
+        self.progress.say("");
+        Ok(self.processes.run_visibly("cargo-test", tests).await?)
+    }
+}
+
+/// `cargo test` with the settings in `environment` that are for tests.
+fn cargo_test(environment: impl Iterator<Item = (OsString, OsString)>) -> Command {
+    let mut tests = command("cargo");
+    // They wait for each other's processes more than they compute.
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let kept = environment.filter(|(name, _)| {
+        let mut names = FOR_TESTS.into_iter().chain([TEST_THREADS]);
+        names.any(|kept| name == kept)
+    });
+    tests
+        .arg("test")
+        .current_dir(crate::root())
+        .env(TEST_THREADS, (2 * cores).to_string())
+        .envs(kept);
+    tests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_workflow_sets_reaches_the_tests() {
+        let workflow = file::read(&crate::root().join(".github/workflows/ci.yml")).unwrap();
+        let mut set: Vec<_> = workflow
+            .lines()
+            .filter_map(|line| line.trim().split_once(": "))
+            .filter(|(name, _)| name.starts_with("PLANETSCALE_"))
+            .collect();
+        assert!(!set.is_empty());
+        set.push((contract::VARIABLE, "openapi.json"));
+        set.push((TEST_THREADS, "1"));
+        let environment = set.iter().map(|(name, value)| (name.into(), value.into()));
+        let tests = cargo_test(environment);
+        for (name, value) in &set {
+            let mut given = tests.as_std().get_envs();
+            let given = given.find(|(given, _)| given == name).unwrap().1;
+            assert_eq!(given, Some(value.as_ref()), "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_that_lead_elsewhere_do_not_reach_the_tests() {
+        let token = ("PLANETSCALE_SERVICE_TOKEN".into(), "secret".into());
+        let tests = cargo_test([token].into_iter());
+        let mut given = tests.as_std().get_envs();
+        assert!(given.all(|(_, value)| value != Some("secret".as_ref())));
+    }
+}

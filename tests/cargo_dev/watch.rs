@@ -1,0 +1,298 @@
+//! `cargo lambda watch` in front of the functions, with the routes and the environment of
+//! `template.yaml`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::Path;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpStream;
+
+use crate::stack::file::{self, FileError};
+use crate::stack::process::{ProcessError, Processes, Program, command};
+use crate::stack::progress::Progress;
+use crate::stack::template::{Function, Template, TemplateError};
+use crate::stack::tools::install;
+
+/// The port where nobody asked for another one; `cargo lambda invoke` takes it for granted.
+pub const PORT: u16 = 9000;
+
+/// How many ports after [`PORT`] are tried when it is taken.
+const TRIED: u16 = 20;
+
+/// The functions can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// Another program has the port that was asked for.
+    #[error(
+        "port {0} is taken by another program: stop that one, or take another port with --port"
+    )]
+    PortTaken(u16),
+    /// Other programs have all ports that were tried.
+    #[error("the ports {PORT} to {} are all taken: name a free one with --port", PORT + TRIED)]
+    AllTaken,
+    /// Two functions are given different values for the same variable.
+    #[error(
+        "template.yaml gives {variable} different values in different functions, which cargo lambda watch can't"
+    )]
+    Conflict {
+        /// The variable.
+        variable: String,
+    },
+    /// A route has no counterpart in `cargo lambda watch`.
+    #[error("template.yaml: cargo lambda watch has nothing like the route {0}")]
+    Route(String),
+    /// The template does not fit.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// `cargo lambda watch` could not be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Its configuration can't be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Where the functions are called: a port on this machine's loopback addresses, and on no other.
+///
+/// `cargo lambda watch` listens on one address only. It gets 127.0.0.1, which is what localhost
+/// means everywhere; calls to ::1, which `cargo lambda invoke` makes, are passed on to it.
+pub struct Front {
+    port: u16,
+    /// None where the machine has no IPv6.
+    second: Option<TcpListener>,
+}
+
+impl Front {
+    /// The port asked for, or the first free one from [`PORT`] on.
+    pub fn choose(asked_for: Option<u16>) -> Result<Self, WatchError> {
+        match asked_for {
+            Some(port) => Self::take(port).ok_or(WatchError::PortTaken(port)),
+            None => (PORT..=PORT + TRIED)
+                .find_map(Self::take)
+                .ok_or(WatchError::AllTaken),
+        }
+    }
+
+    /// The port, unless another program has it on either address: that one would get a part of
+    /// the calls to localhost.
+    fn take(port: u16) -> Option<Self> {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        let second = match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return None,
+            listener => listener.ok(),
+        };
+        Some(Self { port, second })
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `http://localhost:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The command that invokes a function directly, without the function's name.
+    pub fn invoke_command(&self, cargo_lambda: &Path) -> String {
+        let mut command = match install::on_path("cargo-lambda") {
+            Some(_) => String::from("cargo lambda invoke"),
+            None => format!("{} lambda invoke", cargo_lambda.display()),
+        };
+        if self.second.is_none() {
+            command.push_str(" --invoke-address 127.0.0.1");
+        }
+        if self.port != PORT {
+            let _ = write!(command, " --invoke-port {}", self.port);
+        }
+        command
+    }
+
+    fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Passes calls to ::1 on, for ever.
+    pub async fn pass_on(&self) {
+        let listener = self.second.as_ref().and_then(|listener| {
+            listener.set_nonblocking(true).ok()?;
+            tokio::net::TcpListener::from_std(listener.try_clone().ok()?).ok()
+        });
+        let Some(listener) = listener else {
+            return std::future::pending().await;
+        };
+        let to = self.address();
+        loop {
+            // What goes wrong with one connection concerns its caller alone, who sees it closed.
+            if let Ok((mut caller, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut watch = TcpStream::connect(to).await?;
+                    copy_bidirectional(&mut caller, &mut watch).await
+                });
+            }
+        }
+    }
+}
+
+/// What `cargo lambda watch` is started with.
+pub struct Setup<'a> {
+    /// Its program.
+    pub cargo_lambda: &'a Path,
+    /// Where it takes calls.
+    pub front: &'a Front,
+    /// The functions with their routes.
+    pub template: &'a Template,
+    /// What every function needs beside the template's variables.
+    pub common: &'a BTreeMap<String, String>,
+    /// What stands for the values that are known only when deployed.
+    pub deployed: &'a BTreeMap<String, String>,
+    /// Where its configuration is written to.
+    pub folder: &'a Path,
+}
+
+/// Starts `cargo lambda watch` and waits until it takes calls.
+pub async fn start(
+    setup: &Setup<'_>,
+    processes: &Processes,
+    progress: &Progress,
+) -> Result<Program, WatchError> {
+    let step = progress.step("starting cargo lambda watch");
+    let address = setup.front.address();
+    let configuration = setup.folder.join("cargo-lambda.toml");
+    let text = configuration_text(setup.template.functions(), setup.common, setup.deployed)?;
+    file::write(&configuration, &text)?;
+    let mut watch = command(setup.cargo_lambda);
+    watch
+        .args(["lambda", "watch", "--global"])
+        .arg(&configuration)
+        .args(["--invoke-address", &address.ip().to_string()])
+        .args(["--invoke-port", &address.port().to_string()])
+        .current_dir(crate::root());
+    let process = processes.start("cargo-lambda-watch", watch)?;
+    process.listens(address).await?;
+    step.done(&format!("cargo lambda watch, port {}", address.port()));
+    Ok(process)
+}
+
+/// The configuration of `cargo lambda watch`: one environment for all functions, and the routes.
+fn configuration_text(
+    functions: &[Function],
+    common: &BTreeMap<String, String>,
+    deployed: &BTreeMap<String, String>,
+) -> Result<String, WatchError> {
+    let mut environment = common.clone();
+    let mut routes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for function in functions {
+        for (variable, value) in function.environment(deployed)? {
+            let before = environment.insert(variable.clone(), value.clone());
+            if before.is_some_and(|before| before != value) {
+                return Err(WatchError::Conflict { variable });
+            }
+        }
+        for route in &function.routes {
+            if !route.path.starts_with('/') || route.method == "ANY" {
+                return Err(WatchError::Route(format!(
+                    "{} {}",
+                    route.method, route.path
+                )));
+            }
+            let entry = format!(
+                "{{ method = {}, function = {} }}",
+                toml(&route.method),
+                toml(&function.binary)
+            );
+            // API Gateway writes `{rest+}` for the rest of a path, matchit `{*rest}`.
+            let path = match route
+                .path
+                .strip_suffix("+}")
+                .and_then(|path| path.rsplit_once('{'))
+            {
+                Some((start, name)) => format!("{start}{{*{name}}}"),
+                None => route.path.clone(),
+            };
+            routes.entry(path).or_default().push(entry);
+        }
+    }
+
+    let mut text = String::from("# Made from template.yaml by `cargo dev`.\n\n[env]\n");
+    for (variable, value) in environment {
+        let _ = writeln!(text, "{} = {}", toml(&variable), toml(&value));
+    }
+    text.push_str("\n[watch.router]\n");
+    for (path, entries) in routes {
+        let _ = writeln!(text, "{} = [{}]", toml(&path), entries.join(", "));
+    }
+    Ok(text)
+}
+
+/// JSON's texts are TOML's too.
+fn toml(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "
+Globals: {Function: {Environment: {Variables: {SECRET: !Ref Secret, QUOTED: 'a \"b\"'}}}}
+Resources:
+  Get:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: get-order}}
+    Properties: {Events: {A: {Type: HttpApi, Properties: {Path: '/orders/{id}', Method: GET}}}}
+  Update:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: update-order}}
+    Properties: {Events: {A: {Type: HttpApi, Properties: {Path: '/orders/{id}', Method: PATCH}}, B: {Type: HttpApi, Properties: {Path: '/files/{rest+}', Method: GET}}}}
+";
+
+    fn text(template: &str) -> Result<String, WatchError> {
+        let template = Template::parse(template).unwrap();
+        let common = BTreeMap::from([("AWS_REGION".to_owned(), "here".to_owned())]);
+        let deployed = BTreeMap::from([("SECRET".to_owned(), "id".to_owned())]);
+        configuration_text(template.functions(), &common, &deployed)
+    }
+
+    #[test]
+    fn routes_and_environment_come_from_the_template() {
+        let expected = r#"# Made from template.yaml by `cargo dev`.
+
+[env]
+"AWS_REGION" = "here"
+"QUOTED" = "a \"b\""
+"SECRET" = "id"
+
+[watch.router]
+"/files/{*rest}" = [{ method = "GET", function = "update-order" }]
+"/orders/{id}" = [{ method = "GET", function = "get-order" }, { method = "PATCH", function = "update-order" }]
+"#;
+        assert_eq!(text(TEMPLATE).unwrap(), expected);
+    }
+
+    #[test]
+    fn two_values_for_one_variable_are_refused() {
+        let own = "Properties: {Environment: {Variables: {SECRET: other}}, Events: {A: {Type: HttpApi, Properties: {Path: '/orders/{id}', Method: GET}}}}";
+        let template = TEMPLATE.replacen(
+            "Properties: {Events",
+            "Properties: {Environment: {Variables: {SECRET: other}}, Events",
+            1,
+        );
+        assert!(template.contains(own));
+        assert!(
+            matches!(text(&template), Err(WatchError::Conflict { variable }) if variable == "SECRET")
+        );
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = Front::choose(Some(port)).err().unwrap().to_string();
+        assert!(error.contains(&format!("port {port} is taken")), "{error}");
+    }
+}

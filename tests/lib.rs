@@ -1,0 +1,35 @@
+//! `cargo dev` ([`cargo_dev`]), the local stack that it starts ([`stack`]), a real Vitess
+//! ([`vitess`]), and the [`stand_ins`] for what cannot run on one machine. [`proxy`] makes the
+//! faults of a network. The suites of tests are in `suites/` and beside the stand-ins.
+
+// The bodies of the control plane have that many members.
+#![recursion_limit = "256"]
+
+pub mod cargo_dev;
+pub mod proxy;
+pub mod stack;
+pub mod stand_ins;
+pub mod vitess;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// The top of this checkout, as cargo says it to what it runs: what it said to the compiler stays
+/// the same where the checkout is renamed or copied.
+pub fn root() -> &'static Path {
+    static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
+        env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    });
+    PACKAGE.parent().unwrap_or(&PACKAGE)
+}
+
+/// A client for calls to this machine, which take no proxy. It has a provider for TLS, which reqwest
+/// wants though no call uses it.
+pub fn http_client() -> reqwest::Client {
+    // It fails where one was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build();
+    client.unwrap_or_default()
+}

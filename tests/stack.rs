@@ -1,0 +1,284 @@
+//! The local stack: a MySQL-compatible server with TLS, a Secrets Manager, and the functions
+//! as `template.yaml` declares them.
+//!
+//! `cargo dev` starts and stops it, for `cargo dev` and `cargo dev test`. Tests use the one that runs
+//! through [`Stack`]:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tests::stack::StackError> {
+//! let stack = tests::stack::Stack::from_env()?;
+//! let database = stack.fresh_database().await?;
+//! let program = stack.binary("get-order");
+//! let environment = database.environment("get-order")?;
+//! # Ok(()) }
+//! ```
+//!
+//! Every [`FreshDatabase`] is a schema of its own with its own user and secret, so tests run
+//! beside each other.
+
+pub(crate) mod access;
+pub(crate) mod background;
+pub(crate) mod database;
+pub(crate) mod file;
+pub(crate) mod migrations;
+pub(crate) mod process;
+pub(crate) mod progress;
+pub(crate) mod secrets;
+pub(crate) mod server;
+pub(crate) mod template;
+pub(crate) mod tls;
+pub(crate) mod tools;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+pub use self::database::FreshDatabase;
+pub use self::process::free_port;
+pub use self::server::PrivateServer;
+pub use self::template::{Function, Route, Template, TemplateError, Value};
+
+use self::access::{Access, ConnectError, Login};
+use self::file::FileError;
+use self::migrations::MigrationError;
+use self::secrets::{Secrets, SecretsError};
+use self::server::ServerError;
+use crate::vitess::VitessError;
+
+/// The variable in which `cargo dev test` tells the tests where the stack is, as JSON.
+pub(crate) const VARIABLE: &str = "LOCAL_STACK";
+
+/// What the names of the tests' schemas and users begin with.
+const PREFIX: &str = "test_";
+
+/// The stack that `cargo dev test` started for this test run.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    access: Access,
+    template: Template,
+    secrets: Secrets,
+}
+
+/// Why the stack can't be used. Its `Debug` is the same sentence, so that `unwrap` shows it.
+#[derive(thiserror::Error)]
+pub enum StackError {
+    /// There is no running stack.
+    #[error("no stack is running for this test: start the tests with `cargo dev test`")]
+    NotRunning,
+    /// The template can't be read, or does not have what was asked for.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The server does not let us in.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A server of the test's own does not run.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The server refused a statement.
+    #[error("the server: {0}")]
+    Statement(#[from] mysql_async::Error),
+    /// The migrations can't be applied.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The stand-in of vtgate does not start.
+    #[error("the stand-in of vtgate: {0}")]
+    Vtgate(#[from] io::Error),
+    /// Vitess does not start.
+    #[error(transparent)]
+    Vitess(#[from] VitessError),
+    /// The Secrets Manager refused.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+}
+
+impl fmt::Debug for StackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Stack {
+    /// The running stack. Fails with a sentence that says how to run the tests when there is
+    /// none.
+    pub fn from_env() -> Result<Self, StackError> {
+        let access = std::env::var(VARIABLE).map_err(|_| StackError::NotRunning)?;
+        let access: Access = serde_json::from_str(&access).map_err(|_| StackError::NotRunning)?;
+        Ok(Self {
+            template: Template::read()?,
+            secrets: Secrets::at(&access.secrets_url),
+            access,
+        })
+    }
+
+    /// The same stack with another server.
+    pub(crate) fn with_server(&self, access: Access) -> Self {
+        Self {
+            access,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Whether the tests that can do so are to reach the server through Vitess
+    /// (`cargo dev test --vitess`), by [`Stack::fresh_database_on_vitess`].
+    pub fn is_vitess(&self) -> bool {
+        self.access.vitess.is_some()
+    }
+
+    /// Where the server listens: 127.0.0.1 and its port. TLS is required; its certificate is
+    /// for 127.0.0.1, ::1 and localhost.
+    pub fn server(&self) -> SocketAddr {
+        self.access.server
+    }
+
+    /// The PEM file of the CA that signed the server's certificate (`DATABASE_CA_FILE`); none where
+    /// a public one did.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.access.ca_file.as_deref()
+    }
+
+    /// The endpoint of the Secrets Manager (`AWS_ENDPOINT_URL_SECRETS_MANAGER`).
+    pub fn secrets_url(&self) -> &str {
+        &self.access.secrets_url
+    }
+
+    /// The built program of a function; of the release profile with `cargo dev test --release`.
+    pub fn binary(&self, function: &str) -> PathBuf {
+        self.access.programs.join(function)
+    }
+
+    /// A function that only the tests have: a built example of their package.
+    pub fn example(&self, name: &str) -> PathBuf {
+        self.access.programs.join("examples").join(name)
+    }
+
+    /// moto's server, the program.
+    pub(crate) fn moto_server(&self) -> &Path {
+        &self.access.moto_server
+    }
+
+    /// `template.yaml`.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// A connection over TLS as an administrator of the whole server: to see and kill others'
+    /// connections, to lock tables, to change users.
+    pub async fn admin(&self) -> Result<Conn, StackError> {
+        Ok(self.access.connect_as_admin(None).await?)
+    }
+
+    /// A new schema with the migrations applied and nothing in it, a user that may read and
+    /// write (and nothing else) in it, and a secret with the user's login.
+    pub async fn fresh_database(&self) -> Result<FreshDatabase, StackError> {
+        let database = self.new_database().await?;
+        let secret = database.secret();
+        self.secrets.create(database.secret_id(), &secret).await?;
+        Ok(database)
+    }
+
+    /// The same behind a stand-in of vtgate of its own, which the secret, the URL and the
+    /// functions' environment lead to.
+    pub async fn fresh_keyspace(&self) -> Result<FreshDatabase, StackError> {
+        let database = self.new_database().await?.behind_vtgate().await?;
+        let secret = database.secret();
+        self.secrets.create(database.secret_id(), &secret).await?;
+        Ok(database)
+    }
+
+    /// The same behind a [`Vitess`](crate::vitess::Vitess) of its own, which the secret, the URL and the
+    /// functions' environment lead to.
+    pub async fn fresh_database_on_vitess(&self) -> Result<FreshDatabase, StackError> {
+        let database = self.new_database().await?.on_vitess().await?;
+        let secret = database.secret();
+        self.secrets.create(database.secret_id(), &secret).await?;
+        Ok(database)
+    }
+
+    /// The database that the test run was given (`cargo dev test --url`), if it was.
+    pub async fn given_database(&self) -> Result<Option<FreshDatabase>, StackError> {
+        let Some(login) = &self.access.given else {
+            return Ok(None);
+        };
+        let secret_id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let database = FreshDatabase::new(self, login.clone(), &secret_id);
+        self.secrets.create(&secret_id, &database.secret()).await?;
+        Ok(Some(database))
+    }
+
+    async fn new_database(&self) -> Result<FreshDatabase, StackError> {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        // MySQL takes 32 characters for a user's name at most.
+        let name = format!("{PREFIX}{}", id.get(..16).unwrap_or(&id));
+        let login = Login::new(&name, &name);
+
+        let mut admin = self.admin().await?;
+        let statements = login.statements();
+        let database = FreshDatabase::new(self, login, &name);
+        for statement in statements {
+            admin.query_drop(statement).await?;
+        }
+        admin
+            .query_drop(format!("USE `{}`", database.name()))
+            .await?;
+        migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
+        admin.disconnect().await?;
+        Ok(database)
+    }
+
+    /// Stores `value`, whatever it is, as a new secret and returns its id. It goes with the stack.
+    pub async fn new_secret(&self, value: &str) -> Result<String, StackError> {
+        let id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
+        self.secrets.create(&id, value).await?;
+        Ok(id)
+    }
+
+    /// Gives the secret a new current version, as a rotation does.
+    pub async fn change_secret(&self, id: &str, value: &str) -> Result<(), StackError> {
+        Ok(self.secrets.change(id, value).await?)
+    }
+}
+
+/// Drops what test runs that were killed have left on the server.
+pub(crate) async fn remove_leftovers(admin: &mut Conn) -> Result<(), mysql_async::Error> {
+    remove_those(admin, |name| name.starts_with(PREFIX)).await
+}
+
+/// Drops a test's schema and user, and those that a control plane has made for it.
+pub(crate) async fn remove(admin: &mut Conn, name: &str) -> Result<(), mysql_async::Error> {
+    let derived = format!("{name}_");
+    remove_those(admin, |other| other == name || other.starts_with(&derived)).await
+}
+
+/// Drops the users and schemas that are `doomed` by their names.
+pub(crate) async fn remove_those(
+    admin: &mut Conn,
+    doomed: impl Fn(&str) -> bool,
+) -> Result<(), mysql_async::Error> {
+    let users: Vec<String> = admin.query("SELECT user FROM mysql.user").await?;
+    let schemas: Vec<String> = admin.query("SHOW DATABASES").await?;
+    admin
+        .query_drop("SET SESSION lock_wait_timeout = 5")
+        .await?;
+    for user in users.iter().filter(|user| doomed(user)) {
+        admin
+            .query_drop(format!("DROP USER IF EXISTS '{user}'@'%'"))
+            .await?;
+    }
+    for schema in schemas.iter().filter(|schema| doomed(schema)) {
+        admin
+            .query_drop(format!("DROP DATABASE IF EXISTS `{schema}`"))
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,334 @@
+//! The database server: a process of the user's own, never the system's service and never its
+//! data. It listens on 127.0.0.1 alone and takes no connection without TLS.
+
+mod find;
+mod initialize;
+mod private;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub use find::{Make, ServerProgram, find};
+pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
+
+use crate::stack::access::{self, ADMIN, ConnectError, Login};
+use crate::stack::file::{self, FileError};
+use crate::stack::process::{ProcessError, Processes, Program, free_port};
+use crate::stack::progress::Progress;
+use crate::stack::tls::{Certificates, TlsError};
+
+/// Every flag that both makes of server understand; `loose` marks those of one alone.
+const FLAGS: [&str; 13] = [
+    "--require-secure-transport=ON",
+    "--default-time-zone=+00:00",
+    // PlanetScale's, which is MySQL's own.
+    "--sql-mode=ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
+    "--character-set-server=utf8mb4",
+    "--skip-name-resolve",
+    // In the data folder, since the path of a socket may have some hundred bytes at most.
+    "--socket=server.sock",
+    "--pid-file=server.pid",
+    "--secure-file-priv=",
+    // What a crash of the machine loses is made again in a moment.
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-buffer-pool-size=64M",
+    "--performance-schema=OFF",
+    "--loose-mysqlx=OFF",
+    "--loose-auto-generate-certs=OFF",
+];
+
+/// Those of a server that clients come to directly.
+const DIRECT_FLAGS: [&str; 2] = ["--max-connections=300", "--skip-log-bin"];
+
+/// Those of MySQL behind Vitess, whose tablets keep connections and read the log.
+const FLAGS_FOR_VITESS: [&str; 5] = [
+    "--max-connections=2000",
+    "--log-bin=binlog",
+    "--sync-binlog=0",
+    "--gtid-mode=ON",
+    "--enforce-gtid-consistency=ON",
+];
+
+/// How long a server may take until it lets us in.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// There is no running server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// None is there and none can be got.
+    #[error(
+        "no database server: there is no mysqld and no mariadbd on PATH or in the usual places;\n  \
+         the package manager can't help: {install};\n  docker is not running;\n  \
+         or name a server program yourself: --server PATH, or the variable MYSQLD"
+    )]
+    None {
+        /// Why the package manager could not install one, and what to do.
+        install: String,
+    },
+    /// The one asked for is none.
+    #[error("{} is not a program (asked for by --server or MYSQLD)", .0.display())]
+    NoProgram(PathBuf),
+    /// It doesn't say its version.
+    #[error("{} does not tell its version as a MySQL or MariaDB server does: {said}", .path.display())]
+    Version {
+        /// The program.
+        path: PathBuf,
+        /// What it said instead.
+        said: String,
+    },
+    /// Its version is too old.
+    #[error("{} is too old, it takes MySQL 8.0 or MariaDB 10.6 at least: {said}; name another one with --server PATH", .path.display())]
+    TooOld {
+        /// The program.
+        path: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// MariaDB's scripts are missing.
+    #[error(
+        "can't find MariaDB's {script} in any of {folders:?}: install the whole server package"
+    )]
+    NoSystemTables {
+        /// The script.
+        script: String,
+        /// Where it was looked for.
+        folders: Vec<PathBuf>,
+    },
+    /// The data folder can't be made.
+    #[error("can't make the server's data folder: {source}{}", advice(.source))]
+    Initialize {
+        /// How the server ended.
+        source: ProcessError,
+    },
+    /// It doesn't start on its data folder.
+    #[error("the server does not start on its data folder {}: {source}{}\n  If its data is broken, remove that folder and start again.", .data.display(), advice(.source))]
+    Start {
+        /// The data folder.
+        data: PathBuf,
+        /// How it ended.
+        source: ProcessError,
+    },
+    /// It runs, but doesn't let us in.
+    #[error("the server runs but takes no connection after {} s: {source}\n  What it wrote: {}", PATIENCE.as_secs(), .log.display())]
+    Closed {
+        /// The last attempt's error.
+        source: ConnectError,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// It has no certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// It does not let us in.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// It refused a statement.
+    #[error("the server: {0}")]
+    Statement(#[from] mysql_async::Error),
+    /// It can't be started at all.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What to do about the faults that a server's last words tell.
+fn advice(error: &ProcessError) -> &'static str {
+    let said = error.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if says(&[
+        "No space left on device",
+        "rrno: 28",
+        "error 28",
+        "Disk full",
+        "disk is full",
+    ]) {
+        "\n  The disk is full: make room on it."
+    } else if says(&["Address already in use"]) {
+        "\n  Another program has taken its port in the meantime: start again."
+    } else if says(&["Permission denied", "rrno: 13"]) {
+        "\n  Where the folder is yours, AppArmor or SELinux may confine the system's server to its \
+         own folders: name a copy of the program with --server PATH."
+    } else {
+        ""
+    }
+}
+
+/// A running server.
+pub struct Server {
+    /// Its program.
+    pub program: ServerProgram,
+    /// Its process.
+    pub process: Program,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The password of [`ADMIN`], new with each start.
+    pub admin_password: String,
+    /// The application's login, new with each start.
+    pub login: Login,
+}
+
+/// Starts the server, maybe for Vitess before it, on its data in `folder`, which is made when it isn't there, or when another
+/// server has made it.
+pub async fn start(
+    program: &ServerProgram,
+    for_vitess: bool,
+    certificates: &Certificates,
+    folder: &Path,
+    processes: &Processes,
+    progress: &Progress,
+) -> Result<Server, ServerError> {
+    let data = folder.join("data");
+    let step = progress.step("starting the server");
+    program.remove_container(folder);
+    make_data(program, folder, &data, processes, progress).await?;
+
+    let port = free_port()?;
+    let admin_password = access::random_password();
+    let login = Login::new("orders", "orders");
+    let site = Site {
+        program: program.clone(),
+        for_vitess,
+        certificates: certificates.clone(),
+        folder: folder.to_owned(),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        accounts: accounts_statements(&admin_password, Some(&login)),
+        admin_password,
+    };
+    let process = site.start(processes).await?;
+    step.done(&format!("server {program}, port {port}"));
+    Ok(Server {
+        program: site.program,
+        process,
+        address: site.address,
+        admin_password: site.admin_password,
+        login,
+    })
+}
+
+/// All that stays the same of a server when it is started again. Its data is in the folder `data`
+/// of `folder`.
+struct Site {
+    program: ServerProgram,
+    /// Whether Vitess stands before it.
+    for_vitess: bool,
+    certificates: Certificates,
+    folder: PathBuf,
+    address: SocketAddr,
+    admin_password: String,
+    /// What it does before it takes connections.
+    accounts: String,
+}
+
+impl Site {
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts the server and waits until it takes connections.
+    async fn start(&self, processes: &Processes) -> Result<Program, ServerError> {
+        let Self {
+            program,
+            for_vitess,
+            certificates,
+            folder,
+            ..
+        } = self;
+        let accounts = folder.join("accounts.sql");
+        file::write(&accounts, &self.accounts)?;
+        program.remove_container(folder);
+        let port = self.address.port();
+        let mut run = program.command(folder, Some(port));
+        let more = match for_vitess {
+            true => &FLAGS_FOR_VITESS[..],
+            false => &DIRECT_FLAGS,
+        };
+        run.args(FLAGS)
+            .args(more)
+            .arg(format!("--datadir={}", self.data().display()))
+            .arg(format!("--bind-address={}", program.bind_address()))
+            .arg(format!("--port={port}"))
+            .arg(format!("--init-file={}", accounts.display()))
+            .arg(format!("--ssl-ca={}", certificates.authority.display()))
+            .arg(format!("--ssl-cert={}", certificates.server.display()))
+            .arg(format!("--ssl-key={}", certificates.key.display()));
+        let process = processes.start("server", run)?;
+        tokio::select! {
+            status = process.ended() => {
+                let source = process.failure(status);
+                return Err(ServerError::Start { data: self.data(), source });
+            }
+            let_in = self.wait_until_let_in(process.log()) => let_in?,
+        }
+        file::remove(&accounts)?;
+        Ok(process)
+    }
+
+    async fn wait_until_let_in(&self, log: &Path) -> Result<(), ServerError> {
+        let ca_file = &self.certificates.authority;
+        let began = Instant::now();
+        loop {
+            let (host, port) = (self.address.ip().to_string(), self.address.port());
+            let password = &self.admin_password;
+            let admin = access::connect(&host, port, Some(ca_file), ADMIN, password, None);
+            match admin.await {
+                Ok(connection) => {
+                    // The server has let us in; how it takes the farewell says nothing more.
+                    let _ = connection.disconnect().await;
+                    return Ok(());
+                }
+                Err(source) if began.elapsed() > PATIENCE => {
+                    return Err(ServerError::Closed {
+                        source,
+                        log: log.to_owned(),
+                    });
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}
+
+async fn make_data(
+    program: &ServerProgram,
+    folder: &Path,
+    data: &Path,
+    processes: &Processes,
+    progress: &Progress,
+) -> Result<(), ServerError> {
+    // Written last, so that it is missing when the data was left half made.
+    let made_by = folder.join("data-made-by");
+    let identity = program.identity();
+    let old = file::read(&made_by).unwrap_or_default();
+    if old == identity && data.is_dir() {
+        return Ok(());
+    }
+    if data.is_dir() {
+        let other = old.lines().next().filter(|line| !line.is_empty());
+        let reason = other.map_or("was left half made".to_owned(), |other| {
+            format!("was made by {other}")
+        });
+        progress.say(&format!(
+            "  the data folder {reason}: starting with a fresh one"
+        ));
+    }
+    file::remove(&made_by)?;
+    file::remove_folder(data)?;
+    initialize::initialize(program, processes, folder, data).await?;
+    Ok(file::write(&made_by, &identity)?)
+}
+
+/// What the server does before it takes connections, each time: nobody can log in as root, and
+/// the others have new passwords. One statement in each line.
+fn accounts_statements(admin_password: &str, login: Option<&Login>) -> String {
+    let mut statements = vec![
+        format!("CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
+        format!("ALTER USER '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
+        format!("GRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION"),
+        "ALTER USER 'root'@'localhost' ACCOUNT LOCK".to_owned(),
+    ];
+    statements.extend(login.into_iter().flat_map(Login::statements));
+    statements.join(";\n") + ";\n"
+}

@@ -1,0 +1,197 @@
+//! The programs from Python's package index that the stack runs, in the versions that
+//! `tests/requirements.txt` pins: those on the PATH when they are right, else those of a virtual
+//! environment under `target/`, which is kept as long as the pins are the same.
+
+pub mod install;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::stack::file::{self, FileError};
+use crate::stack::process::{ProcessError, Processes, command};
+use crate::stack::progress::Progress;
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// `cargo lambda`, to be called as `cargo-lambda lambda …`.
+    pub cargo_lambda: PathBuf,
+    /// moto's server.
+    pub moto_server: PathBuf,
+}
+
+/// The programs can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolsError {
+    /// There is no Python 3.
+    #[error("python3 is missing: install Python 3 with its module venv")]
+    NoPython,
+    /// The virtual environment can't be made.
+    #[error("can't make a virtual environment with python3 -m venv: {reason}\n  {advice}")]
+    Venv {
+        /// What Python said.
+        reason: ProcessError,
+        /// What to do.
+        advice: String,
+    },
+    /// The packages can't be installed.
+    #[error("can't install the packages of tests/requirements.txt (is there a network?): {0}")]
+    Packages(ProcessError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Tools {
+    /// Finds the programs, or installs them into `target/tools`.
+    pub async fn find(
+        target: &Path,
+        processes: &Processes,
+        progress: &Progress,
+    ) -> Result<Self, ToolsError> {
+        let pins = file::read(&crate::root().join("tests/requirements.txt"))?;
+        if let Some(tools) = Self::on_path(&pins).await {
+            return Ok(tools);
+        }
+        let folder = target.join("tools");
+        file::create_folder(&folder)?;
+        let _held = take_turn(file::create(&folder.join("lock"))?, progress).await;
+
+        let venv = folder.join("venv");
+        let installed = folder.join("installed.txt");
+        if file::read(&installed).ok().as_ref() != Some(&pins) || !is_whole(&venv).await {
+            file::remove(&installed)?;
+            make(&venv, processes, progress).await?;
+            file::write(&installed, &pins)?;
+        }
+        let programs = venv.join("bin");
+        Ok(Self {
+            cargo_lambda: programs.join("cargo-lambda"),
+            moto_server: programs.join("moto_server"),
+        })
+    }
+
+    async fn on_path(pins: &str) -> Option<Self> {
+        let cargo_lambda = install::on_path("cargo-lambda")?;
+        let version = output(Command::new(&cargo_lambda).args(["lambda", "--version"])).await?;
+        let cargo_lambda_is_right =
+            version.split(' ').nth(1) == Some(pinned(pins, "cargo-lambda")?);
+
+        let moto_server = install::on_path("moto_server")?;
+        // It doesn't tell its version, but the Python that its first line names does.
+        let script = file::read(&moto_server).ok()?;
+        let python = script.lines().next()?.strip_prefix("#!")?;
+        let ask = "from importlib.metadata import version; print(version('moto'))";
+        let version = output(Command::new(python).args(["-c", ask])).await?;
+        let moto_is_right = version.trim() == pinned(pins, "moto[server]")?;
+
+        (cargo_lambda_is_right && moto_is_right).then_some(Self {
+            cargo_lambda,
+            moto_server,
+        })
+    }
+}
+
+/// Waits while another run installs the programs, in a way that Ctrl-C ends.
+async fn take_turn(lock: File, progress: &Progress) -> File {
+    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        progress.say("  another run has target/tools: waiting for it");
+        while let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    lock
+}
+
+/// Whether a program of the environment starts and finds its packages. Its Python is a link to the
+/// system's, which a newer one may have replaced that looks for them in a folder of another name,
+/// and is named by the path that the checkout had. `.ci/tools` asks the same.
+async fn is_whole(venv: &Path) -> bool {
+    let mut program = Command::new(venv.join("bin/moto_server"));
+    output(program.arg("--help")).await.is_some()
+}
+
+async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> Result<(), ToolsError> {
+    let python = install::on_path("python3").ok_or(ToolsError::NoPython)?;
+    let make_venv = || {
+        let mut make = command(&python);
+        make.args(["-m", "venv", "--clear"]).arg(venv);
+        processes.run("venv", make)
+    };
+    if let Err(reason) = make_venv().await {
+        if let Err(advice) = install::venv(processes, progress).await {
+            return Err(ToolsError::Venv { reason, advice });
+        }
+        let retried = make_venv().await;
+        retried.map_err(|reason| ToolsError::Venv {
+            reason,
+            advice: String::new(),
+        })?;
+    }
+
+    let mut step = progress.step("installing cargo-lambda, moto and SAM");
+    step.follow(processes.log("pip"));
+    let mut install = command(venv.join("bin/python"));
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "-r",
+    ]);
+    install.arg(crate::root().join("tests/requirements.txt"));
+    processes
+        .run("pip", install)
+        .await
+        .map_err(ToolsError::Packages)?;
+    step.done("cargo-lambda, moto and SAM installed (target/tools)");
+    Ok(())
+}
+
+/// The version that the pins demand, as in `moto[server]==5.2.5`.
+fn pinned<'a>(pins: &'a str, package: &str) -> Option<&'a str> {
+    pins.lines()
+        .find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
+        .map(str::trim)
+}
+
+async fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().await.ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_requirements_pin_what_is_run() {
+        let pins = file::read(&crate::root().join("tests/requirements.txt")).unwrap();
+        for package in ["aws-sam-cli", "cargo-lambda", "moto[server]"] {
+            let version = pinned(&pins, package).unwrap();
+            assert!(version.split('.').count() == 3, "{package} {version}");
+        }
+        assert_eq!(pinned(&pins, "cargo"), None);
+    }
+
+    #[tokio::test]
+    async fn an_environment_is_whole_while_its_programs_start() {
+        let venv = std::env::temp_dir().join(format!("venv-{}", std::process::id()));
+        let server = venv.join("bin/moto_server");
+        std::fs::create_dir_all(venv.join("bin")).unwrap();
+        for (program, whole) in [("/bin/true", true), ("/bin/false", false)] {
+            std::os::unix::fs::symlink(program, &server).unwrap();
+            assert_eq!(is_whole(&venv).await, whole, "{program}");
+            std::fs::remove_file(&server).unwrap();
+        }
+        assert!(!is_whole(&venv).await);
+        std::fs::remove_dir_all(venv).unwrap();
+    }
+}

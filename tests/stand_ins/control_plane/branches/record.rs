@@ -1,0 +1,138 @@
+//! What is known of a branch, and what is told of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::DEFAULT;
+use crate::stand_ins::control_plane::call::{Call, actor};
+use crate::stand_ins::control_plane::database;
+use crate::stand_ins::control_plane::state::{Time, new_id};
+
+/// A branch: a schema on the real server.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Branch {
+    pub id: String,
+    pub name: String,
+    /// The schema on the real server.
+    pub schema: String,
+    pub(super) parent: Option<String>,
+    pub production: bool,
+    pub safe_migrations: bool,
+    pub(super) deletion_protected: bool,
+    pub(super) actor: Option<String>,
+    pub(super) restored_from: Option<Value>,
+    pub(super) created_at: Time,
+    pub(super) updated_at: Time,
+    pub(super) schema_updated_at: Time,
+    /// When it can be used.
+    pub(super) ready_at: Time,
+    /// The users of the real server that its passwords have had.
+    pub(super) users: Vec<String>,
+}
+
+impl Branch {
+    /// `main` over the schema that the functions use.
+    pub fn default_branch(schema: &str) -> Self {
+        let now = Time::now();
+        Self {
+            id: new_id(),
+            name: DEFAULT.to_owned(),
+            schema: schema.to_owned(),
+            parent: None,
+            production: true,
+            safe_migrations: true,
+            deletion_protected: false,
+            actor: None,
+            restored_from: None,
+            created_at: now,
+            updated_at: now,
+            schema_updated_at: now,
+            ready_at: now,
+            users: Vec::new(),
+        }
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.ready_at.is_over()
+    }
+
+    /// The name of the branch that its changes are for: its parent, or the default branch where it
+    /// has none.
+    pub fn base(&self) -> &str {
+        self.parent.as_deref().unwrap_or(DEFAULT)
+    }
+
+    /// Notes a user that ends with the branch.
+    pub fn owns_user(&mut self, user: &str) {
+        self.users.push(user.to_owned());
+    }
+
+    pub fn has_user(&self, user: &str) -> bool {
+        self.users.iter().any(|own| own == user)
+    }
+
+    /// Notes that a deployment has changed its schema.
+    pub fn schema_changed(&mut self) {
+        self.schema_updated_at = Time::now();
+    }
+
+    /// What others say of it.
+    pub fn reference(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "deleted_at": null,
+        })
+    }
+
+    pub(super) fn view(&self, call: &Call<'_>) -> Value {
+        let ready = self.is_ready();
+        let address = call.plane.vtgate.address().to_string();
+        let path = format!("{}/branches/{}", database::path(), self.name);
+        json!({
+            "type": "Branch",
+            "id": self.id,
+            "name": self.name,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "deleted_at": null,
+            "restore_checklist_completed_at": null,
+            "schema_last_updated_at": self.schema_updated_at,
+            "kind": "mysql",
+            "mysql_address": address,
+            "mysql_edge_address": address,
+            "state": if ready { "ready" } else { "pending" },
+            "direct_vtgate": false,
+            "vtgate_size": "vtg_5",
+            "vtgate_name": null,
+            "vtgate_count": 1,
+            "vtgate_autoscaling": false,
+            "vtgate_max_count": null,
+            "vtgate_target_cpu_utilization": null,
+            "vtgate_options": {},
+            "cluster_name": if self.production { "PS_10" } else { "PS_DEV" },
+            "cluster_iops": null,
+            "ready": ready,
+            "schema_ready": ready,
+            "metal": false,
+            "production": self.production,
+            "safe_migrations": self.safe_migrations,
+            "deletion_protected": self.deletion_protected,
+            "sharded": false,
+            "shard_count": 1,
+            "keyspace_count": 1,
+            "stale_schema": false,
+            "actor": self.actor.as_deref().map(actor),
+            "restored_from_branch": self.restored_from,
+            "private_edge_connectivity": false,
+            "has_replicas": self.production,
+            "has_read_only_replicas": false,
+            "html_url": database::page(&self.name),
+            "url": format!("{}{path}", call.plane.url),
+            "region": database::region(),
+            "parent_branch": self.parent,
+        })
+    }
+}

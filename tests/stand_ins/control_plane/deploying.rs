@@ -1,0 +1,355 @@
+//! What moves deployments on: comparing, queueing, changing the target and changing it back.
+
+use super::branches;
+use super::call::{Call, Refusal};
+use super::deploy_requests::DeployRequest;
+use super::deployment::{Deployment, Operation, Stage};
+use super::difference::{Change, difference};
+use super::schema::{Schema, quoted};
+use super::schema_lint;
+use super::server::Server;
+
+/// Moves a deploy request's deployment one state on, if nothing keeps it.
+pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let Some(request) = call.state.deploy_request(number) else {
+        return Ok(());
+    };
+    let Deployment {
+        stage,
+        auto_cutover,
+        instant_ddl,
+        fails_at,
+        revert_until,
+        ..
+    } = request.deployment;
+    let next = match stage {
+        stage if stage.is_before_deploying() => {
+            return match request.is_open() {
+                true => compare(call, number).await,
+                false => Ok(()),
+            };
+        }
+        Stage::Queued if preceding(call, number).next().is_some() => return Ok(()),
+        Stage::Queued => Stage::Submitting,
+        Stage::Submitting => return start(call, number).await,
+        Stage::InProgress if fails_at.is_some() => return fail(call, number),
+        Stage::InProgress if auto_cutover || instant_ddl => Stage::InProgressCutover,
+        Stage::InProgress => Stage::PendingCutover,
+        // It was turned on while the deployment waited.
+        Stage::PendingCutover if auto_cutover => Stage::InProgressCutover,
+        Stage::InProgressCutover => return cut_over(call, number).await,
+        Stage::InProgressCancel => Stage::CompleteCancel,
+        Stage::InProgressRevert => return revert(call, number).await,
+        Stage::CompletePendingRevert if revert_until.is_some_and(|until| until.is_over()) => {
+            return complete(call, number).await;
+        }
+        _ => return Ok(()),
+    };
+    deployment(call, number)?.enter(next);
+    Ok(())
+}
+
+/// The unfinished deployments to the same target that were queued before.
+pub fn preceding<'c>(
+    call: &'c Call<'_>,
+    number: u64,
+) -> impl Iterator<Item = &'c DeployRequest> + use<'c> {
+    let own = call.state.deploy_request(number);
+    call.state.deploy_requests.iter().filter(move |other| {
+        own.is_some_and(|own| {
+            let before = match (other.deployment.queued_at, own.deployment.queued_at) {
+                (Some(at), Some(own_at)) => (at, other.number) < (own_at, number),
+                (at, _) => at.is_some(),
+            };
+            before
+                && other.number != number
+                && other.into_branch == own.into_branch
+                && other.holds_queue()
+        })
+    })
+}
+
+/// Compares the branch with its target, and says what follows from that.
+async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
+    let branch = branches::find(call, &request.branch)?.schema.clone();
+    let target = branches::find(call, &request.into_branch)?.schema.clone();
+    let from = call.server.read(&target).await?;
+    let to = call.server.read(&branch).await?;
+    let changes = difference(&from, &to);
+    let lint_errors = schema_lint::lint(call, &branch).await?;
+    let check_error = call.plane.faults.deploy_check_error();
+
+    let request = call.state.deploy_request_mut(number);
+    let request = request.ok_or(Refusal::NotFound)?;
+    let stage = if !lint_errors.is_empty() || check_error.is_some() {
+        Stage::Error
+    } else if changes.is_empty() {
+        Stage::NoChanges
+    } else {
+        Stage::Ready
+    };
+    if !request.deployment.changes().eq(&changes) {
+        // An approval holds for the changes that were there to read.
+        if request.deployment.stage != Stage::Pending {
+            request.dismiss_approvals();
+        }
+        let operations = changes.into_iter().map(Operation::new);
+        request.deployment.operations = operations.collect();
+    }
+    request.deployment.diff = super::diff::view(&from, &to);
+    request.deployment.lint_errors = lint_errors;
+    request.deployment.check_error = check_error;
+    if request.deployment.stage != stage {
+        request.deployment.enter(stage);
+    }
+    Ok(())
+}
+
+/// Begins, unless the target has become another one so that more would change than was to be seen.
+async fn start(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let ordered: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
+    compare(call, number).await?;
+    let (target, _) = target(call, number)?;
+    let before = call.server.read(&target).await?;
+    let deployment = deployment(call, number)?;
+    if deployment.changes().any(|change| !ordered.contains(change)) {
+        let reason = "The target's schema has changed since the deployment was queued";
+        deployment.check_error = Some(reason.to_owned());
+        deployment.enter(Stage::Error);
+    } else if deployment.stage == Stage::Ready {
+        deployment.before = Some(before);
+        deployment.enter(Stage::InProgress);
+    }
+    Ok(())
+}
+
+/// Changes the target, all of it or nothing.
+async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let (target, into_branch) = target(call, number)?;
+    let kept = kept_schema(call, number);
+    let before = deployment(call, number)?.before.clone().unwrap_or_default();
+    let wanted = wanted(call, number, &before).await?;
+    let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
+    if call.server.exists(&kept).await? {
+        // An earlier attempt was killed on its way.
+        change_back(call.server, &target, &kept, &before).await?;
+        call.server.drop_schema(&kept).await?;
+    }
+    call.server.create_schema(&kept, &target).await?;
+    let mut failed = None;
+    for (at, change) in changes.iter().enumerate() {
+        if let Err(error) = change_target(call.server, &target, &kept, change).await {
+            failed = Some((at, error));
+            break;
+        }
+    }
+    if let Some((at, error)) = failed {
+        let deployment = deployment(call, number)?;
+        if let Some(operation) = deployment.operations.get_mut(at) {
+            operation.error = Some(error.to_string());
+        }
+        deployment.enter(Stage::CompleteError);
+        // What can't be brought back is still kept.
+        change_back(call.server, &target, &kept, &before).await?;
+        return Ok(call.server.drop_schema(&kept).await?);
+    }
+    if let Some(wanted) = wanted {
+        settle(call.server, &target, &wanted).await?;
+    }
+    if let Some(branch) = call.state.branch_mut(&into_branch) {
+        branch.schema_changed();
+    }
+    let request = deploy_request(call, number)?;
+    request.deployment.enter(Stage::CompletePendingRevert);
+    request.deployed();
+    match request.deployment.instant_ddl {
+        // Nothing is kept that it could be reverted with.
+        true => complete(call, number).await,
+        false => Ok(()),
+    }
+}
+
+/// The schema that the target is to have: the branch's, unless that has changed since.
+async fn wanted(
+    call: &mut Call<'_>,
+    number: u64,
+    before: &Schema,
+) -> Result<Option<Schema>, Refusal> {
+    let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
+    let branch = branches::find(call, &request.branch)?.schema.clone();
+    let wanted = call.server.read(&branch).await?;
+    let changes = difference(before, &wanted);
+    let same = deployment(call, number)?.changes().eq(&changes);
+    Ok(same.then_some(wanted))
+}
+
+/// Does what statements have left undone: MySQL gives the key of a foreign key another name by
+/// itself.
+async fn settle(
+    server: &mut Server,
+    target: &str,
+    wanted: &Schema,
+) -> Result<(), mysql_async::Error> {
+    let rest = difference(&server.read(target).await?, wanted);
+    let rest: Vec<String> = rest.into_iter().map(|change| change.statement).collect();
+    server.run(target, &rest).await
+}
+
+/// Carries one change out, and keeps what it takes away from the target.
+async fn change_target(
+    server: &mut Server,
+    target: &str,
+    kept: &str,
+    change: &Change,
+) -> Result<(), mysql_async::Error> {
+    let table = quoted(&change.table);
+    let (from, kept) = (quoted(target), quoted(kept));
+    if change.drops_table() {
+        let keep = format!("RENAME TABLE {from}.{table} TO {kept}.{table}");
+        return server.run(target, &[keep]).await;
+    }
+    if !change.dropped_columns.is_empty() {
+        let schema = server.read(target).await?;
+        let identity = schema
+            .tables
+            .get(&change.table)
+            .and_then(|table| table.identity());
+        let identity = identity.unwrap_or_default();
+        let columns: Vec<String> = identity
+            .iter()
+            .chain(
+                change
+                    .dropped_columns
+                    .iter()
+                    .filter(|column| !identity.contains(column)),
+            )
+            .map(|column| quoted(column))
+            .collect();
+        let columns = columns.join(", ");
+        let keep = format!("CREATE TABLE {kept}.{table} AS SELECT {columns} FROM {from}.{table}");
+        server.run(target, &[keep]).await?;
+    }
+    server.run(target, &[&change.statement]).await
+}
+
+/// Makes the target what it was, with the rows and values that were kept.
+async fn change_back(
+    server: &mut Server,
+    target: &str,
+    kept: &str,
+    before: &Schema,
+) -> Result<(), mysql_async::Error> {
+    let now = server.read(target).await?;
+    let keepings = server.read(kept).await?;
+    let (into, from) = (quoted(target), quoted(kept));
+    for name in keepings
+        .tables
+        .keys()
+        .filter(|name| !now.tables.contains_key(*name))
+    {
+        let table = quoted(name);
+        let bring = format!("RENAME TABLE {from}.{table} TO {into}.{table}");
+        server.run(target, &[bring]).await?;
+    }
+    for _ in 0..2 {
+        settle(server, target, before).await?;
+    }
+    for (name, keeping) in &keepings.tables {
+        let identity = before.tables.get(name).and_then(|table| table.identity());
+        let (Some(identity), true) = (identity, now.tables.contains_key(name)) else {
+            continue;
+        };
+        let (table, mut values) = (quoted(name), Vec::new());
+        for column in keeping
+            .columns
+            .iter()
+            .filter(|column| !identity.contains(&column.name))
+        {
+            let column = quoted(&column.name);
+            values.push(format!("{into}.{table}.{column} = {from}.{table}.{column}"));
+        }
+        let using: Vec<String> = identity.iter().map(|column| quoted(column)).collect();
+        let restore = format!(
+            "UPDATE {into}.{table} JOIN {from}.{table} USING ({}) SET {}",
+            using.join(", "),
+            values.join(", ")
+        );
+        if !values.is_empty() {
+            server.run(target, &[restore]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Fails as a copy of a table does: before anything has changed.
+fn fail(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let deployment = deployment(call, number)?;
+    let at = deployment.fails_at.take().unwrap_or_default();
+    let last = deployment.operations.len().saturating_sub(1);
+    if let Some(operation) = deployment.operations.get_mut(at.min(last)) {
+        operation.error = Some("vreplication: the copy of the table has failed".to_owned());
+    }
+    deployment.enter(Stage::CompleteError);
+    Ok(())
+}
+
+async fn revert(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let (target, into_branch) = target(call, number)?;
+    let kept = kept_schema(call, number);
+    let before = deployment(call, number)?.before.clone().unwrap_or_default();
+    let reverted = change_back(call.server, &target, &kept, &before).await;
+    if let Some(branch) = call.state.branch_mut(&into_branch) {
+        branch.schema_changed();
+    }
+    if reverted.is_err() {
+        // What can't be brought back is still kept.
+        deployment(call, number)?.enter(Stage::CompleteRevertError);
+        return Ok(());
+    }
+    deploy_request(call, number)?.end(Stage::CompleteRevert);
+    Ok(call.server.drop_schema(&kept).await?)
+}
+
+/// Ends the time in which it can be reverted. A branch that nobody may delete stays.
+pub async fn complete(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let kept = kept_schema(call, number);
+    call.server.drop_schema(&kept).await?;
+    let request = deploy_request(call, number)?;
+    request.deployment.before = None;
+    request.end(Stage::Complete);
+    let (name, deleted) = (
+        request.branch.clone(),
+        request.deployment.auto_delete_branch,
+    );
+    if deleted
+        && let Ok(branch) = branches::find(call, &name).cloned()
+        && branches::check_deletion(call, &branch).is_ok()
+    {
+        branches::remove(call, &branch).await?;
+    }
+    Ok(())
+}
+
+/// Where the rows and values go that a deployment takes away, until it can't be reverted.
+fn kept_schema(call: &Call<'_>, number: u64) -> String {
+    format!("{}_before_{number}", call.plane.production)
+}
+
+fn target(call: &Call<'_>, number: u64) -> Result<(String, String), Refusal> {
+    let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
+    let branch = branches::find(call, &request.into_branch)?;
+    Ok((branch.schema.clone(), branch.name.clone()))
+}
+
+fn deploy_request<'c>(
+    call: &'c mut Call<'_>,
+    number: u64,
+) -> Result<&'c mut DeployRequest, Refusal> {
+    let request = call.state.deploy_request_mut(number);
+    request.ok_or(Refusal::NotFound)
+}
+
+fn deployment<'c>(call: &'c mut Call<'_>, number: u64) -> Result<&'c mut Deployment, Refusal> {
+    Ok(&mut deploy_request(call, number)?.deployment)
+}

@@ -1,0 +1,290 @@
+//! Passwords of branches: users that the stand-in of vtgate lets in and leads to their branch, as a
+//! user of the real server with the grants of its role.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::branches::{self, Branch};
+use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
+use super::state::{Time, new_id};
+use super::{DATABASE, Plane};
+use crate::stack::access::random_password;
+use crate::stand_ins::vtgate::{Account, Route};
+
+/// What a password may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Reader,
+    Writer,
+    Admin,
+    Readwriter,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Admin => "admin",
+            Self::Readwriter => "readwriter",
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Password {
+    pub id: String,
+    pub branch: String,
+    name: String,
+    role: Role,
+    replica: bool,
+    cidrs: Option<Vec<String>>,
+    actor: String,
+    created_at: Time,
+    ttl_seconds: Option<u64>,
+    expires_at: Option<Time>,
+    pub username: String,
+    secret: String,
+    /// The user of the real server behind it, and its password there.
+    user: String,
+    user_password: String,
+}
+
+impl Password {
+    fn is_expired(&self) -> bool {
+        self.expires_at.is_some_and(Time::is_over)
+    }
+
+    pub fn rename_branch(&mut self, from: &str, to: &str) {
+        if self.branch == from {
+            to.clone_into(&mut self.branch);
+        }
+    }
+
+    /// Takes what is left of its time.
+    pub fn expire(&mut self) {
+        self.expires_at = Some(Time::now());
+    }
+
+    /// Lets the user in at the stand-in, to the schema of its branch.
+    pub fn admit(&self, plane: &Plane, schema: &str) {
+        let account = Account {
+            password: self.secret.clone(),
+            expires_at: self.expires_at.map(Time::system),
+            route: Some(Route {
+                keyspace: DATABASE.to_owned(),
+                schema: schema.to_owned(),
+                upstream: plane.upstream.with_login(&self.user, &self.user_password),
+                role: self.role.name(),
+            }),
+        };
+        plane.vtgate.admit(&self.username, account);
+    }
+
+    /// The password itself is told only once.
+    fn view(&self, call: &Call<'_>, branch: &Branch, plain_text: Option<&str>) -> Value {
+        let address = call.plane.vtgate.address().to_string();
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "role": self.role,
+            "cidrs": self.cidrs,
+            "created_at": self.created_at,
+            "deleted_at": null,
+            "expires_at": self.expires_at,
+            "last_used_at": null,
+            "expired": self.is_expired(),
+            "direct_vtgate": false,
+            "direct_vtgate_addresses": [],
+            "ttl_seconds": self.ttl_seconds,
+            "access_host_url": address,
+            "access_host_regional_url": address,
+            "access_host_regional_urls": [address],
+            "actor": actor(&self.actor),
+            "region": super::database::region(),
+            "username": self.username,
+            "plain_text": plain_text,
+            "replica": self.replica,
+            "renewable": self.ttl_seconds.is_some(),
+            "database_branch": {
+                "name": branch.name,
+                "id": branch.id,
+                "production": branch.production,
+                "mysql_edge_address": address,
+                "private_edge_connectivity": false,
+            },
+        })
+    }
+}
+
+/// The passwords of one branch, or of all.
+pub fn list(call: &Call<'_>, branch: Option<&str>) -> Result<Answer, Refusal> {
+    if let Some(name) = branch {
+        branches::find(call, name)?;
+    }
+    let part = call.parameter("q").unwrap_or_default();
+    let status = call.parameter("status");
+    let mut views = Vec::new();
+    for password in call.state.passwords.iter().rev() {
+        let wanted = match status {
+            None => true,
+            Some("active") => !password.is_expired(),
+            Some("renewable") => password.ttl_seconds.is_some(),
+            Some("expired") => password.is_expired(),
+            Some(_) => return Err(Refusal::unprocessable("Status is not known")),
+        };
+        let here = branch.is_none_or(|branch| branch == password.branch);
+        if wanted && here && password.name.contains(part) {
+            views.push(password.view(call, branches::find(call, &password.branch)?, None));
+        }
+    }
+    call.page(views, Total::Told)
+}
+
+#[derive(Deserialize)]
+struct NewPassword {
+    name: Option<String>,
+    role: Option<String>,
+    #[serde(default)]
+    replica: bool,
+    ttl: Option<u64>,
+    cidrs: Option<Vec<String>>,
+}
+
+pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal> {
+    let branch = branches::find(call, branch)?.clone();
+    let input: NewPassword = call.input()?;
+    let role = match input.role.as_deref() {
+        None | Some("") if input.replica => Role::Reader,
+        None | Some("") => Role::Admin,
+        Some(role) => serde_json::from_value(role.into())
+            .map_err(|_| Refusal::unprocessable("Role is not included in the list"))?,
+    };
+    if !branch.is_ready() {
+        let wait = format!("Branch {} is not ready yet", branch.name);
+        return Err(Refusal::unprocessable(wait));
+    }
+    let now = Time::now();
+    // 0 means for ever, as nothing does.
+    let ttl_seconds = input.ttl.filter(|seconds| *seconds > 0);
+    let id = new_id();
+    let user_id = id.get(..10).unwrap_or(&id);
+    let password = Password {
+        branch: branch.name.clone(),
+        name: input.name.unwrap_or_else(|| format!("password-{id}")),
+        role,
+        replica: input.replica,
+        cidrs: input.cidrs.filter(|cidrs| !cidrs.is_empty()),
+        actor: call.actor.clone(),
+        created_at: now,
+        ttl_seconds,
+        expires_at: ttl_seconds.map(|seconds| now.after(Duration::from_secs(seconds))),
+        username: format!("{}{}", new_id(), new_id()),
+        secret: format!("pscale_pw_{}", random_password()),
+        user: format!("{}_{user_id}", call.plane.production),
+        user_password: random_password(),
+        id,
+    };
+    call.server
+        .create_user(
+            &password.user,
+            &password.user_password,
+            &branch.schema,
+            role,
+        )
+        .await?;
+    if let Some(branch) = call.state.branch_mut(&branch.name) {
+        branch.owns_user(&password.user);
+    }
+    password.admit(call.plane, &branch.schema);
+    let view = password.view(call, &branch, Some(&password.secret));
+    call.state.passwords.push(password);
+    Ok(created(view))
+}
+
+pub fn get(call: &Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
+    let branch = branches::find(call, branch)?;
+    Ok(ok(find(call, &branch.name, id)?.view(call, branch, None)))
+}
+
+#[derive(Deserialize)]
+struct PasswordChange {
+    name: Option<String>,
+    cidrs: Option<Vec<String>>,
+}
+
+pub fn update(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
+    let input: PasswordChange = call.input()?;
+    change(call, branch, id, |password| {
+        if let Some(name) = input.name {
+            password.name = name;
+        }
+        if let Some(cidrs) = input.cidrs {
+            password.cidrs = Some(cidrs).filter(|cidrs| !cidrs.is_empty());
+        }
+        Ok(())
+    })
+}
+
+/// Starts a password's time anew. The password itself stays.
+pub fn renew(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
+    change(call, branch, id, |password| {
+        let ttl = password
+            .ttl_seconds
+            .ok_or_else(|| Refusal::unprocessable("Password is not renewable"))?;
+        password.expires_at = Some(Time::now().after(Duration::from_secs(ttl)));
+        Ok(())
+    })
+}
+
+pub async fn delete(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
+    let password = find(call, branch, id)?.clone();
+    remove(call, &password).await?;
+    Ok(gone())
+}
+
+/// Takes all passwords of a branch away.
+pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), Refusal> {
+    let passwords = call.state.passwords.iter();
+    let doomed: Vec<Password> = passwords
+        .filter(|password| password.branch == branch)
+        .cloned()
+        .collect();
+    for password in doomed {
+        remove(call, &password).await?;
+    }
+    Ok(())
+}
+
+async fn remove(call: &mut Call<'_>, password: &Password) -> Result<(), Refusal> {
+    call.plane.vtgate.remove_password(&password.username);
+    call.server.lock_user(&password.user).await?;
+    call.state.passwords.retain(|other| other.id != password.id);
+    Ok(())
+}
+
+fn change(
+    call: &mut Call<'_>,
+    branch: &str,
+    id: &str,
+    change: impl FnOnce(&mut Password) -> Result<(), Refusal>,
+) -> Result<Answer, Refusal> {
+    let branch = branches::find(call, branch)?.clone();
+    let mut passwords = call.state.passwords.iter_mut();
+    let password = passwords
+        .find(|password| password.id == id && password.branch == branch.name)
+        .ok_or(Refusal::NotFound)?;
+    change(password)?;
+    password.admit(call.plane, &branch.schema);
+    Ok(ok(find(call, &branch.name, id)?.view(call, &branch, None)))
+}
+
+fn find<'c>(call: &'c Call<'_>, branch: &str, id: &str) -> Result<&'c Password, Refusal> {
+    let mut passwords = call.state.passwords.iter();
+    passwords
+        .find(|password| password.id == id && password.branch == branch)
+        .ok_or(Refusal::NotFound)
+}

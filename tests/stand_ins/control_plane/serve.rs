@@ -1,0 +1,165 @@
+//! From an HTTP request to a call and back: the token, the lock, the faults, the record.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Query, Request, State as Extension};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::Response;
+use percent_encoding::percent_decode_str;
+use tokio::net::TcpListener;
+
+use super::call::{Answer, Call, Refusal, error};
+use super::recorder::Exchange;
+use super::state::State;
+use super::{Inside, Plane, routes};
+
+/// No request of this API comes near it.
+const MAX_BODY: usize = 1 << 20;
+
+/// Answers on `listener`, until it is dropped.
+pub async fn serve(listener: TcpListener, plane: Arc<Plane>) {
+    let app = axum::Router::new().fallback(handle).with_state(plane);
+    // It ends only with its task.
+    let _ = axum::serve(listener, app).await;
+}
+
+/// Who hangs up takes its handler away. What was begun is finished all the same: half a statement
+/// would leave its answer to whoever sends the next one.
+async fn handle(plane: Extension<Arc<Plane>>, request: Request) -> Response {
+    let handled = tokio::spawn(handle_whole(plane, request)).await;
+    handled.unwrap_or_else(|_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let body = error("internal_server_error", "Internal Server Error");
+        response((status, Some(body)), None)
+    })
+}
+
+async fn handle_whole(Extension(plane): Extension<Arc<Plane>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        let refusal = Refusal::BadRequest("the body is too large".to_owned());
+        return response(refusal.answer(), None);
+    };
+    let path = parts.uri.path().to_owned();
+    let authorization = parts.headers.get(header::AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let query = query(&parts.uri);
+
+    let mut outcome = match plane.faults.strike(&parts.method, &path, false) {
+        Some(failure) => failure.answer(),
+        None => {
+            let asked = Asked {
+                authorization,
+                method: &parts.method,
+                path: &path,
+                query: &query,
+                body: &body,
+            };
+            (asked.answer(&plane).await, None)
+        }
+    };
+    if let Some(failure) = plane.faults.strike(&parts.method, &path, true) {
+        outcome = failure.answer();
+    }
+    let ((status, answer), retry_after) = outcome;
+    let mut query: Vec<(String, String)> = query.into_iter().collect();
+    query.sort();
+    plane.recorder.note(Exchange {
+        method: parts.method,
+        path,
+        query,
+        request: serde_json::from_slice(&body).ok(),
+        status: status.as_u16(),
+        response: answer.clone(),
+    });
+    response((status, answer), retry_after)
+}
+
+/// What a request asks.
+struct Asked<'a> {
+    authorization: Option<&'a str>,
+    method: &'a axum::http::Method,
+    path: &'a str,
+    query: &'a HashMap<String, String>,
+    body: &'a [u8],
+}
+
+impl Asked<'_> {
+    /// Has the control plane to itself until the answer is there and everything is kept.
+    async fn answer(&self, plane: &Plane) -> Answer {
+        let mut inside = plane.inside.lock().await;
+        let Inside {
+            state,
+            server,
+            store,
+        } = &mut *inside;
+        let actor = match authorized(state, self.authorization) {
+            Ok(actor) => actor,
+            Err(refusal) => return refusal.answer(),
+        };
+        let segments: Vec<String> = self
+            .path
+            .split('/')
+            .skip(1)
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+            .collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let mut call = Call {
+            plane,
+            state,
+            server,
+            actor,
+            method: self.method.clone(),
+            path: self.path,
+            query: self.query.clone(),
+            body: self.body,
+        };
+        let performed = routes::perform(&mut call, &segments).await;
+        // What a refused call has changed before is kept too: it has happened.
+        let kept = store.save(state, server).await.map_err(Refusal::from);
+        performed
+            .and_then(|answer| kept.map(|()| answer))
+            .unwrap_or_else(|refusal| {
+                if let Refusal::Server(error) = &refusal {
+                    let (method, path) = (self.method, self.path);
+                    crate::stack::progress::print(&format!(
+                        "control plane: {method} {path}: {error}"
+                    ));
+                }
+                refusal.answer()
+            })
+    }
+}
+
+/// The id of the token that `Authorization: ID:TOKEN` proves. What has another form is taken for
+/// nobody's, and finds nothing.
+fn authorized(state: &State, header: Option<&str>) -> Result<String, Refusal> {
+    let header = header.ok_or(Refusal::Unauthorized)?;
+    let (id, secret) = header.split_once(':').ok_or(Refusal::NotFound)?;
+    let known = state
+        .tokens
+        .iter()
+        .any(|token| token.id == id && token.secret == secret);
+    known.then(|| id.to_owned()).ok_or(Refusal::Unauthorized)
+}
+
+fn query(uri: &Uri) -> HashMap<String, String> {
+    Query::try_from_uri(uri).map_or_else(|_| HashMap::new(), |Query(query)| query)
+}
+
+fn response((status, body): Answer, retry_after: Option<u32>) -> Response {
+    let body = body.map(|body| body.to_string());
+    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if status != StatusCode::NO_CONTENT {
+        let json = header::HeaderValue::from_static("application/json; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, json);
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}

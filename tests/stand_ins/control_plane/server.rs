@@ -1,0 +1,243 @@
+//! The real server behind the branches: their schemas, users, and what is done to them.
+
+use std::borrow::Cow;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
+
+use super::passwords::Role;
+use super::schema::{Schema, Table, quoted};
+use crate::stack;
+use crate::stack::access::Access;
+
+/// An administrator's connection, made anew when it is lost.
+pub struct Server {
+    access: Access,
+    connection: Option<Conn>,
+}
+
+/// Whether a copy has the rows too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    Copied,
+    LeftOut,
+}
+
+impl Server {
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            connection: None,
+        }
+    }
+
+    /// A connection that answers.
+    pub async fn connection(&mut self) -> Result<&mut Conn, Error> {
+        let alive = match &mut self.connection {
+            Some(connection) => connection.ping().await.is_ok(),
+            None => false,
+        };
+        if !alive {
+            let mut connection = self
+                .access
+                .connect_as_admin(None)
+                .await
+                .map_err(|error| Error::Other(error.into()))?;
+            // A table that somebody keeps locked is no reason to hang.
+            connection
+                .query_drop("SET SESSION lock_wait_timeout = 20, SESSION foreign_key_checks = 0")
+                .await?;
+            self.connection = Some(connection);
+        }
+        self.connection
+            .as_mut()
+            .ok_or_else(|| Error::Other("no connection".into()))
+    }
+
+    /// Runs statements in a schema, up to the first that fails.
+    pub async fn run<S: AsRef<str>>(
+        &mut self,
+        schema: &str,
+        statements: &[S],
+    ) -> Result<(), Error> {
+        let connection = self.connection().await?;
+        connection
+            .query_drop(format!("USE {}", quoted(schema)))
+            .await?;
+        for statement in statements {
+            connection.query_drop(of_nobody(statement.as_ref())).await?;
+        }
+        Ok(())
+    }
+
+    /// A schema's tables and views.
+    pub async fn read(&mut self, schema: &str) -> Result<Schema, Error> {
+        let connection = self.connection().await?;
+        connection
+            .query_drop(format!("USE {}", quoted(schema)))
+            .await?;
+        let names: Vec<(String, String)> = connection.query("SHOW FULL TABLES").await?;
+        let mut read = Schema::default();
+        for (name, kind) in names {
+            if kind == "VIEW" {
+                let show = format!("SHOW CREATE VIEW {}", quoted(&name));
+                let row: Option<mysql_async::Row> = connection.query_first(show).await?;
+                let create: Option<String> = row.and_then(|mut row| row.take(1));
+                read.add_view(&name, &create.unwrap_or_default(), schema);
+            } else {
+                let show = format!("SHOW CREATE TABLE {}", quoted(&name));
+                let row: Option<(String, String)> = connection.query_first(show).await?;
+                let (_, create) = row.unwrap_or_default();
+                read.tables.insert(name, Table::parse(&create));
+            }
+        }
+        Ok(read)
+    }
+
+    /// Makes an empty schema with the character set of another one.
+    pub async fn create_schema(&mut self, name: &str, like: &str) -> Result<(), Error> {
+        let query = "SELECT default_character_set_name, default_collation_name \
+                     FROM information_schema.schemata WHERE schema_name = ?";
+        let connection = self.connection().await?;
+        let defaults: Option<(String, String)> = connection.exec_first(query, (like,)).await?;
+        let (charset, collation) =
+            defaults.unwrap_or_else(|| ("utf8mb4".to_owned(), "utf8mb4_general_ci".to_owned()));
+        let create = format!(
+            "CREATE DATABASE {} CHARACTER SET {charset} COLLATE {collation}",
+            quoted(name)
+        );
+        connection.query_drop(create).await
+    }
+
+    /// Makes `to` a copy of `from`, with or without rows.
+    pub async fn copy(&mut self, from: &str, to: &str, rows: Rows) -> Result<(), Error> {
+        let schema = self.read(from).await?;
+        self.create_schema(to, from).await?;
+        let creates: Vec<&str> = schema.tables.values().map(Table::create).collect();
+        self.run(to, &creates).await?;
+        if rows == Rows::Copied {
+            for (name, table) in &schema.tables {
+                let columns = table.stored_columns();
+                let (source, target) = (quoted(from), quoted(to));
+                let name = quoted(name);
+                let fill = format!(
+                    "INSERT INTO {target}.{name} ({columns}) SELECT {columns} FROM {source}.{name}"
+                );
+                self.connection().await?.query_drop(fill).await?;
+            }
+        }
+        self.create_views(to, &schema).await
+    }
+
+    /// Makes a schema's views. One may stand on another, which has to be there first.
+    async fn create_views(&mut self, schema: &str, from: &Schema) -> Result<(), Error> {
+        let mut left: Vec<&String> = from.views.values().collect();
+        while !left.is_empty() {
+            let mut refused = Vec::new();
+            let mut reason = None;
+            for view in &left {
+                if let Err(error) = self.run(schema, &[*view]).await {
+                    refused.push(*view);
+                    reason = Some(error);
+                }
+            }
+            match reason {
+                Some(reason) if refused.len() == left.len() => return Err(reason),
+                _ => left = refused,
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that a schema's tables take.
+    pub async fn size(&mut self, schema: &str) -> Result<u64, Error> {
+        let query = "SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS UNSIGNED) \
+                     FROM information_schema.tables WHERE table_schema = ?";
+        let size = self
+            .connection()
+            .await?
+            .exec_first(query, (schema,))
+            .await?;
+        Ok(size.unwrap_or_default())
+    }
+
+    pub async fn exists(&mut self, schema: &str) -> Result<bool, Error> {
+        let query = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?";
+        let found: Option<u8> = self
+            .connection()
+            .await?
+            .exec_first(query, (schema,))
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Drops the schemas and users whose names begin with that of `production`, but those that
+    /// stay.
+    pub async fn drop_derived(
+        &mut self,
+        production: &str,
+        stays: impl Fn(&str) -> bool,
+    ) -> Result<(), Error> {
+        let derived = format!("{production}_");
+        let doomed = |name: &str| name.starts_with(&derived) && !stays(name);
+        stack::remove_those(self.connection().await?, doomed).await?;
+        // It waits for locks less long now.
+        self.connection = None;
+        Ok(())
+    }
+
+    pub async fn drop_schema(&mut self, name: &str) -> Result<(), Error> {
+        let statement = format!("DROP DATABASE IF EXISTS {}", quoted(name));
+        self.connection().await?.query_drop(statement).await
+    }
+
+    /// Makes a user that may do in a schema what its role says.
+    pub async fn create_user(
+        &mut self,
+        user: &str,
+        password: &str,
+        schema: &str,
+        role: Role,
+    ) -> Result<(), Error> {
+        let grants = match role {
+            Role::Reader => "SELECT",
+            Role::Writer => "INSERT, UPDATE, DELETE",
+            Role::Readwriter => "SELECT, INSERT, UPDATE, DELETE",
+            Role::Admin => "ALL",
+        };
+        // `_` stands for any character in the name of a grant's schema.
+        let schema = quoted(&schema.replace('_', "\\_"));
+        let connection = self.connection().await?;
+        for statement in [
+            format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'"),
+            format!("GRANT {grants} ON {schema}.* TO '{user}'@'%'"),
+        ] {
+            connection.query_drop(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a user's login. The user stays: views that it has made need their maker.
+    pub async fn lock_user(&mut self, user: &str) -> Result<(), Error> {
+        let statement = format!("ALTER USER '{user}'@'%' ACCOUNT LOCK");
+        self.connection().await?.query_drop(statement).await
+    }
+
+    pub async fn drop_user(&mut self, user: &str) -> Result<(), Error> {
+        let statement = format!("DROP USER IF EXISTS '{user}'@'%'");
+        self.connection().await?.query_drop(statement).await
+    }
+}
+
+/// A view of the administrator's could be changed by nobody else: this one belongs to a user that
+/// isn't there, and shows to each what it may see.
+fn of_nobody(statement: &str) -> Cow<'_, str> {
+    for create in ["CREATE VIEW ", "CREATE OR REPLACE VIEW "] {
+        if let Some(rest) = statement.strip_prefix(create) {
+            let create = create.trim_end_matches("VIEW ");
+            return format!("{create}DEFINER = 'nobody'@'%' SQL SECURITY INVOKER VIEW {rest}")
+                .into();
+        }
+    }
+    statement.into()
+}

@@ -1,0 +1,381 @@
+//! A function as Lambda runs it: its real program in a process of its own, asking a Runtime
+//! API for events.
+//!
+//! ```no_run
+//! # async fn example(stack: &stack::Stack) -> Result<(), Box<dyn std::error::Error>> {
+//! use stack::event::Event;
+//! use stack::function::Function;
+//!
+//! let database = stack.fresh_database().await?;
+//! let function = Function::of(stack, &database, "get-order")?.start().await?;
+//! let answer = function.invoke(Event::get("/orders/1")).await?;
+//! assert_eq!(answer.status, 400);
+//! # Ok(()) }
+//! ```
+//!
+//! The Runtime API is lambda-simulator's. Like Lambda it hands out one event at a time, or as
+//! many at once as `AWS_LAMBDA_MAX_CONCURRENCY` says; others wait. Unlike Lambda it
+//! neither enforces the timeout, which is only the deadline that the function is told, nor
+//! freezes the process between events: [`Function::freeze`] and [`Function::thaw`] do, when a
+//! test says so. SIGSTOP leaves the monotonic clock running, which a freeze on Lambda may not.
+
+mod answer;
+mod error;
+pub mod event;
+mod output;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lambda_simulator::{InvocationBuilder, InvocationStatus, Simulator};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::stack::process::descendants;
+use crate::stack::{FreshDatabase, Route, Stack, StackError, background};
+use crate::stand_ins::lambda::event::Event;
+
+pub use answer::Answer;
+pub use error::FunctionError;
+use output::Output;
+pub use output::log_lines;
+
+/// How long a function may take to ask for its first event, to answer after its deadline, and
+/// to end: as long as Lambda gives it to start (10 s), and more than a busy machine needs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a process is looked at while something is awaited of it.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// A function on its way to be started.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    name: String,
+    program: PathBuf,
+    environment: BTreeMap<String, String>,
+    left_out: Vec<String>,
+    routes: Vec<Route>,
+    timeout: Duration,
+}
+
+impl Setup {
+    /// Runs another program in place of the function's own.
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// Sets an environment variable, over what `template.yaml` says.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves an environment variable out, be it the template's or Lambda's own.
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self.left_out.push(name.to_owned());
+        self
+    }
+
+    /// The time that an invocation is told it has, in place of the timeout in `template.yaml`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Starts the function and waits until it asks for its first event.
+    pub async fn start(self) -> Result<Function, FunctionError> {
+        let function = self.spawn().await?;
+        let limit = Instant::now() + PATIENCE;
+        while !function.simulator()?.is_initialized().await {
+            if let Some(status) = function.child().try_wait()? {
+                return Err(FunctionError::Ended {
+                    function: function.name.clone(),
+                    exit: function.exit(status)?,
+                });
+            }
+            if Instant::now() > limit {
+                return Err(function.silent()?);
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        Ok(function)
+    }
+
+    /// Starts a function that stops by itself before it asks for an event, and waits for that.
+    pub async fn run(self) -> Result<Exit, FunctionError> {
+        self.spawn().await?.ended().await
+    }
+
+    async fn spawn(self) -> Result<Function, FunctionError> {
+        let name = self.name.clone();
+        let building = Simulator::builder()
+            .function_name(&name)
+            .function_version("7")
+            .handler("bootstrap")
+            .invocation_timeout(self.timeout);
+        let simulator = background::runtime()?
+            .spawn(building.build())
+            .await
+            .map_err(io::Error::other)??;
+
+        let concurrency = self.environment.get("AWS_LAMBDA_MAX_CONCURRENCY");
+        let slots = concurrency
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(1);
+        let output = Output::new()?;
+        let mut environment = simulator.lambda_env_vars();
+        environment.insert(
+            "AWS_EXECUTION_ENV".to_owned(),
+            "AWS_Lambda_provided.al2023".to_owned(),
+        );
+        environment.retain(|name, _| !self.left_out.contains(name));
+        // By its mark the stack knows what to end when a test run was killed.
+        environment.extend(std::env::vars().filter(|(name, _)| name == descendants::VARIABLE));
+        let child = Command::new(&self.program)
+            .env_clear()
+            .envs(environment)
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(output.stdio()?)
+            .stderr(output.stdio()?)
+            .spawn()
+            .map_err(|error| FunctionError::NoProgram {
+                program: self.program.clone(),
+                error,
+            })?;
+        Ok(Function {
+            name,
+            routes: self.routes,
+            timeout: self.timeout,
+            simulator: Some(simulator),
+            child: Mutex::new(child),
+            output,
+            slots: Semaphore::new(slots),
+        })
+    }
+}
+
+/// A running function. It is killed when the value is dropped.
+///
+/// It can be shared by tests: its Runtime API lives on a runtime of its own, not on that of
+/// the test which happens to start it.
+pub struct Function {
+    name: String,
+    routes: Vec<Route>,
+    timeout: Duration,
+    /// Always there but while the function is dropped.
+    simulator: Option<Simulator>,
+    child: Mutex<Child>,
+    output: Output,
+    /// One for each event that may be under way. The simulator would take more, but their time
+    /// would run while they wait.
+    slots: Semaphore,
+}
+
+impl Function {
+    /// The function of `template.yaml` with the program `name` and its environment there, on
+    /// `database`.
+    pub fn of(stack: &Stack, database: &FreshDatabase, name: &str) -> Result<Setup, StackError> {
+        let declared = stack.template().function(name)?;
+        Ok(Setup {
+            name: name.to_owned(),
+            program: stack.binary(name),
+            environment: database.environment(name)?,
+            left_out: Vec::new(),
+            routes: declared.routes.clone(),
+            timeout: Duration::from_secs(declared.timeout),
+        })
+    }
+
+    /// Sends an event, once the function has room for it, and waits for the answer.
+    pub async fn invoke(&self, event: Event) -> Result<Answer, FunctionError> {
+        let (request_id, outcome) = self.send(event.payload(&self.routes)).await?;
+        let response = match outcome {
+            Ok(response) => response,
+            Err(error) => return Err(self.failed(error.message)?),
+        };
+        // The function writes its lines before it answers, so all of them are there.
+        let logs = log_lines(&self.output.read()?)
+            .into_iter()
+            .filter(|line| line.get("request_id").is_some_and(|id| *id == request_id))
+            .collect();
+        match Answer::parse(request_id, response, logs) {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.failed(format!("its response is none: {error}"))?),
+        }
+    }
+
+    /// Calls a function that answers no HTTP, once it has room for it: what it answers, or the
+    /// error that it reports.
+    pub async fn call(&self, payload: Value) -> Result<Result<Value, Reported>, FunctionError> {
+        self.send(payload).await.map(|(_, outcome)| outcome)
+    }
+
+    async fn send(
+        &self,
+        payload: Value,
+    ) -> Result<(String, Result<Value, Reported>), FunctionError> {
+        let _slot = self.slots.acquire().await.map_err(io::Error::other)?;
+        let simulator = self.simulator()?;
+        let invocation = InvocationBuilder::new()
+            .payload(payload)
+            .timeout_ms(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
+            .function_arn(format!(
+                "arn:aws:lambda:us-east-1:123456789012:function:{}",
+                self.name
+            ))
+            .build()
+            .map_err(io::Error::other)?;
+        let request_id = simulator.enqueue(invocation).await;
+
+        let limit = Instant::now() + self.timeout + PATIENCE;
+        let state = loop {
+            // The simulator may miss the news of an answer that comes as it begins to wait for
+            // it, so it is never left to wait for long.
+            if let Ok(state) = simulator
+                .wait_for_invocation_complete(&request_id, 4 * GLANCE)
+                .await
+            {
+                break state;
+            }
+            if let Some(status) = self.child().try_wait()? {
+                return Err(FunctionError::Ended {
+                    function: self.name.clone(),
+                    exit: self.exit(status)?,
+                });
+            }
+            if Instant::now() > limit {
+                return Err(self.silent()?);
+            }
+        };
+        let outcome = match (state.status, state.response) {
+            (InvocationStatus::Success, Some(response)) => Ok(response.payload),
+            _ => {
+                let error = state
+                    .error
+                    .map(|error| (error.error_type, error.error_message));
+                let (name, message) = error.unwrap_or_default();
+                Err(Reported { name, message })
+            }
+        };
+        Ok((request_id, outcome))
+    }
+
+    /// Stops the process where it is, as Lambda does between invocations.
+    pub fn freeze(&self) -> Result<(), FunctionError> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) -> Result<(), FunctionError> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Asks the function to end, as Lambda does before it takes the environment away, and
+    /// waits for it.
+    pub async fn stop(self) -> Result<Exit, FunctionError> {
+        self.signal(Signal::SIGTERM)?;
+        self.ended().await
+    }
+
+    /// The process, for what this type has no words for.
+    pub fn pid(&self) -> u32 {
+        self.child().id()
+    }
+
+    /// Everything that the function wrote so far, to stdout and stderr.
+    pub fn output(&self) -> Result<String, FunctionError> {
+        Ok(self.output.read()?)
+    }
+
+    async fn ended(self) -> Result<Exit, FunctionError> {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child().try_wait()? {
+                return Ok(self.exit(status)?);
+            }
+            if Instant::now() > limit {
+                return Err(self.silent()?);
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), FunctionError> {
+        let pid = i32::try_from(self.pid()).map_err(io::Error::other)?;
+        kill(Pid::from_raw(pid), signal).map_err(io::Error::from)?;
+        Ok(())
+    }
+
+    fn exit(&self, status: ExitStatus) -> io::Result<Exit> {
+        Ok(Exit {
+            status,
+            output: self.output.read()?,
+        })
+    }
+
+    fn silent(&self) -> io::Result<FunctionError> {
+        Ok(FunctionError::Silent {
+            function: self.name.clone(),
+            output: self.output.read()?,
+        })
+    }
+
+    fn failed(&self, error: String) -> io::Result<FunctionError> {
+        Ok(FunctionError::Failed {
+            function: self.name.clone(),
+            error,
+            output: self.output.read()?,
+        })
+    }
+
+    fn simulator(&self) -> Result<&Simulator, FunctionError> {
+        Ok(self
+            .simulator
+            .as_ref()
+            .ok_or_else(|| io::Error::other("the Runtime API is gone"))?)
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let mut child = self.child();
+        // An error says that the process is gone already.
+        let _ = child.kill();
+        let _ = child.wait();
+        drop(child);
+        if let (Some(simulator), Ok(runtime)) = (self.simulator.take(), background::runtime()) {
+            runtime.spawn(simulator.shutdown());
+        }
+    }
+}
+
+/// An error that a function reported to Lambda.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// What callers know it by (`errorType`).
+    pub name: String,
+    /// What people read (`errorMessage`).
+    pub message: String,
+}
+
+/// How a function ended.
+#[derive(Debug, Clone)]
+pub struct Exit {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// All that it wrote, to stdout and stderr.
+    pub output: String,
+}

@@ -1,0 +1,214 @@
+//! A client of the API, and what it may count on in every answer.
+
+use serde_json::{Value, json};
+use tests::stack::{FreshDatabase, Route, Stack};
+use tests::stand_ins::lambda::event::Event;
+use tests::stand_ins::lambda::{Answer, Function, Setup};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// The API that the tests share: a schema, and each function of the template once it is needed.
+struct Api {
+    database: FreshDatabase,
+    functions: Vec<(tests::stack::Function, OnceCell<Function>)>,
+}
+
+async fn api() -> &'static Api {
+    static API: OnceCell<Api> = OnceCell::const_new();
+    API.get_or_init(|| async {
+        let stack = stack();
+        let functions = stack.template().functions().iter().cloned();
+        Api {
+            functions: functions
+                .map(|declared| (declared, OnceCell::new()))
+                .collect(),
+            database: any_database().await,
+        }
+    })
+    .await
+}
+
+/// Sends a request to the function that the template routes it to. One with a method that no
+/// route has goes to the first function with its path, as through a function URL.
+pub async fn send(event: Event) -> Answer {
+    let Api {
+        database,
+        functions,
+    } = api().await;
+    let routed = |by: fn(&Event, &Route) -> bool| {
+        let mut functions = functions.iter();
+        functions.find(|(declared, _)| declared.routes.iter().any(|route| by(&event, route)))
+    };
+    let (declared, running) = routed(Event::goes_by)
+        .or_else(|| routed(Event::has_path_of))
+        .expect("a route of the template has this path");
+    let start = || async {
+        let setup = function(&declared.binary, database);
+        setup.start().await.unwrap()
+    };
+    let answer = running
+        .get_or_init(start)
+        .await
+        .invoke(event)
+        .await
+        .unwrap();
+
+    assert_tells_no_secret(&answer, database);
+    assert_eq!(
+        answer.header("x-request-id"),
+        Some(answer.request_id.as_str())
+    );
+    answer
+}
+
+/// The stack of this run.
+pub fn stack() -> Stack {
+    Stack::from_env().unwrap()
+}
+
+/// A schema of the test's own, for what it breaks; behind Vitess if the test run is to be so.
+pub async fn fresh_database() -> FreshDatabase {
+    let stack = stack();
+    let database = match stack.is_vitess() {
+        true => stack.fresh_database_on_vitess().await,
+        false => stack.fresh_database().await,
+    };
+    database.unwrap()
+}
+
+/// A schema for functions of the test's own that break nothing in it: the one that the test run was
+/// given, else a fresh one.
+pub async fn any_database() -> FreshDatabase {
+    match stack().given_database().await.unwrap() {
+        Some(given) => given,
+        None => fresh_database().await,
+    }
+}
+
+/// A function of the test's own, not yet started.
+pub fn function(name: &str, database: &FreshDatabase) -> Setup {
+    Function::of(&stack(), database, name).unwrap()
+}
+
+/// A customer whom no other test knows.
+pub fn customer() -> String {
+    format!("cust-{}", Uuid::now_v7())
+}
+
+/// The order of the README: two teas for nine euros.
+pub fn tea(customer: &str) -> Value {
+    json!({
+        "customer_id": customer,
+        "currency": "EUR",
+        "items": [{ "sku": "TEA-1", "quantity": 2, "unit_price": "4.50" }]
+    })
+}
+
+/// Places an order and returns it.
+pub async fn place(order: &Value) -> Value {
+    let answer = send(Event::post("/orders").json(order)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.body
+}
+
+/// The path of an order.
+pub fn path_of(order: &Value) -> String {
+    format!("/orders/{}", order["id"].as_str().unwrap())
+}
+
+/// Asserts that `body` is an order with everything in `known`, with an id and times of the right
+/// form, and with nothing else.
+pub fn assert_is_order(body: &Value, known: &Value) {
+    let mut rest = body.as_object().cloned().expect("an order is an object");
+    let mut text = |name: &str| match rest.remove(name) {
+        Some(Value::String(text)) => text,
+        other => panic!("{name} is {other:?}"),
+    };
+    let id: Uuid = text("id").parse().expect("the id is a UUID");
+    assert_eq!(id.get_version_num(), 7, "the id is a UUIDv7");
+    let (created, updated) = (text("created_at"), text("updated_at"));
+    for time in [&created, &updated] {
+        assert_has_form(time, "0000-00-00T00:00:00.000000Z");
+    }
+    assert!(created <= updated, "{created} is later than {updated}");
+    assert_eq!(&Value::Object(rest), known);
+}
+
+/// Asserts that `text` is `form` with other digits for its zeros.
+pub fn assert_has_form(text: &str, form: &str) {
+    let found: String = text
+        .chars()
+        .map(|letter| if letter.is_ascii_digit() { '0' } else { letter })
+        .collect();
+    assert_eq!(found, form, "{text:?}");
+}
+
+/// What a client reads from an error.
+#[derive(Debug)]
+pub struct Problem {
+    /// The last part of its type: `/problems/not-found` is `not-found`.
+    pub kind: String,
+    /// The field that was wrong, where there is one.
+    pub field: Option<String>,
+    /// What is wrong, for a human.
+    pub detail: String,
+}
+
+/// Asserts that the answer is an error of this status in the form that all errors have
+/// (RFC 9457), and returns what is its own.
+#[track_caller]
+pub fn problem(answer: &Answer, status: u16) -> Problem {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    let mut rest = answer.body.as_object().cloned().expect("an object");
+    assert_eq!(rest.remove("status"), Some(json!(status)));
+    assert_eq!(rest.remove("request_id"), Some(json!(answer.request_id)));
+    let mut text = |name: &str| match rest.remove(name) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text),
+        None => None,
+        other => panic!("{name} is {other:?}"),
+    };
+    assert!(text("title").is_some(), "{answer:?}");
+    let kind = text("type").expect("a type");
+    let problem = Problem {
+        kind: kind
+            .strip_prefix("/problems/")
+            .expect("a type under /problems/")
+            .to_owned(),
+        field: text("field"),
+        detail: text("detail").expect("a detail"),
+    };
+    assert!(rest.is_empty(), "the problem also holds {rest:?}");
+    problem
+}
+
+/// Asserts that the answer is an error of this status about this field.
+#[track_caller]
+pub fn assert_refused(answer: &Answer, status: u16, field: &str) {
+    let problem = problem(answer, status);
+    assert_eq!(problem.field.as_deref(), Some(field), "{problem:?}");
+}
+
+/// Asserts that the service could not do it now, and says when to try again.
+#[track_caller]
+pub fn assert_unavailable(answer: &Answer) {
+    problem(answer, 503);
+    let seconds = answer.header("retry-after").map(str::parse::<u32>);
+    assert!(matches!(seconds, Some(Ok(1..))), "{seconds:?}");
+}
+
+/// Asserts that neither the client nor the log learns the password, nor any SQL.
+pub fn assert_tells_no_secret(answer: &Answer, database: &FreshDatabase) {
+    let told = format!("{} {:?} {:?}", answer.body, answer.headers, answer.logs);
+    assert!(!told.contains(database.password()), "{told}");
+    let lower = told.to_lowercase();
+    for statement in orders::statements::ALL {
+        // Behind the verb, after which a read's limit is put, and enough of it that no message says
+        // the same by chance; Vitess echoes words in lower case.
+        let piece: String = statement.sql().chars().skip(7).take(20).collect();
+        assert!(!lower.contains(&piece.to_lowercase()), "{told}");
+    }
+}

@@ -1,0 +1,353 @@
+//! What clients see when something behind the functions is broken: an answer in time, in the
+//! usual form, that tells nothing of the inside; and that it goes on when the fault is gone.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+use tests::stack::FreshDatabase;
+use tests::stand_ins::lambda::event::Event;
+use tests::stand_ins::lambda::{Answer, Function, Setup};
+use uuid::Uuid;
+
+use crate::client::{
+    assert_tells_no_secret, assert_unavailable, customer, fresh_database, function, path_of,
+    problem, stack, tea,
+};
+use crate::server::{
+    as_admin, kill_connections, limit_connections, lock_orders, take_only_connection, unlock,
+};
+
+/// A function with a secret of its own content.
+async fn with_secret(name: &str, database: &FreshDatabase, secret: &str) -> Setup {
+    let id = stack().new_secret(secret).await.unwrap();
+    function(name, database).env("DATABASE_SECRET_ID", id)
+}
+
+/// Gives up soon, where trying for long would end the same way.
+fn impatient(setup: Setup) -> Setup {
+    setup
+        .env("DATABASE_CONNECT_TIMEOUT_MS", "500")
+        .env("DATABASE_STATEMENT_TIMEOUT_MS", "500")
+}
+
+/// The database's secret with another value for one of its fields; null takes the field away.
+fn secret(database: &FreshDatabase, field: &str, value: Value) -> String {
+    let mut secret = json!({
+        "host": "127.0.0.1",
+        "port": database.address().port(),
+        "username": database.username(),
+        "password": database.password(),
+        "dbname": database.name()
+    });
+    secret[field] = value;
+    secret.to_string()
+}
+
+/// Reads an order that is not there: 404 is what comes of it when all is well.
+async fn read(get_order: &Function) -> Answer {
+    let event = Event::get(format!("/orders/{}", Uuid::now_v7()));
+    get_order.invoke(event).await.unwrap()
+}
+
+/// Reads until the log has this text, in vain each time. Once is enough, unless the machine is
+/// so slow that the log says only that the time was up.
+async fn read_until_logged(get_order: &Function, text: &str) {
+    for _ in 0..10 {
+        assert_unavailable(&read(get_order).await);
+        if get_order.output().unwrap().contains(text) {
+            return;
+        }
+    }
+    panic!("no {text:?} in:\n{}", get_order.output().unwrap());
+}
+
+/// Reads as a client does that was told to try again.
+async fn read_until_it_works(get_order: &Function) -> Answer {
+    for _ in 0..50 {
+        let answer = read(get_order).await;
+        if answer.status != 503 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it never works; it wrote:\n{}", get_order.output().unwrap());
+}
+
+#[tokio::test]
+async fn without_a_database_every_call_is_503() {
+    let database = fresh_database().await;
+    let secret = secret(&database, "port", json!(1));
+    let order = format!("/orders/{}", Uuid::now_v7());
+    let change = Event::patch(&order).header("if-match", "\"1\"");
+    for (name, event) in [
+        (
+            "create-order",
+            Event::post("/orders").json(&tea(&customer())),
+        ),
+        ("get-order", Event::get(&order)),
+        ("list-orders", Event::get("/customers/cust-1/orders")),
+        ("update-order", change.json(&json!({ "status": "paid" }))),
+        ("health", Event::get("/health?ready")),
+    ] {
+        let setup = impatient(with_secret(name, &database, &secret).await);
+        let answer = setup.start().await.unwrap().invoke(event).await.unwrap();
+        assert_eq!(answer.status, 503, "{name}");
+        assert_unavailable(&answer);
+        assert_tells_no_secret(&answer, &database);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_told_without_a_database() {
+    let database = fresh_database().await;
+    let secret = secret(&database, "port", json!(1));
+    let get = impatient(with_secret("get-order", &database, &secret).await);
+    let get = get.start().await.unwrap();
+    let malformed = get.invoke(Event::get("/orders/1")).await.unwrap();
+    problem(&malformed, 400);
+    let method = get.invoke(Event::new("HEAD", "/orders/1")).await.unwrap();
+    problem(&method, 405);
+}
+
+#[tokio::test]
+async fn a_secret_that_will_not_do_is_503_and_the_log_says_what_is_wrong() {
+    let database = fresh_database().await;
+    let database = &database;
+    for (case, secret, logged) in [
+        ("not JSON", "hunter2".to_owned(), "not a JSON object"),
+        ("a list", r#"["hunter2"]"#.to_owned(), "not a JSON object"),
+        (
+            "half of it",
+            r#"{"password": "hunter2""#.to_owned(),
+            "not a JSON object",
+        ),
+        (
+            "no password",
+            secret(database, "password", json!(null)),
+            "`password`",
+        ),
+        (
+            "an empty password",
+            secret(database, "password", json!("")),
+            "`password`",
+        ),
+        (
+            "a password that is a number",
+            secret(database, "password", json!(7)),
+            "`password`",
+        ),
+        ("no host", secret(database, "host", json!(null)), "`host`"),
+        (
+            "no user",
+            secret(database, "username", json!(null)),
+            "`username`",
+        ),
+        (
+            "a port that is none",
+            secret(database, "port", json!("hunter2")),
+            "`port`",
+        ),
+        (
+            "another password",
+            secret(database, "password", json!("hunter2")),
+            "error 1045",
+        ),
+        (
+            "another user",
+            secret(database, "username", json!("hunter2")),
+            // 1045, or MySQL asks for another kind of login to hide that there is no such user.
+            "user",
+        ),
+        (
+            "a schema that is not there",
+            secret(database, "dbname", json!("nowhere")),
+            "error 104",
+        ),
+    ] {
+        let get = with_secret("get-order", database, &secret).await;
+        let get = get.start().await.unwrap();
+        read_until_logged(&get, logged).await;
+
+        let output = get.output().unwrap();
+        for secret in ["hunter2", database.password()] {
+            assert!(!output.contains(secret), "{case}: {output}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_there_is_503() {
+    let database = fresh_database().await;
+    let get = function("get-order", &database).env("DATABASE_SECRET_ID", "no-such-secret");
+    let get = get.start().await.unwrap();
+    read_until_logged(&get, "ResourceNotFoundException").await;
+}
+
+#[tokio::test]
+async fn without_a_secrets_manager_it_is_503() {
+    let database = fresh_database().await;
+    let setup = impatient(function("get-order", &database))
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1");
+    let get = setup.start().await.unwrap();
+    assert_unavailable(&read(&get).await);
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_is_for_another_host_is_503() {
+    let database = fresh_database().await;
+    // Another name for the same address, which the certificate does not have.
+    let secret = secret(&database, "host", json!("0.0.0.0"));
+    let get = with_secret("get-order", &database, &secret).await;
+    let get = get.start().await.unwrap();
+    read_until_logged(&get, "certificate").await;
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_nobody_vouches_for_is_503() {
+    let database = fresh_database().await;
+    let get = function("get-order", &database).without("DATABASE_CA_FILE");
+    let get = get.start().await.unwrap();
+    read_until_logged(&get, "certificate").await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_put_right_is_used_without_a_new_start() {
+    let database = fresh_database().await;
+    for (field, value) in [
+        ("password", json!("wrong")),
+        ("password", json!(null)),
+        ("port", json!(1)),
+    ] {
+        let id = stack().new_secret(&secret(&database, field, value)).await;
+        let id = id.unwrap();
+        let setup = impatient(function("get-order", &database))
+            .env("DATABASE_SECRET_ID", &id)
+            .env("DATABASE_SECRET_MAX_AGE_MS", "1");
+        let get = setup.start().await.unwrap();
+        assert_unavailable(&read(&get).await);
+
+        let right = secret(&database, "host", json!("127.0.0.1"));
+        stack().change_secret(&id, &right).await.unwrap();
+        assert_eq!(read_until_it_works(&get).await.status, 404, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_changes_under_way_costs_no_request() {
+    let database = fresh_database().await;
+    let right = secret(&database, "host", json!("127.0.0.1"));
+    let id = stack().new_secret(&right).await.unwrap();
+    let get = function("get-order", &database).env("DATABASE_SECRET_ID", &id);
+    let get = get.start().await.unwrap();
+    assert_eq!(read(&get).await.status, 404);
+
+    // The connections with the old password are gone, and it is another one now.
+    kill_connections(&database).await;
+    database.change_password("rotated-Passw0rd").await.unwrap();
+    let rotated = secret(&database, "password", json!("rotated-Passw0rd"));
+    stack().change_secret(&id, &rotated).await.unwrap();
+
+    let answer = read(&get).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+    assert!(!get.output().unwrap().contains("rotated-Passw0rd"));
+}
+
+#[tokio::test]
+async fn connections_that_died_are_replaced_unseen() {
+    let database = fresh_database().await;
+    let get = function("get-order", &database).start().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(read(&get).await.status, 404);
+        kill_connections(&database).await;
+    }
+    assert_eq!(read(&get).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_is_503_until_it_is_not() {
+    let database = fresh_database().await;
+    limit_connections(&database, 1).await;
+    let taken = take_only_connection(&database).await;
+
+    let setup = impatient(function("get-order", &database));
+    let get = setup.start().await.unwrap();
+    assert_unavailable(&read(&get).await);
+    limit_connections(&database, 0).await;
+    taken.disconnect().await.unwrap();
+    assert_eq!(read_until_it_works(&get).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_503_and_changes_nothing() {
+    let database = fresh_database().await;
+    let setup = impatient(function("create-order", &database));
+    let create = setup.start().await.unwrap();
+    let post = || Event::post("/orders").json(&tea("cust-1"));
+    let lock = lock_orders(&database).await;
+    assert_unavailable(&create.invoke(post()).await.unwrap());
+    unlock(lock).await;
+
+    let after = create.invoke(post()).await.unwrap();
+    assert_eq!(after.status, 201, "{after:?}");
+    let mut connection = database.connect().await.unwrap();
+    let orders: Vec<u8> = connection.query("SELECT 1 FROM orders").await.unwrap();
+    assert_eq!(orders.len(), 1);
+}
+
+#[tokio::test]
+async fn the_answer_comes_before_the_invocation_ends() {
+    let database = fresh_database().await;
+    // Were it not for the end of the invocation, the statement had all day.
+    let get = function("get-order", &database)
+        .env("DATABASE_STATEMENT_TIMEOUT_MS", "86400000")
+        .timeout(Duration::from_secs(2));
+    let get = get.start().await.unwrap();
+    let lock = lock_orders(&database).await;
+    assert_unavailable(&read(&get).await);
+    unlock(lock).await;
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_the_codes_is_500_and_tells_nothing_of_it() {
+    let database = fresh_database().await;
+    let get = function("get-order", &database).start().await.unwrap();
+    as_admin(format!("DROP TABLE `{}`.order_items", database.name())).await;
+    let answer = read(&get).await;
+
+    let problem = problem(&answer, 500);
+    assert_tells_no_secret(&answer, &database);
+    let told = problem.detail;
+    for inside in ["order_items", database.name(), "1146", "42S02", "SQL", "DB"] {
+        assert!(!told.contains(inside), "{told}");
+    }
+    let logged = Value::from(answer.logs).to_string();
+    assert!(logged.contains("error 1146"), "{logged}");
+}
+
+#[tokio::test]
+async fn an_order_that_was_spoilt_in_the_table_is_500_and_the_log_says_which() {
+    let database = fresh_database().await;
+    let create = function("create-order", &database).start().await.unwrap();
+    let get = function("get-order", &database).start().await.unwrap();
+    let list = function("list-orders", &database).start().await.unwrap();
+    let placed = create.invoke(Event::post("/orders").json(&tea("cust-1")));
+    let placed = placed.await.unwrap().body;
+    let mut connection = database.connect().await.unwrap();
+    connection
+        .query_drop("UPDATE orders SET currency = 'XXX'")
+        .await
+        .unwrap();
+
+    for answer in [
+        get.invoke(Event::get(path_of(&placed))).await.unwrap(),
+        list.invoke(Event::get("/customers/cust-1/orders"))
+            .await
+            .unwrap(),
+    ] {
+        problem(&answer, 500);
+        let logged = Value::from(answer.logs).to_string();
+        assert!(logged.contains(placed["id"].as_str().unwrap()), "{logged}");
+        assert!(logged.contains("currency"), "{logged}");
+    }
+}

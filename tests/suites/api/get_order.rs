@@ -1,0 +1,157 @@
+//! `GET /orders/{order_id}`.
+
+use serde_json::json;
+use tests::stand_ins::lambda::event::Event;
+use uuid::Uuid;
+
+use crate::client::{
+    assert_is_order, assert_refused, customer, path_of, place, problem, send, tea,
+};
+
+#[tokio::test]
+async fn an_order_is_read() {
+    let customer = customer();
+    let placed = place(&tea(&customer)).await;
+    let answer = send(Event::get(path_of(&placed))).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("etag"), Some("\"1\""));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_is_order(
+        &answer.body,
+        &json!({
+            "customer_id": customer,
+            "status": "pending",
+            "currency": "EUR",
+            "items": [{ "sku": "TEA-1", "quantity": 2, "unit_price": "4.50" }],
+            "total": "9.00",
+            "version": 1
+        }),
+    );
+}
+
+#[tokio::test]
+async fn who_has_the_version_gets_304() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for tag in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {
+        let answer = send(Event::get(&path).header("if-none-match", tag)).await;
+        assert_eq!(answer.status, 304, "{tag}");
+        assert_eq!(answer.header("etag"), Some("\"1\""), "{tag}");
+        assert_eq!(answer.header("content-type"), None, "{tag}");
+        assert!(answer.body.is_null(), "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_another_version_gets_the_order() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for tag in ["\"2\"", "\"0\"", "\"01\"", "\"an-etag-of-another-server\""] {
+        let answer = send(Event::get(&path).header("if-none-match", tag)).await;
+        assert_eq!(answer.status, 200, "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn the_version_that_was_current_is_so_no_longer_after_a_change() {
+    let path = path_of(&place(&tea(&customer())).await);
+    let paid = Event::patch(&path)
+        .header("if-match", "\"1\"")
+        .json(&json!({ "status": "paid" }));
+    assert_eq!(send(paid).await.status, 200);
+    let answer = send(Event::get(&path).header("if-none-match", "\"1\"")).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("etag"), Some("\"2\""));
+    assert_eq!(answer.body["status"], "paid");
+}
+
+#[tokio::test]
+async fn what_is_no_entity_tag_is_400() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for tag in ["1", "\"1", "", "\"1\" \"2\""] {
+        let answer = send(Event::get(&path).header("if-none-match", tag)).await;
+        assert_eq!(answer.status, 400, "{tag}");
+        assert_refused(&answer, 400, "If-None-Match");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_there_is_404() {
+    for id in [Uuid::now_v7(), Uuid::new_v4(), Uuid::nil(), Uuid::max()] {
+        let answer = send(Event::get(format!("/orders/{id}"))).await;
+        assert_eq!(problem(&answer, 404).kind, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_no_uuid_is_400() {
+    let id = Uuid::now_v7();
+    for id in [
+        "1",
+        "abc",
+        "-1",
+        "null",
+        "..",
+        "%2e%2e%2fadmin",
+        "a%2Fb",
+        "0197c1f0%252D7a3e-7c11-9d0e-2f6f3c1d9a55",
+        "%00",
+        "%F0%9F%8D%B5",
+        "%ff",
+        "'%20OR%201=1%20--",
+        &id.simple().to_string(),
+        &format!("{{{id}}}"),
+        &format!("urn:uuid:{id}"),
+        &format!("{id}0"),
+        &format!("{id}%20"),
+        &"0".repeat(5000),
+    ] {
+        for event in [
+            Event::get(format!("/orders/{id}")),
+            Event::get(format!("/orders/{id}")).function_url(),
+        ] {
+            let answer = send(event).await;
+            assert_eq!(answer.status, 400, "{id}");
+            assert_refused(&answer, 400, "order_id");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_uuid_may_be_in_capitals() {
+    let placed = place(&tea(&customer())).await;
+    let id = placed["id"].as_str().unwrap().to_uppercase();
+    let answer = send(Event::get(format!("/orders/{id}"))).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body["id"], placed["id"]);
+}
+
+#[tokio::test]
+async fn a_function_url_gives_the_same_answer() {
+    let placed = place(&tea(&customer())).await;
+    let answer = send(Event::get(path_of(&placed)).function_url().anonymous()).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, placed);
+}
+
+#[tokio::test]
+async fn another_method_is_405_and_says_which_would_do() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for method in [
+        "HEAD", "DELETE", "PUT", "POST", "OPTIONS", "TRACE", "PROPFIND",
+    ] {
+        let answer = send(Event::new(method, &path).function_url()).await;
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("GET"), "{method}");
+        problem(&answer, 405);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_changed_by_a_delete() {
+    let path = path_of(&place(&tea(&customer())).await);
+    send(Event::new("DELETE", &path)).await;
+    assert_eq!(send(Event::get(&path)).await.status, 200);
+}

@@ -1,0 +1,61 @@
+//! `GET /health`.
+
+use tests::stand_ins::lambda::event::Event;
+
+use crate::client::{any_database, assert_unavailable, function, problem, send};
+
+#[tokio::test]
+async fn a_service_that_lives_is_200() {
+    let answer = send(Event::get("/health")).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn a_service_that_is_ready_is_200() {
+    for url in ["/health?ready", "/health?ready=", "/health?ready=true"] {
+        assert_eq!(send(Event::get(url)).await.status, 200, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn anybody_may_ask_whom_the_gateway_lets_through() {
+    for event in [
+        Event::get("/health?ready").anonymous(),
+        Event::get("/health?ready").jwt("cust-1", ""),
+        Event::get("/health?ready").function_url().anonymous(),
+    ] {
+        assert_eq!(send(event).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn without_a_database_it_lives_and_is_not_ready() {
+    let database = any_database().await;
+    let setup = function("health", &database)
+        .without("DATABASE_SECRET_ID")
+        .env("DATABASE_URL", "mysql://nobody:nothing@127.0.0.1:1/orders");
+    let health = setup.start().await.unwrap();
+
+    let alive = health.invoke(Event::get("/health")).await.unwrap();
+    assert_eq!(alive.status, 200);
+    let ready = health.invoke(Event::get("/health?ready")).await.unwrap();
+    assert_unavailable(&ready);
+}
+
+#[tokio::test]
+async fn liveness_asks_the_database_nothing() {
+    let answer = send(Event::get("/health")).await;
+    let summary = answer.logs.last().unwrap();
+    assert_eq!(summary["statements"], 0);
+}
+
+#[tokio::test]
+async fn another_method_is_405() {
+    for method in ["HEAD", "DELETE", "POST"] {
+        let answer = send(Event::new(method, "/health")).await;
+        assert_eq!(answer.status, 405, "{method}");
+        problem(&answer, 405);
+    }
+}

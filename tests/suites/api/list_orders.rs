@@ -1,0 +1,328 @@
+//! `GET /customers/{customer_id}/orders`.
+
+use serde_json::{Value, json};
+use tests::stand_ins::lambda::Answer;
+use tests::stand_ins::lambda::event::Event;
+
+use crate::client::{assert_is_order, assert_refused, customer, path_of, place, send, tea};
+
+fn list(customer: &str) -> Event {
+    Event::get(format!("/customers/{customer}/orders"))
+}
+
+fn ids(orders: &Value) -> Vec<&str> {
+    let orders = orders.as_array().unwrap().iter();
+    orders.map(|order| order["id"].as_str().unwrap()).collect()
+}
+
+/// A customer with this many orders, and their ids, newest first.
+async fn customer_with(number: usize) -> (String, Vec<String>) {
+    let customer = customer();
+    let mut orders = Vec::new();
+    for _ in 0..number {
+        let order = place(&tea(&customer)).await;
+        orders.push(order["id"].as_str().unwrap().to_owned());
+    }
+    orders.reverse();
+    (customer, orders)
+}
+
+/// All pages of a list, by its cursors.
+async fn pages(first: Event) -> Vec<Answer> {
+    let mut pages = vec![send(first.clone()).await];
+    while let Some(next) = pages[pages.len() - 1].body["next"].as_str() {
+        let page = send(first.clone().query("cursor", next)).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        pages.push(page);
+        assert!(pages.len() < 100, "the list has no end");
+    }
+    pages
+}
+
+#[tokio::test]
+async fn orders_are_listed_newest_first_without_their_items() {
+    let (customer, orders) = customer_with(3).await;
+    let answer = send(list(&customer)).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(ids(&answer.body["orders"]), orders);
+    assert_is_order(
+        &answer.body["orders"][0],
+        &json!({
+            "customer_id": customer,
+            "status": "pending",
+            "currency": "EUR",
+            "total": "9.00",
+            "version": 1
+        }),
+    );
+    let names: Vec<_> = answer.body.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["next", "orders"]);
+    assert_eq!(answer.body["next"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_customer_without_orders_has_an_empty_list() {
+    let answer = send(list(&customer())).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, json!({ "orders": [], "next": null }));
+}
+
+#[tokio::test]
+async fn a_page_has_twenty_orders_unless_told() {
+    let (customer, orders) = customer_with(21).await;
+    let pages = pages(list(&customer)).await;
+
+    assert_eq!(ids(&pages[0].body["orders"]), orders[..20]);
+    assert_eq!(ids(&pages[1].body["orders"]), orders[20..]);
+    assert_eq!(pages.len(), 2);
+}
+
+#[tokio::test]
+async fn every_order_is_on_exactly_one_page() {
+    let (customer, orders) = customer_with(7).await;
+    for limit in ["1", "2", "3", "6", "7", "8", "100"] {
+        let pages = pages(list(&customer).query("limit", limit)).await;
+        let found: Vec<_> = pages
+            .iter()
+            .flat_map(|page| ids(&page.body["orders"]))
+            .collect();
+
+        assert_eq!(found, orders, "with pages of {limit}");
+        let number = orders.len().div_ceil(limit.parse().unwrap());
+        assert_eq!(pages.len(), number, "with pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_placed_meanwhile_moves_no_page() {
+    let (customer, orders) = customer_with(4).await;
+    let first = send(list(&customer).query("limit", "2")).await;
+    place(&tea(&customer)).await;
+    let cursor = first.body["next"].as_str().unwrap();
+    let second = send(list(&customer).query("limit", "2").query("cursor", cursor)).await;
+
+    assert_eq!(ids(&second.body["orders"]), orders[2..]);
+}
+
+#[tokio::test]
+async fn a_list_can_be_of_one_status() {
+    let (customer, orders) = customer_with(4).await;
+    for id in [&orders[1], &orders[3]] {
+        let paid = Event::patch(format!("/orders/{id}"))
+            .header("if-match", "\"1\"")
+            .json(&json!({ "status": "paid" }));
+        assert_eq!(send(paid).await.status, 200);
+    }
+    for (status, expected) in [
+        ("paid", vec![&orders[1], &orders[3]]),
+        ("pending", vec![&orders[0], &orders[2]]),
+        ("shipped", vec![]),
+        ("delivered", vec![]),
+        ("cancelled", vec![]),
+    ] {
+        let pages = pages(list(&customer).query("status", status).query("limit", "1")).await;
+        let found: Vec<_> = pages
+            .iter()
+            .flat_map(|page| ids(&page.body["orders"]))
+            .collect();
+        assert_eq!(found, expected, "{status}");
+        for order in pages[0].body["orders"].as_array().unwrap() {
+            assert_eq!(order["status"], status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customer_sees_no_order_of_another() {
+    let (one, orders) = customer_with(1).await;
+    customer_with(1).await;
+    let answer = send(list(&one)).await;
+    assert_eq!(ids(&answer.body["orders"]), orders);
+}
+
+#[tokio::test]
+async fn customers_that_differ_in_case_are_different() {
+    let customer = customer();
+    place(&tea(&customer)).await;
+    let answer = send(list(&customer.to_uppercase())).await;
+    assert_eq!(answer.body["orders"], json!([]));
+}
+
+#[tokio::test]
+async fn a_customers_id_may_be_as_identity_providers_make_it() {
+    let number = customer();
+    for (id, encoded) in [
+        (format!("auth0|{number}"), format!("auth0%7C{number}")),
+        (
+            format!("{number}@example.com"),
+            format!("{number}%40example.com"),
+        ),
+        (format!("a.b_c:{number}"), format!("a.b_c%3A{number}")),
+    ] {
+        let placed = place(&tea(&id)).await;
+        for event in [list(&encoded), list(&encoded).function_url()] {
+            let answer = send(event).await;
+            assert_eq!(
+                ids(&answer.body["orders"]),
+                [placed["id"].as_str().unwrap()],
+                "{id}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customers_id_that_breaks_the_rule_is_400() {
+    for id in [
+        "a%20b",
+        "a%2Fb",
+        "cust%252D1",
+        "..%2F..%2Fetc",
+        "%00",
+        "a%00b",
+        "%F0%9F%8D%B5",
+        "%ff",
+        "'%20OR%20'1'='1",
+        "%25",
+        "a%0d%0ab",
+        &"x".repeat(65),
+    ] {
+        for event in [list(id), list(id).function_url()] {
+            let answer = send(event).await;
+            assert_eq!(answer.status, 400, "{id}");
+            assert_refused(&answer, 400, "customer_id");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_is_not_1_to_100_is_400() {
+    for limit in [
+        "0",
+        "-1",
+        "101",
+        "1000",
+        "abc",
+        "",
+        "1.5",
+        "1e1",
+        "0x10",
+        " 5",
+        "٣",
+        "4294967297",
+        "99999999999999999999",
+        "5;DROP TABLE orders",
+    ] {
+        let answer = send(list(&customer()).query("limit", limit)).await;
+        assert_eq!(answer.status, 400, "{limit:?}");
+        assert_refused(&answer, 400, "limit");
+    }
+    let twice = send(list(&customer()).query("limit", "1").query("limit", "2")).await;
+    assert_refused(&twice, 400, "limit");
+}
+
+#[tokio::test]
+async fn a_status_that_there_is_not_is_400() {
+    for status in [
+        "",
+        "open",
+        "PAID",
+        "paid ",
+        "paid,shipped",
+        "' OR 1=1",
+        "🍵",
+        "\u{0}",
+    ] {
+        let answer = send(list(&customer()).query("status", status)).await;
+        assert_eq!(answer.status, 400, "{status:?}");
+        assert_refused(&answer, 400, "status");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_list_did_not_give_is_400() {
+    let (customer, orders) = customer_with(2).await;
+    let (other, _) = customer_with(2).await;
+    let next = |answer: Answer| answer.body["next"].as_str().unwrap().to_owned();
+    let own = next(send(list(&customer).query("limit", "1")).await);
+    let of_another = next(send(list(&other).query("limit", "1")).await);
+    let of_a_status = next(
+        send(
+            list(&customer)
+                .query("limit", "1")
+                .query("status", "pending"),
+        )
+        .await,
+    );
+    let mut changed = own.clone();
+    let last = if changed.pop() == Some('A') { 'Q' } else { 'A' };
+    changed.push(last);
+
+    for cursor in [
+        "",
+        "abc",
+        "1",
+        "!!!",
+        "🍵",
+        "\u{0}",
+        "' OR 1=1 --",
+        orders[0].as_str(),
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        &"A".repeat(5000),
+        &own[1..],
+        &changed,
+        &of_another,
+        &of_a_status,
+    ] {
+        let answer = send(list(&customer).query("cursor", cursor)).await;
+        assert_eq!(answer.status, 400, "{cursor:?}");
+        assert_refused(&answer, 400, "cursor");
+    }
+    let answer = send(list(&customer).query("cursor", &own)).await;
+    assert_eq!(answer.status, 200);
+    let answer = send(
+        list(&customer)
+            .query("cursor", &own)
+            .query("status", "paid"),
+    )
+    .await;
+    assert_refused(&answer, 400, "cursor");
+}
+
+#[tokio::test]
+async fn a_cursor_may_go_on_with_another_limit() {
+    let (customer, orders) = customer_with(4).await;
+    let first = send(list(&customer).query("limit", "1")).await;
+    let cursor = first.body["next"].as_str().unwrap();
+    let rest = send(list(&customer).query("limit", "50").query("cursor", cursor)).await;
+    assert_eq!(ids(&rest.body["orders"]), orders[1..]);
+}
+
+#[tokio::test]
+async fn a_change_is_seen_in_the_list() {
+    let customer = customer();
+    let order = place(&tea(&customer)).await;
+    let paid = Event::patch(path_of(&order))
+        .header("if-match", "\"1\"")
+        .json(&json!({ "status": "paid" }));
+    let mut paid = send(paid).await.body;
+    paid.as_object_mut().unwrap().remove("items");
+
+    assert_eq!(send(list(&customer)).await.body["orders"][0], paid);
+}
+
+#[tokio::test]
+async fn another_method_is_405() {
+    for method in ["HEAD", "DELETE", "POST"] {
+        let answer = send(Event::new(
+            method,
+            format!("/customers/{}/orders", customer()),
+        ))
+        .await;
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("GET"), "{method}");
+    }
+}

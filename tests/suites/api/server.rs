@@ -1,0 +1,80 @@
+//! The other side of the functions' connections: what the server knows of them, and can do.
+
+use std::time::Duration;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tests::stack::FreshDatabase;
+
+use crate::client::stack;
+
+/// Runs a statement as the server's administrator.
+pub async fn as_admin(statement: String) {
+    let mut admin = stack().admin().await.unwrap();
+    admin.query_drop(statement).await.unwrap();
+    admin.disconnect().await.unwrap();
+}
+
+/// How many connections the functions have to what they believe to be the server.
+pub async fn connections(database: &FreshDatabase) -> usize {
+    if let Some(vitess) = database.vitess() {
+        return vitess.sessions(database.username()).await.unwrap();
+    }
+    let mut admin = stack().admin().await.unwrap();
+    let connections = database.connections(&mut admin).await.unwrap();
+    admin.disconnect().await.unwrap();
+    connections.len()
+}
+
+/// Waits until the database's user has this many connections. The server learns a moment later
+/// than we that one was closed.
+pub async fn connections_become(database: &FreshDatabase, number: usize) {
+    for _ in 0..100 {
+        if connections(database).await == number {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let found = connections(database).await;
+    panic!("there are {found} connections, not {number}");
+}
+
+/// Ends all connections of the database's user, as a failover does.
+pub async fn kill_connections(database: &FreshDatabase) {
+    let mut admin = stack().admin().await.unwrap();
+    database.kill_connections(&mut admin).await.unwrap();
+    admin.disconnect().await.unwrap();
+}
+
+/// Lets the database's user have so many connections to the server at most; 0 is any number.
+pub async fn limit_connections(database: &FreshDatabase, most: usize) {
+    let user = database.username();
+    let statement = format!("ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS {most}");
+    as_admin(statement).await;
+}
+
+/// Takes the only connection that the database's user may have. Those that Vitess has are ended
+/// first: MySQL does not count a connection that is older than the limit.
+pub async fn take_only_connection(database: &FreshDatabase) -> Conn {
+    for _ in 0..100 {
+        kill_connections(database).await;
+        if let Ok(connection) = database.connect().await {
+            return connection;
+        }
+    }
+    panic!("the only connection is always taken")
+}
+
+/// Keeps everybody else from the table of orders until [`unlock`].
+pub async fn lock_orders(database: &FreshDatabase) -> Conn {
+    let mut lock = stack().admin().await.unwrap();
+    let statement = format!("LOCK TABLES `{}`.orders WRITE", database.name());
+    lock.query_drop(statement).await.unwrap();
+    lock
+}
+
+/// Ends a lock.
+pub async fn unlock(mut lock: Conn) {
+    lock.query_drop("UNLOCK TABLES").await.unwrap();
+    lock.disconnect().await.unwrap();
+}

@@ -1,0 +1,172 @@
+//! How a function starts and ends: what stops it at start, what it has ready for the first
+//! event, and what it leaves behind.
+
+use tests::stand_ins::lambda::event::Event;
+use tests::stand_ins::lambda::{Exit, Setup, log_lines};
+use tokio::task::JoinSet;
+
+use crate::client::{fresh_database, function};
+use crate::server::{connections, connections_become};
+
+const FUNCTIONS: [&str; 5] = [
+    "create-order",
+    "get-order",
+    "list-orders",
+    "update-order",
+    "health",
+];
+
+/// Asserts that the function does not start, and says why in exactly one line.
+async fn refusal(setup: Setup) -> String {
+    let Exit { status, output } = setup.run().await.unwrap();
+    assert!(!status.success(), "{output}");
+    let lines = log_lines(&output);
+    assert_eq!(
+        lines.len(),
+        output.lines().count(),
+        "not only log lines: {output}"
+    );
+    let errors: Vec<_> = lines
+        .iter()
+        .filter(|line| line["level"] == "ERROR")
+        .collect();
+    assert_eq!(errors.len(), 1, "{output}");
+    errors[0]["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn without_a_login_no_function_starts() {
+    let database = fresh_database().await;
+    for name in FUNCTIONS {
+        let message = refusal(function(name, &database).without("DATABASE_SECRET_ID")).await;
+        assert!(message.contains("DATABASE_SECRET_ID"), "{name}: {message}");
+        assert!(message.contains("DATABASE_URL"), "{name}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn one_line_names_everything_that_is_wrong_and_no_value() {
+    let database = fresh_database().await;
+    let wrong = [
+        ("DATABASE_URL", "mysql://root:hunter2@/orders"),
+        ("DATABASE_CA_FILE", "/nowhere/hunter2.pem"),
+        ("DATABASE_POOL_MAX", "0"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", "hunter2"),
+        ("DATABASE_PING_AFTER_MS", "-1"),
+        ("DATABASE_MAX_AGE_MS", "1h"),
+    ];
+    let setup = function("get-order", &database).without("DATABASE_SECRET_ID");
+    let setup = wrong
+        .iter()
+        .fold(setup, |setup, (name, value)| setup.env(name, *value));
+    let message = refusal(setup).await;
+
+    for (name, _) in wrong {
+        assert!(message.contains(name), "{name} is missing in {message}");
+    }
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn a_setting_that_is_wrong_is_named_alone() {
+    let database = fresh_database().await;
+    for (name, value) in [
+        ("DATABASE_POOL_MAX", "0"),
+        ("DATABASE_POOL_MAX", "-1"),
+        ("DATABASE_POOL_MAX", "two"),
+        ("DATABASE_CONNECT_TIMEOUT_MS", "0"),
+        ("DATABASE_ACQUIRE_TIMEOUT_MS", "1.5"),
+        ("DATABASE_MAX_IDLE_MS", "99999999999"),
+        ("DATABASE_CA_FILE", "/nowhere"),
+        ("DATABASE_CA_FILE", "/dev/null"),
+    ] {
+        let message = refusal(function("health", &database).env(name, value)).await;
+        assert!(message.contains(name), "{name}={value}: {message}");
+        assert_eq!(message.matches("DATABASE_").count(), 1, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn started_by_hand_it_says_what_to_use() {
+    let database = fresh_database().await;
+    let setup = function("get-order", &database).without("AWS_LAMBDA_RUNTIME_API");
+    let message = refusal(setup).await;
+    assert!(message.contains("AWS_LAMBDA_RUNTIME_API"), "{message}");
+    assert!(message.contains("cargo lambda watch"), "{message}");
+}
+
+#[tokio::test]
+async fn it_is_connected_before_the_first_event() {
+    let database = fresh_database().await;
+    for name in FUNCTIONS {
+        // Longer than by default, for a slow machine.
+        let setup = function(name, &database).env("DATABASE_CONNECT_TIMEOUT_MS", "8000");
+        let function = setup.start().await.unwrap();
+        connections_become(&database, 1).await;
+        function.stop().await.unwrap();
+        connections_become(&database, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn it_ends_when_it_is_told_and_leaves_no_connection() {
+    let database = fresh_database().await;
+    let get = function("get-order", &database).start().await.unwrap();
+    get.invoke(Event::get("/orders/1")).await.unwrap();
+    let Exit { status, output } = get.stop().await.unwrap();
+
+    assert_eq!(status.code(), Some(0), "{output}");
+    connections_become(&database, 0).await;
+}
+
+#[tokio::test]
+async fn a_url_does_in_place_of_a_secret() {
+    let database = fresh_database().await;
+    let health = function("health", &database)
+        .without("DATABASE_SECRET_ID")
+        .env("DATABASE_URL", database.url())
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1");
+    let health = health.start().await.unwrap();
+    let answer = health.invoke(Event::get("/health?ready")).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn many_at_once_share_a_pool_that_has_a_bound() {
+    let database = fresh_database().await;
+    for (concurrency, pool, most) in [("4", "", 4), ("8", "2", 2), ("4", "1", 1)] {
+        let list = function("list-orders", &database)
+            .env("AWS_LAMBDA_MAX_CONCURRENCY", concurrency)
+            .env("DATABASE_POOL_MAX", pool);
+        let list = std::sync::Arc::new(list.start().await.unwrap());
+        let mut requests = JoinSet::new();
+        for _ in 0..50 {
+            let list = list.clone();
+            let event = Event::get("/customers/cust-1/orders");
+            requests.spawn(async move { list.invoke(event).await.unwrap() });
+        }
+        while let Some(answer) = requests.join_next().await {
+            assert_eq!(answer.unwrap().status, 200);
+        }
+        // None of them is closed before it is minutes old, so what is there is all there was.
+        let found = connections(&database).await;
+        assert!(
+            (1..=most).contains(&found),
+            "{found} connections, {most} allowed"
+        );
+        drop(list);
+        connections_become(&database, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_for_a_frozen_function_is_answered_after_the_thaw() {
+    let database = fresh_database().await;
+    let list = function("list-orders", &database).start().await.unwrap();
+    let read = || list.invoke(Event::get("/customers/cust-1/orders"));
+    assert_eq!(read().await.unwrap().status, 200);
+    list.freeze().unwrap();
+    let (answer, thawed) = tokio::join!(read(), async { list.thaw() });
+    thawed.unwrap();
+    assert_eq!(answer.unwrap().status, 200);
+}

@@ -1,0 +1,265 @@
+//! `PATCH /orders/{order_id}`.
+
+use serde_json::{Value, json};
+use tests::stand_ins::lambda::event::Event;
+use uuid::Uuid;
+
+use crate::client::{
+    any_database, assert_is_order, assert_refused, customer, function, path_of, place, problem,
+    send, tea,
+};
+
+const STATUSES: [&str; 5] = ["pending", "paid", "shipped", "delivered", "cancelled"];
+
+fn change(path: &str, version: u64, status: &str) -> Event {
+    Event::patch(path)
+        .header("if-match", format!("\"{version}\""))
+        .json(&json!({ "status": status }))
+}
+
+/// A new order, moved on to `status`.
+async fn order_that_is(status: &str) -> Value {
+    let way: &[&str] = match status {
+        "pending" => &[],
+        "paid" => &["paid"],
+        "shipped" => &["paid", "shipped"],
+        "delivered" => &["paid", "shipped", "delivered"],
+        _ => &["cancelled"],
+    };
+    let mut order = place(&tea(&customer())).await;
+    for status in way {
+        let version = order["version"].as_u64().unwrap();
+        let answer = send(change(&path_of(&order), version, status)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        order = answer.body;
+    }
+    order
+}
+
+#[tokio::test]
+async fn an_order_is_paid() {
+    let customer = customer();
+    let placed = place(&tea(&customer)).await;
+    let answer = send(change(&path_of(&placed), 1, "paid")).await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("etag"), Some("\"2\""));
+    assert_is_order(
+        &answer.body,
+        &json!({
+            "customer_id": customer,
+            "status": "paid",
+            "currency": "EUR",
+            "items": [{ "sku": "TEA-1", "quantity": 2, "unit_price": "4.50" }],
+            "total": "9.00",
+            "version": 2
+        }),
+    );
+    assert_eq!(answer.body["created_at"], placed["created_at"]);
+    assert!(answer.body["updated_at"].as_str() > placed["updated_at"].as_str());
+
+    let read = send(Event::get(path_of(&placed))).await;
+    assert_eq!(read.body, answer.body);
+    assert_eq!(read.header("etag"), Some("\"2\""));
+}
+
+#[tokio::test]
+async fn a_status_follows_only_where_it_can() {
+    for from in STATUSES {
+        for to in STATUSES {
+            let order = order_that_is(from).await;
+            let version = order["version"].as_u64().unwrap();
+            let answer = send(change(&path_of(&order), version, to)).await;
+
+            let allowed = matches!(
+                (from, to),
+                ("pending", "paid" | "cancelled")
+                    | ("paid", "shipped" | "cancelled")
+                    | ("shipped", "delivered")
+            );
+            let expected = if allowed { 200 } else { 409 };
+            assert_eq!(answer.status, expected, "from {from} to {to}");
+            if !allowed {
+                let detail = problem(&answer, 409).detail;
+                assert!(detail.contains(from) && detail.contains(to), "{detail}");
+                assert_eq!(send(Event::get(path_of(&order))).await.body, order);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_if_match_it_is_428() {
+    let path = path_of(&place(&tea(&customer())).await);
+    let answer = send(Event::patch(&path).json(&json!({ "status": "paid" }))).await;
+
+    assert_refused(&answer, 428, "If-Match");
+    assert_eq!(send(Event::get(&path)).await.body["version"], 1);
+}
+
+#[tokio::test]
+async fn with_another_version_it_is_412() {
+    let path = path_of(&order_that_is("paid").await);
+    for tag in [
+        "\"1\"",
+        "\"3\"",
+        "\"0\"",
+        "\"4294967296\"",
+        "\"other\"",
+        "W/\"2\"",
+    ] {
+        let event = Event::patch(&path)
+            .header("if-match", tag)
+            .json(&json!({ "status": "shipped" }));
+        let answer = send(event).await;
+        assert_eq!(answer.status, 412, "{tag}");
+        assert_refused(&answer, 412, "If-Match");
+    }
+    assert_eq!(send(Event::get(&path)).await.body["status"], "paid");
+}
+
+#[tokio::test]
+async fn if_match_may_name_several_or_all() {
+    for tag in ["\"1\", \"2\"", "*"] {
+        let path = path_of(&order_that_is("paid").await);
+        let event = Event::patch(&path)
+            .header("if-match", tag)
+            .json(&json!({ "status": "shipped" }));
+        assert_eq!(send(event).await.status, 200, "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn if_match_that_is_no_entity_tag_is_400() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for tag in ["1", "\"1", "", "\"1\" \"2\"", "é"] {
+        let event = Event::patch(&path)
+            .header("if-match", tag)
+            .json(&json!({ "status": "paid" }));
+        let answer = send(event).await;
+        assert_eq!(answer.status, 400, "{tag:?}");
+        assert_refused(&answer, 400, "If-Match");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_there_is_404() {
+    let answer = send(change(&format!("/orders/{}", Uuid::now_v7()), 1, "paid")).await;
+    problem(&answer, 404);
+}
+
+#[tokio::test]
+async fn an_id_that_is_no_uuid_is_400() {
+    for id in ["1", "abc", "a%2Fb", "%00"] {
+        let answer = send(change(&format!("/orders/{id}"), 1, "paid")).await;
+        assert_eq!(answer.status, 400, "{id}");
+        assert_refused(&answer, 400, "order_id");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_the_wrong_shape_is_400() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for (body, field) in [
+        ("", None),
+        ("paid", None),
+        ("[]", None),
+        ("null", None),
+        ("{}", Some("status")),
+        (r#"{"status": null}"#, Some("status")),
+        (r#"{"status": 1}"#, Some("status")),
+        (r#"{"status": ["paid"]}"#, Some("status")),
+        (r#"{"status": "paid", "total": "0.01"}"#, Some("total")),
+        (r#"{"status": "paid", "version": 9}"#, Some("version")),
+    ] {
+        let event = Event::patch(&path)
+            .header("if-match", "\"1\"")
+            .header("content-type", "application/json")
+            .body(body);
+        let answer = send(event).await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert_eq!(problem(&answer, 400).field.as_deref(), field, "{body}");
+    }
+    assert_eq!(send(Event::get(&path)).await.body["version"], 1);
+}
+
+#[tokio::test]
+async fn a_status_that_there_is_not_is_422() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for status in [
+        "",
+        "open",
+        "PAID",
+        " paid",
+        "paid\u{0}",
+        "🍵",
+        "'; DROP TABLE orders; --",
+    ] {
+        let answer = send(change(&path, 1, status)).await;
+        assert_eq!(answer.status, 422, "{status:?}");
+        assert_refused(&answer, 422, "status");
+    }
+}
+
+#[tokio::test]
+async fn only_json_up_to_256_kib_is_taken() {
+    let path = path_of(&place(&tea(&customer())).await);
+    let patch = |content_type: &str, body: String| {
+        Event::patch(&path)
+            .header("if-match", "\"1\"")
+            .header("content-type", content_type)
+            .body(body)
+    };
+    let body = r#"{"status": "paid"}"#;
+    let padded = format!("{body}{}", " ".repeat(256 * 1024));
+
+    assert_refused(
+        &send(patch("text/plain", body.to_owned())).await,
+        415,
+        "Content-Type",
+    );
+    problem(&send(patch("application/json", padded)).await, 413);
+    let merge = patch("application/merge-patch+json", body.to_owned());
+    assert_eq!(send(merge).await.status, 200);
+}
+
+#[tokio::test]
+async fn of_two_at_once_one_wins() {
+    let database = any_database().await;
+    let setup = function("update-order", &database).env("AWS_LAMBDA_MAX_CONCURRENCY", "2");
+    let (create, update) = (function("create-order", &database), setup);
+    let (create, update) = (create.start().await.unwrap(), update.start().await.unwrap());
+    for _ in 0..10 {
+        let order = create.invoke(Event::post("/orders").json(&tea(&customer())));
+        let path = path_of(&order.await.unwrap().body);
+        let (pay, cancel) = tokio::join!(
+            update.invoke(change(&path, 1, "paid")),
+            update.invoke(change(&path, 1, "cancelled")),
+        );
+        let (pay, cancel) = (pay.unwrap(), cancel.unwrap());
+
+        let mut statuses = [pay.status, cancel.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412]);
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_405_and_changes_nothing() {
+    let database = any_database().await;
+    let create = function("create-order", &database).start().await.unwrap();
+    let update = function("update-order", &database).start().await.unwrap();
+    let order = create.invoke(Event::post("/orders").json(&tea(&customer())));
+    let path = path_of(&order.await.unwrap().body);
+    for method in ["HEAD", "DELETE", "PUT", "GET"] {
+        let event = Event::new(method, &path)
+            .header("if-match", "\"1\"")
+            .json(&json!({ "status": "paid" }));
+        let answer = update.invoke(event.function_url()).await.unwrap();
+        problem(&answer, 405);
+        assert_eq!(answer.header("allow"), Some("PATCH"), "{method}");
+    }
+    // The version that it was placed with is still the one to be changed.
+    let paid = update.invoke(change(&path, 1, "paid")).await.unwrap();
+    assert_eq!(paid.status, 200, "{paid:?}");
+}

@@ -1,0 +1,79 @@
+//! `cargo dev test --url`: on a database that is there already.
+
+use std::path::Path;
+use std::process::Output;
+
+use mysql_async::prelude::Queryable;
+use tests::stack::{FreshDatabase, Stack};
+
+use super::{cargo_dev, relative};
+
+/// Runs the tests on the database, or some of them.
+fn test(name: &str, database: &FreshDatabase, some: &[&str]) -> Output {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let environment = database.environment("get-order").unwrap();
+    let mut test = cargo_dev();
+    test.arg("test")
+        .args(["--url", &database.url()])
+        .args(["--ca", environment.get("DATABASE_CA_FILE").unwrap()])
+        .args(["--folder", relative(&folder)])
+        .arg("--")
+        .args(some);
+    test.output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8(text).unwrap()
+}
+
+/// Adds what may stand beside the project's tables: a view, and a table that Vitess has put away.
+async fn add_what_is_nobody_s(stack: &Stack, database: &FreshDatabase) {
+    let mut admin = stack.admin().await.unwrap();
+    for statement in [
+        "CREATE TABLE `{}`._vt_hld_6ace8bcef73211ea87e9f875a4d24e90_20261125012345_ (id INT)",
+        "CREATE SQL SECURITY INVOKER VIEW `{}`.paid AS SELECT 1 AS one",
+    ] {
+        let statement = statement.replace("{}", database.name());
+        admin.query_drop(statement).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_given_database_is_tested_by_an_ordinary_user_and_left() {
+    let stack = Stack::from_env().unwrap();
+    for (name, database, some) in [
+        (
+            "given",
+            stack.fresh_database().await.unwrap(),
+            &["idempotency"][..],
+        ),
+        ("given-vitess", stack.fresh_keyspace().await.unwrap(), &[]),
+    ] {
+        add_what_is_nobody_s(&stack, &database).await;
+        let output = test(name, &database, some);
+        let said = text(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("not run: faults"), "{said}");
+        assert!(said.contains("test idempotency::"), "{said}");
+        assert!(!said.contains(database.password()), "{said}");
+        let mut connection = database.connect().await.unwrap();
+        let orders = connection.query_first("SELECT COUNT(*) FROM orders").await;
+        let orders: Option<u64> = orders.unwrap();
+        assert!(orders > Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_schema_with_tables_of_others_is_refused() {
+    let stack = Stack::from_env().unwrap();
+    let database = stack.fresh_database().await.unwrap();
+    let mut admin = stack.admin().await.unwrap();
+    let table = format!("CREATE TABLE `{}`.invoices (id INT)", database.name());
+    admin.query_drop(table).await.unwrap();
+    let output = test("given-refused", &database, &[]);
+    let said = text(&output);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("not this project's (invoices)"), "{said}");
+    assert!(!said.contains(database.password()), "{said}");
+}

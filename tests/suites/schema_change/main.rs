@@ -1,0 +1,34 @@
+//! A migration's way to production: the state machine's own definition, interpreted, with the real
+//! function behind it, on a control plane over real schemas.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
+)]
+
+mod faults;
+mod pipeline;
+mod refused;
+mod repeated;
+mod start;
+mod succeeds;
+
+/// A migration that adds a table.
+const NOTES: &str = "
+CREATE TABLE notes (
+  id BIGINT UNSIGNED NOT NULL,
+  text VARCHAR(500) NOT NULL,
+  PRIMARY KEY (id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+";
+
+/// A migration that adds a column.
+const CHANNEL: &str = "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL;";
+
+/// A migration that adds two tables.
+const TWO_TABLES: &str = "
+CREATE TABLE first_table (id BIGINT NOT NULL, PRIMARY KEY (id)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+CREATE TABLE second_table (id BIGINT NOT NULL, PRIMARY KEY (id)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+";

@@ -1,0 +1,356 @@
+//! A database with its control plane, migrations of its own, and a state machine to deploy them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use lambda::Deadline;
+use lambda::clock::SystemClock;
+use mysql_async::prelude::{FromRow, Queryable};
+use mysql_async::{Conn, OptsBuilder, SslOpts};
+use planetscale::settings::PlanetScaleSettings;
+use planetscale::{Calls, DeployRequest, Filter, NewPassword, Openness, PlanetScale, Role};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tests::stack::{FreshDatabase, Stack};
+use tests::stand_ins::control_plane::contract::Contract;
+use tests::stand_ins::control_plane::{BRANCH, ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
+use tests::stand_ins::lambda::{Function, Reported};
+use tests::stand_ins::step_functions::{self, Ended, Execution, Interpreter, StateMachine, Target};
+
+/// Everything that a schema change stands on.
+pub struct Scene {
+    pub stack: Stack,
+    pub database: FreshDatabase,
+    pub plane: ControlPlane,
+    pub token: ServiceToken,
+    secret_id: String,
+    folder: PathBuf,
+    function: Arc<Function>,
+    machine: StateMachine,
+    tasks: Arc<Tasks>,
+}
+
+/// What has passed between the state machine and the function.
+#[derive(Default)]
+struct Tasks {
+    /// The steps, in order.
+    steps: Mutex<Vec<String>>,
+    /// All that the function was told and has answered.
+    payloads: Mutex<Vec<Value>>,
+    /// The step after which the run dies.
+    last: Mutex<Option<String>>,
+    dead: AtomicBool,
+}
+
+impl Scene {
+    /// With the migrations of the project, all of them applied.
+    pub async fn new() -> Self {
+        let stack = Stack::from_env().unwrap();
+        let database = stack.fresh_database().await.unwrap();
+        let plane = ControlPlane::over(&database).await.unwrap();
+        plane.record();
+        let token = plane.token().await;
+        let secret_id = stack.new_secret(&token.secret()).await.unwrap();
+
+        let folder = std::env::temp_dir().join(format!("migrations-of-{}", database.name()));
+        fs::create_dir(&folder).unwrap();
+        for file in fs::read_dir(tests::root().join("shared/migrations")).unwrap() {
+            let path = file.unwrap().path();
+            fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+        }
+        let function = Function::of(&stack, &database, "migrate-schema").unwrap();
+        let planetscale = plane.environment(&secret_id).into_iter();
+        let function = planetscale.fold(function, |function, (name, value)| {
+            function.env(&name, value)
+        });
+        let function = function
+            .env("MIGRATIONS_FOLDER", folder.to_str().unwrap())
+            // Two executions call it at the same time.
+            .env("AWS_LAMBDA_MAX_CONCURRENCY", "2");
+        let function = Arc::new(function.start().await.unwrap());
+
+        let tasks = Arc::new(Tasks::default());
+        let machine = create(&stack, database.name(), &function, &tasks).await;
+        Self {
+            stack,
+            database,
+            plane,
+            token,
+            secret_id,
+            folder,
+            function,
+            machine,
+            tasks,
+        }
+    }
+
+    /// Adds a migration.
+    pub fn add(&self, file: &str, sql: &str) {
+        fs::write(self.folder.join(file), sql).unwrap();
+    }
+
+    /// Runs the state machine to its end.
+    pub async fn run(&self, options: Value) -> Ended {
+        self.start(options).await.ended().await.unwrap()
+    }
+
+    /// Starts an execution.
+    pub async fn start(&self, options: Value) -> Execution {
+        self.tasks.dead.store(false, Ordering::SeqCst);
+        let name = uuid::Uuid::new_v4().to_string();
+        self.machine.start(&name, &options).await.unwrap()
+    }
+
+    /// Runs the state machine so that all of its execution is lost after this step, for which
+    /// nothing is cleaned up.
+    pub async fn die_after(&self, step: &str) {
+        *self.tasks.last.lock().unwrap() = Some(step.to_owned());
+        let ended = self.run(json!({})).await;
+        assert!(
+            matches!(&ended, Ended::Failed { error, .. } if error == "NotCleanedUp"),
+            "{ended:?}"
+        );
+        assert_eq!(self.steps().last().unwrap(), step);
+        *self.tasks.last.lock().unwrap() = None;
+        self.tasks.steps.lock().unwrap().clear();
+    }
+
+    /// Carries out one step with what the last one that was carried out has answered.
+    pub async fn go_on(&self, step: &str) -> Result<Value, Reported> {
+        let state = self.tasks.payloads.lock().unwrap().last().cloned();
+        let payload = json!({ "step": step, "state": state });
+        self.function.call(payload).await.unwrap()
+    }
+
+    /// Runs the state machine, which must succeed, to its end.
+    pub async fn succeed(&self, options: Value) -> Value {
+        match self.run(options).await {
+            Ended::Succeeded(result) => result,
+            other => panic!("{other:?}\n{}", self.logs()),
+        }
+    }
+
+    /// Runs the state machine, which must fail, to its end: the error's name, and why.
+    pub async fn fail(&self, options: Value) -> (String, String) {
+        match self.run(options).await {
+            Ended::Failed { error, cause } => (error, cause),
+            other => panic!("{other:?}\n{}", self.logs()),
+        }
+    }
+
+    /// Gives the function's secret another token, and lets PlanetScale take the old one no more.
+    pub async fn rotate_token(&self, new: &ServiceToken) {
+        self.stack
+            .change_secret(&self.secret_id, &new.secret())
+            .await
+            .unwrap();
+        self.plane.forget(&self.token).await;
+    }
+
+    /// Waits until a step has been carried out so many times.
+    pub async fn carried_out(&self, step: &str, times: usize) {
+        let limit = Instant::now() + Duration::from_secs(60);
+        while self.steps().iter().filter(|done| *done == step).count() < times {
+            assert!(
+                Instant::now() < limit,
+                "{:?}\n{}",
+                self.steps(),
+                self.logs()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The API, called with a token.
+    pub async fn api(&self, token: &ServiceToken) -> Api {
+        Api(PlanetScale::new(
+            PlanetScaleSettings {
+                api_url: self.plane.url().parse().unwrap(),
+                organization: ORGANIZATION.to_owned(),
+                database: DATABASE.to_owned(),
+                branch: BRANCH.to_owned(),
+                token_secret_id: self.stack.new_secret(&token.secret()).await.unwrap(),
+                token_max_age: Duration::from_secs(60),
+            },
+            Arc::new(SystemClock),
+        ))
+    }
+
+    /// What is left on PlanetScale: the branches beside production, and the open deploy requests.
+    pub async fn left(&self) -> (Vec<String>, Vec<u64>) {
+        let api = self.api(&self.token).await;
+        let branches = api.calls().branches().await.unwrap().into_iter();
+        let requests = api.deploy_requests().await.into_iter();
+        (
+            branches
+                .map(|branch| branch.name)
+                .filter(|name| name != BRANCH)
+                .collect(),
+            requests
+                .filter(|request| request.state == Openness::Open)
+                .map(|request| request.number)
+                .collect(),
+        )
+    }
+
+    /// Runs statements on production around the control plane.
+    pub async fn change_production(&self, statements: &[&str]) {
+        let mut admin = self.stack.admin().await.unwrap();
+        let schema = self.database.name();
+        admin.query_drop(format!("USE `{schema}`")).await.unwrap();
+        for statement in statements {
+            admin.query_drop(*statement).await.unwrap();
+        }
+        admin.disconnect().await.unwrap();
+    }
+
+    /// Runs statements on a branch, with a password of its own.
+    pub async fn change_branch(&self, branch: &str, statements: &[&str]) {
+        let api = self.api(&self.token).await;
+        let new = NewPassword {
+            name: "somebody".to_owned(),
+            role: Role::Admin,
+            ttl: None,
+        };
+        let password = api.calls().create_password(branch, &new).await.unwrap();
+        let (host, port) = password.access_host_url.split_once(':').unwrap();
+        let tls = SslOpts::default()
+            .with_root_certs(vec![self.stack.ca_file().unwrap().to_owned().into()])
+            .with_disable_built_in_roots(true);
+        let options = OptsBuilder::default()
+            .ip_or_hostname(host)
+            .tcp_port(port.parse().unwrap())
+            .user(Some(password.username))
+            .pass(
+                password
+                    .plain_text
+                    .map(|text| text.expose_secret().to_owned()),
+            )
+            .db_name(Some(DATABASE))
+            .prefer_socket(false)
+            .ssl_opts(tls);
+        let mut conn = Conn::new(options).await.unwrap();
+        for statement in statements {
+            conn.query_drop(*statement).await.unwrap();
+        }
+        conn.disconnect().await.unwrap();
+    }
+
+    /// The steps that were carried out.
+    pub fn steps(&self) -> Vec<String> {
+        self.tasks.steps.lock().unwrap().clone()
+    }
+
+    /// All that the histories of the executions hold.
+    pub fn history(&self) -> String {
+        format!("{:?}", self.tasks.payloads.lock().unwrap())
+    }
+
+    /// All that the function has logged.
+    pub fn logs(&self) -> String {
+        self.function.output().unwrap()
+    }
+
+    /// Rows of production.
+    pub async fn rows<T: FromRow + Send + 'static>(&self, query: &str) -> Vec<T> {
+        let mut conn = self.database.connect().await.unwrap();
+        let rows = conn.query(query).await.unwrap();
+        conn.disconnect().await.unwrap();
+        rows
+    }
+
+    /// The recorded migrations' versions.
+    pub async fn recorded(&self) -> Vec<u32> {
+        self.rows("SELECT version FROM schema_migrations ORDER BY version")
+            .await
+    }
+
+    /// The names of a table's columns in production; none where there is no table.
+    pub async fn columns(&self, table: &str) -> Vec<String> {
+        self.rows(&format!(
+            "SELECT column_name FROM information_schema.columns \
+             WHERE table_schema = DATABASE() AND table_name = '{table}' ORDER BY ordinal_position"
+        ))
+        .await
+    }
+}
+
+/// PlanetScale's API for a test.
+pub struct Api(PlanetScale);
+
+impl Api {
+    pub fn calls(&self) -> Calls<'_> {
+        self.0.until(Deadline::after(Duration::from_secs(30)))
+    }
+
+    /// All deploy requests, by number.
+    pub async fn deploy_requests(&self) -> Vec<DeployRequest> {
+        let listed = self.calls().deploy_requests(Filter::default()).await;
+        let mut requests = listed.unwrap();
+        requests.sort_by_key(|request| request.number);
+        requests
+    }
+}
+
+impl Drop for Scene {
+    /// Holds every call that was made against PlanetScale's document, where that is at hand.
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+        if let (false, Some(contract)) = (std::thread::panicking(), Contract::from_env().unwrap()) {
+            let violations = contract.check(&self.plane.exchanges()).violations;
+            assert!(violations.is_empty(), "{violations:#?}");
+        }
+    }
+}
+
+/// The state machine, as the template deploys it.
+async fn create(
+    stack: &Stack,
+    name: &str,
+    function: &Arc<Function>,
+    tasks: &Arc<Tasks>,
+) -> StateMachine {
+    let definition = step_functions::schema_change(name, 0).unwrap();
+    // The interpreter outlives the test, whose function ends with it.
+    let (function, tasks) = (Arc::downgrade(function), Arc::clone(tasks));
+    let target: Target = Arc::new(move |payload| {
+        let (function, tasks) = (function.upgrade(), Arc::clone(&tasks));
+        Box::pin(async move {
+            match function {
+                Some(function) => tasks.pass(payload, &function).await,
+                None => Err(Reported {
+                    name: "Gone".to_owned(),
+                    message: "the test is over".to_owned(),
+                }),
+            }
+        })
+    });
+    let interpreter = Interpreter::shared(stack).await.unwrap();
+    interpreter.create(name, &definition, target).await.unwrap()
+}
+
+impl Tasks {
+    async fn pass(&self, payload: Value, function: &Function) -> Result<Value, Reported> {
+        if self.dead.load(Ordering::SeqCst) {
+            return Err(Reported {
+                name: "Dead".to_owned(),
+                message: "the run has died".to_owned(),
+            });
+        }
+        let step = payload["step"].as_str().unwrap().to_owned();
+        self.payloads.lock().unwrap().push(payload.clone());
+        self.steps.lock().unwrap().push(step.clone());
+        let reply = function.call(payload).await.unwrap();
+        if let Ok(answer) = &reply {
+            self.payloads.lock().unwrap().push(answer.clone());
+        }
+        let waits = matches!(&reply, Ok(answer) if answer["outcome"] == "wait");
+        if !waits && self.last.lock().unwrap().as_ref() == Some(&step) {
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        reply
+    }
+}

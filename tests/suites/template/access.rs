@@ -1,0 +1,219 @@
+//! What the deployed functions and the state machine may do. These tests read the template as AWS
+//! transforms it, because SAM adds roles and policies of its own.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::{calls_planetscale, document::Document};
+
+/// Statements whose actions IAM knows no resources for, by their `Sid`.
+const WITHOUT_RESOURCES: [&str; 3] = ["SendTraces", "DeliverLogs", "SampleTraces"];
+
+/// The resources that SAM's translator makes of the template; none where there is no SAM.
+fn resources() -> Option<&'static Map<String, Value>> {
+    static RESOURCES: OnceLock<Option<Value>> = OnceLock::new();
+    let resources = RESOURCES.get_or_init(|| {
+        let Some(python) = python() else {
+            eprintln!("skipped: no Python has the SAM CLI (.ci/tools installs it)");
+            return None;
+        };
+        let output = Command::new(python)
+            .args(["-c", include_str!("transform.py")])
+            .arg(tests::root().join("template.yaml"))
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let mut template: Value = serde_json::from_slice(&output.stdout).unwrap();
+        Some(template["Resources"].take())
+    });
+    resources.as_ref().and_then(Value::as_object)
+}
+
+/// A Python that has the SAM CLI: that of `target/tools`, or the one on the PATH.
+fn python() -> Option<PathBuf> {
+    let of_tools = tests::root().join("target/tools/venv/bin/python");
+    [of_tools, PathBuf::from("python3")]
+        .into_iter()
+        .find(|python| {
+            let mut import = Command::new(python);
+            import.args(["-c", "import samcli"]).stderr(Stdio::null());
+            import.status().is_ok_and(|status| status.success())
+        })
+}
+
+/// The resources of this type, with their names and properties.
+fn of_type<'a>(
+    resources: &'a Map<String, Value>,
+    kind: &'static str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let found = resources
+        .iter()
+        .filter(move |(_, resource)| resource["Type"] == kind);
+    found.map(|(name, resource)| (name.as_str(), &resource["Properties"]))
+}
+
+/// The statements of a role's own policies.
+fn statements(role: &Value) -> Vec<&Value> {
+    let policies = role["Policies"].as_array().into_iter().flatten();
+    policies
+        .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
+        .collect()
+}
+
+/// The resource that `Fn::GetAtt` takes the attribute from.
+fn get_att<'a>(value: &'a Value, attribute: &str) -> &'a str {
+    assert_eq!(value["Fn::GetAtt"][1], attribute, "{value}");
+    value["Fn::GetAtt"][0].as_str().unwrap()
+}
+
+#[test]
+fn a_function_may_write_to_its_log_group_and_do_nothing_else_but_what_its_policies_name() {
+    let Some(resources) = resources() else { return };
+    for (name, function) in of_type(resources, "AWS::Lambda::Function") {
+        let group = function["LoggingConfig"]["LogGroup"]["Ref"]
+            .as_str()
+            .unwrap();
+        let role = &resources[get_att(&function["Role"], "Arn")]["Properties"];
+        let write_logs = json!({
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": { "Fn::GetAtt": [group, "Arn"] },
+        });
+        assert_eq!(statements(role), [&write_logs], "{name}");
+
+        let binary = &resources[name]["Metadata"]["BuildProperties"]["Binary"];
+        let mut policies = vec![
+            json!({ "Ref": "SendTraces" }),
+            json!({ "Ref": "ReadDatabaseSecret" }),
+        ];
+        if calls_planetscale(binary.as_str().unwrap()) {
+            policies.push(json!({ "Ref": "ReadPlanetScaleToken" }));
+        }
+        assert_eq!(role["ManagedPolicyArns"], json!(policies), "{name}");
+    }
+}
+
+#[test]
+fn a_policy_for_a_secret_allows_to_read_it_and_to_decrypt_it_with_its_own_key() {
+    let document = Document::read();
+    for (policy, secret) in [
+        ("ReadDatabaseSecret", "DatabaseSecret"),
+        ("ReadPlanetScaleToken", "PlanetScaleTokenSecret"),
+    ] {
+        let read = json!({
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": { "Ref": format!("{secret}Arn") },
+        });
+        let service = "secretsmanager.${AWS::Region}.${AWS::URLSuffix}";
+        let decrypt = json!({
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": { "Ref": format!("{secret}KeyArn") },
+            "Condition": { "StringEquals": { "kms:ViaService": { "Fn::Sub": service } } },
+        });
+        let condition = format!("Has{secret}Key");
+        let decrypt = json!({ "Fn::If": [condition, decrypt, { "Ref": "AWS::NoValue" }] });
+        let statements = &document.resource(policy)["Properties"]["PolicyDocument"]["Statement"];
+        assert_eq!(*statements, json!([read, decrypt]), "{policy}");
+
+        let key = json!([{ "Fn::Equals": [{ "Ref": format!("{secret}KeyArn") }, ""] }]);
+        let condition = &document.section("Conditions")[&condition];
+        assert_eq!(*condition, json!({ "Fn::Not": key }), "{policy}");
+    }
+}
+
+#[test]
+fn the_state_machine_may_call_its_function_and_deliver_its_logs_and_traces_and_nothing_else() {
+    let Some(resources) = resources() else { return };
+    let machine = &resources["SchemaChange"]["Properties"];
+    let role = &resources[get_att(&machine["RoleArn"], "Arn")]["Properties"];
+    let statements = statements(role);
+    let ids: Vec<_> = statements.iter().map(|one| &one["Sid"]).collect();
+    assert_eq!(ids, ["CarryOutSteps", "DeliverLogs", "SampleTraces"]);
+    assert_eq!(get_att(&statements[0]["Resource"], "Arn"), "MigrateSchema");
+    for action in statements[1]["Action"].as_array().unwrap() {
+        assert!(action.as_str().unwrap().starts_with("logs:"), "{action}");
+    }
+    assert_eq!(role["ManagedPolicyArns"], json!([{ "Ref": "SendTraces" }]));
+}
+
+#[test]
+fn every_route_that_is_deployed_asks_who_calls() {
+    let Some(resources) = resources() else { return };
+    let paths = &resources["Api"]["Properties"]["Body"]["paths"];
+    let mut routes = 0;
+    for (path, operations) in paths.as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let caller = json!([{ "Caller": [] }]);
+            assert_eq!(operation["security"], caller, "{method} {path}");
+            assert!(operation["x-amazon-apigateway-integration"].is_object());
+            routes += 1;
+        }
+    }
+    assert!(routes > 0);
+}
+
+#[test]
+fn no_policy_has_a_wildcard_where_a_resource_can_be_named() {
+    fn check(place: &str, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                let sid = fields
+                    .get("Sid")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                for (name, field) in fields {
+                    let whole = name == "Resource" && WITHOUT_RESOURCES.contains(&sid);
+                    let names = ["Action", "NotAction", "Resource", "NotResource"];
+                    if names.contains(&name.as_str()) && !whole {
+                        assert!(!field.to_string().contains('*'), "{place}: {field}");
+                    }
+                    check(&format!("{place}/{name}"), field);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| check(place, value)),
+            _ => {}
+        }
+    }
+    let Some(resources) = resources() else { return };
+    for (name, resource) in resources {
+        check(name, resource);
+    }
+}
+
+#[test]
+fn no_role_carries_a_policy_that_somebody_else_writes() {
+    let Some(resources) = resources() else { return };
+    for (name, role) in of_type(resources, "AWS::IAM::Role") {
+        for policy in role["ManagedPolicyArns"].as_array().unwrap() {
+            let own = policy["Ref"].as_str().unwrap_or_default();
+            let kind = resources.get(own).map(|resource| &resource["Type"]);
+            assert_eq!(
+                kind,
+                Some(&json!("AWS::IAM::ManagedPolicy")),
+                "{name}: {policy}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_name_becomes_too_long_with_the_name_of_the_stack() {
+    let Some(resources) = resources() else { return };
+    for (name, resource) in resources {
+        for (property, value) in resource["Properties"].as_object().unwrap() {
+            // A log group's name may have 512 characters.
+            if property.ends_with("Name") && property != "LogGroupName" {
+                let value = value.to_string();
+                assert!(!value.contains("AWS::StackName"), "{name}: {property}");
+            }
+        }
+    }
+}

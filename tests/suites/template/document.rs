@@ -1,0 +1,126 @@
+//! `template.yaml` as a tree, and its functions together with what `Globals` gives them.
+
+use std::fs;
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value};
+
+/// The template, with its short forms (`!Ref X`) written out (`{"Ref": "X"}`).
+pub struct Document(Value);
+
+/// A function's resource.
+pub struct Function {
+    /// Its logical id.
+    pub name: String,
+    /// The program that it runs.
+    pub binary: String,
+    pub metadata: Value,
+    /// Its own properties, and those of `Globals` that it does not replace.
+    pub properties: Value,
+}
+
+impl Document {
+    pub fn read() -> Self {
+        Self(yaml("template.yaml"))
+    }
+
+    pub fn section(&self, name: &str) -> &Map<String, Value> {
+        self.0[name].as_object().unwrap()
+    }
+
+    pub fn resource(&self, name: &str) -> &Value {
+        &self.section("Resources")[name]
+    }
+
+    pub fn functions(&self) -> impl Iterator<Item = Function> {
+        let globals = &self.0["Globals"]["Function"];
+        self.section("Resources")
+            .iter()
+            .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
+            .map(|(name, resource)| Function {
+                name: name.clone(),
+                binary: resource["Metadata"]["BuildProperties"]["Binary"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{name} names no binary"))
+                    .to_owned(),
+                metadata: resource["Metadata"].clone(),
+                properties: merged(globals, &resource["Properties"]),
+            })
+    }
+
+    /// Whether anything refers to the parameter by `Ref`.
+    pub fn refers_to(&self, parameter: &str) -> bool {
+        fn search(value: &Value, parameter: &str) -> bool {
+            match value {
+                Value::Object(fields) => {
+                    fields.get("Ref").is_some_and(|name| name == parameter)
+                        || fields.values().any(|field| search(field, parameter))
+                }
+                Value::Array(values) => values.iter().any(|value| search(value, parameter)),
+                _ => false,
+            }
+        }
+        search(&self.0, parameter)
+    }
+}
+
+impl Function {
+    /// The properties of the events that call it, which are all routes of the API. A function that
+    /// only a state machine calls has none.
+    pub fn events(&self) -> Vec<&Value> {
+        let events = self.properties.get("Events").and_then(Value::as_object);
+        events
+            .into_iter()
+            .flat_map(Map::values)
+            .inspect(|event| assert_eq!(event["Type"], "HttpApi", "{}", self.name))
+            .map(|event| &event["Properties"])
+            .collect()
+    }
+}
+
+/// A YAML file of the project as a tree.
+pub fn yaml(path: &str) -> Value {
+    let text = fs::read_to_string(tests::root().join(path)).unwrap();
+    let documents = Yaml::load_from_str(&text).unwrap();
+    long_form(&documents[0])
+}
+
+/// Merges like SAM does for `Globals`: maps field by field; anything else is replaced.
+fn merged(global: &Value, own: &Value) -> Value {
+    match (global, own) {
+        (Value::Object(global), Value::Object(own)) => {
+            let mut fields = global.clone();
+            for (name, value) in own {
+                let value = match global.get(name) {
+                    Some(global) => merged(global, value),
+                    None => value.clone(),
+                };
+                fields.insert(name.clone(), value);
+            }
+            Value::Object(fields)
+        }
+        _ => own.clone(),
+    }
+}
+
+fn long_form(node: &Yaml<'_>) -> Value {
+    match node {
+        Yaml::Tagged(tag, inner) => {
+            let function = match tag.suffix.as_ref() {
+                "Ref" => "Ref".to_owned(),
+                function => format!("Fn::{function}"),
+            };
+            Value::Object(Map::from_iter([(function, long_form(inner))]))
+        }
+        Yaml::Mapping(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.as_str().unwrap().to_owned(), long_form(value)))
+            .collect(),
+        Yaml::Sequence(values) => values.iter().map(long_form).collect(),
+        Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
+        Yaml::Value(Scalar::Integer(number)) => (*number).into(),
+        Yaml::Value(Scalar::Boolean(truth)) => (*truth).into(),
+        Yaml::Value(Scalar::Null) => Value::Null,
+        other => panic!("nothing in these files should be {other:?}"),
+    }
+}

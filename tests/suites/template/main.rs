@@ -1,0 +1,356 @@
+//! `template.yaml` agrees with the code about functions, routes and settings. The API is closed, and a
+//! function may do no more than it must. ring is the only TLS provider.
+//!
+//! These tests read files and need no running stack.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
+)]
+
+mod access;
+mod document;
+mod rules;
+mod schema_change;
+mod supply_chain;
+mod workflows;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use database::settings::Settings;
+use lambda::settings::Variable;
+use planetscale::settings::PlanetScaleSettings;
+use serde_json::json;
+
+use document::Document;
+use tests::stack::Template;
+
+/// The folders in `functions/`.
+fn folders() -> BTreeSet<String> {
+    fs::read_dir(tests::root().join("functions"))
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
+/// Whether the function answers over HTTP, by its source.
+fn is_http(folder: &str) -> bool {
+    source(folder).contains("api::serve(")
+}
+
+/// Whether the function calls PlanetScale's API, by its source.
+fn calls_planetscale(folder: &str) -> bool {
+    source(folder).contains("planetscale")
+}
+
+/// The source of a function's `main`.
+fn source(folder: &str) -> String {
+    let folder = tests::root().join("functions").join(folder);
+    fs::read_to_string(folder.join("src/main.rs")).unwrap()
+}
+
+/// The route that a function's source names: `Route::get("/orders/{order_id}")` is
+/// `GET /orders/{order_id}`.
+fn route_in_source(folder: &str) -> String {
+    let routes: Vec<String> = source(folder)
+        .split("Route::")
+        .skip(1)
+        .filter_map(|after| {
+            let (method, rest) = after.split_once("(\"")?;
+            let (path, _) = rest.split_once('"')?;
+            Some(format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    match routes.as_slice() {
+        [route] => route.clone(),
+        _ => panic!("{folder} should name one route: {routes:?}"),
+    }
+}
+
+/// The routes of each function in the template, such as `GET /health`.
+fn routes() -> BTreeMap<String, Vec<String>> {
+    let template = Template::read().unwrap();
+    let functions = template.functions().iter();
+    functions
+        .map(|function| {
+            let routes = function.routes.iter();
+            let routes = routes.map(|route| format!("{} {}", route.method, route.path));
+            (function.binary.clone(), routes.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn each_folder_in_functions_is_one_function_of_the_template() {
+    let document = Document::read();
+    let binaries: Vec<_> = document
+        .functions()
+        .map(|function| function.binary)
+        .collect();
+    let unique: BTreeSet<_> = binaries.iter().cloned().collect();
+    assert_eq!(
+        binaries.len(),
+        unique.len(),
+        "two functions have the same binary: {binaries:?}"
+    );
+    assert_eq!(unique, folders());
+}
+
+#[test]
+fn each_function_has_the_route_that_its_source_names() {
+    for (binary, routes) in routes() {
+        let expected: Vec<_> = is_http(&binary)
+            .then(|| route_in_source(&binary))
+            .into_iter()
+            .collect();
+        assert_eq!(routes, expected, "{binary}");
+    }
+}
+
+#[test]
+fn the_api_names_the_caller_of_each_route() {
+    let of_functions: BTreeSet<String> = routes().into_values().flatten().collect();
+    let document = Document::read();
+    let paths = document.resource("Api")["Properties"]["DefinitionBody"]["paths"].clone();
+    let mut of_api = BTreeSet::new();
+    for (path, operations) in paths.as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let route = format!("{} {path}", method.to_uppercase());
+            let expected = json!({ "security": [{ "Caller": [] }] });
+            assert_eq!(*operation, expected, "{route}");
+            of_api.insert(route);
+        }
+    }
+    assert_eq!(
+        of_api, of_functions,
+        "paths of Api's DefinitionBody and the functions' events"
+    );
+}
+
+#[test]
+fn no_route_is_open() {
+    let document = Document::read();
+    let auth = json!({ "EnableIamAuthorizer": true, "DefaultAuthorizer": "AWS_IAM" });
+    let api = &document.resource("Api")["Properties"];
+    assert_eq!(api["Auth"], auth);
+    // `Caller` is a token if there is an issuer, and a signature otherwise.
+    let schemes = &api["DefinitionBody"]["components"]["securitySchemes"];
+    let token = json!({
+        "type": "oauth2",
+        "x-amazon-apigateway-authorizer": {
+            "type": "jwt",
+            "identitySource": "$request.header.Authorization",
+            "jwtConfiguration": {
+                "issuer": { "Ref": "JwtIssuer" },
+                "audience": { "Fn::Split": [",", { "Ref": "JwtAudience" }] },
+            },
+        },
+    });
+    let signature = json!({
+        "type": "apiKey",
+        "name": "Authorization",
+        "in": "header",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+    });
+    let caller = json!({ "Fn::If": ["HasJwtIssuer", token, signature] });
+    assert_eq!(*schemes, json!({ "Caller": caller }));
+    for function in document.functions() {
+        for event in function.events() {
+            assert_eq!(event.get("Auth"), None, "{}", function.name);
+            assert_eq!(event["ApiId"], json!({ "Ref": "Api" }), "{}", function.name);
+        }
+        assert_eq!(
+            function.properties.get("FunctionUrlConfig"),
+            None,
+            "{}",
+            function.name
+        );
+    }
+}
+
+#[test]
+fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
+    for function in Template::read().unwrap().functions() {
+        let of_planetscale = match calls_planetscale(&function.binary) {
+            true => planetscale::settings::VARIABLES,
+            false => &[],
+        };
+        let expected: BTreeSet<&str> = database::settings::VARIABLES
+            .iter()
+            .chain(of_planetscale)
+            .filter(|variable| !variable.local)
+            .map(|variable| variable.name)
+            // Only the API reads it, but what `Globals` has goes to every function.
+            .chain(["ALL_CUSTOMERS_SCOPE"])
+            .collect();
+        let set: BTreeSet<&str> = function.environment.keys().map(String::as_str).collect();
+        let missing: Vec<_> = expected.difference(&set).collect();
+        let unread: Vec<_> = set.difference(&expected).collect();
+        assert!(
+            missing.is_empty(),
+            "{} is not given {missing:?}",
+            function.binary
+        );
+        assert!(
+            unread.is_empty(),
+            "nothing in {} reads {unread:?}",
+            function.binary
+        );
+    }
+}
+
+#[test]
+fn the_code_accepts_the_settings_of_a_stack_that_has_only_the_secret() {
+    let secret = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), "orders".to_owned())]);
+    for function in Template::read().unwrap().functions() {
+        let environment = function.environment(&secret).unwrap();
+        let settings = Settings::read(|name| environment.get(name).cloned());
+        assert!(
+            settings.is_ok(),
+            "{}: {}",
+            function.binary,
+            settings.unwrap_err()
+        );
+    }
+}
+
+#[test]
+fn the_code_accepts_the_settings_of_a_stack_that_has_what_planetscale_needs() {
+    let given = BTreeMap::from([
+        ("DATABASE_SECRET_ID", "orders"),
+        ("PLANETSCALE_ORGANIZATION", "acme"),
+        ("PLANETSCALE_DATABASE", "orders"),
+        ("PLANETSCALE_TOKEN_SECRET_ID", "orders/planetscale"),
+    ]);
+    let deployed = given
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    for function in Template::read().unwrap().functions() {
+        let environment = function.environment(&deployed).unwrap();
+        if calls_planetscale(&function.binary) {
+            let settings = PlanetScaleSettings::read(|name| environment.get(name).cloned());
+            assert_eq!(settings.unwrap().branch, "main", "{}", function.binary);
+        }
+    }
+}
+
+#[test]
+fn each_parameter_is_described_and_used() {
+    let document = Document::read();
+    for (name, parameter) in document.section("Parameters") {
+        let description = parameter["Description"].as_str().unwrap_or_default();
+        assert!(!description.is_empty(), "{name} has no description");
+        assert!(document.refers_to(name), "{name} is used nowhere");
+    }
+}
+
+#[test]
+fn each_function_is_built_for_arm64_from_the_workspace() {
+    for function in Document::read().functions() {
+        let name = &function.name;
+        assert_eq!(
+            function.metadata["BuildMethod"], "rust-cargolambda",
+            "{name}"
+        );
+        assert_eq!(function.properties["Runtime"], "provided.al2023", "{name}");
+        assert_eq!(
+            function.properties["Architectures"],
+            json!(["arm64"]),
+            "{name}"
+        );
+        assert_eq!(function.properties["CodeUri"], ".", "{name}");
+        assert_eq!(function.properties["Handler"], "bootstrap", "{name}");
+    }
+}
+
+#[test]
+fn each_function_logs_json_to_a_group_that_forgets() {
+    let document = Document::read();
+    for function in document.functions() {
+        let name = &function.name;
+        let logging = &function.properties["LoggingConfig"];
+        assert_eq!(logging["LogFormat"], "JSON", "{name}");
+        let group = logging["LogGroup"]["Ref"].as_str().unwrap();
+        assert_eq!(
+            document.resource(group)["Type"],
+            "AWS::Logs::LogGroup",
+            "{name}"
+        );
+    }
+    for (name, resource) in document.section("Resources") {
+        if resource["Type"] == "AWS::Logs::LogGroup" {
+            let retention = &resource["Properties"]["RetentionInDays"];
+            assert_eq!(*retention, json!({ "Ref": "LogRetentionDays" }), "{name}");
+        }
+    }
+}
+
+#[test]
+fn nobody_is_let_in_without_an_authorizer() {
+    let template = fs::read_to_string(tests::root().join("template.yaml")).unwrap();
+    assert!(!template.contains("ALLOW_UNAUTHENTICATED"));
+}
+
+#[test]
+fn no_partition_of_aws_is_taken_for_granted() {
+    for file in [
+        "template.yaml",
+        "functions/migrate-schema/state_machine.asl.json",
+        ".github/workflows/schema.yml",
+    ] {
+        let text = fs::read_to_string(tests::root().join(file)).unwrap();
+        assert!(!text.contains("arn:aws:"), "{file}");
+    }
+}
+
+#[test]
+fn a_function_of_the_api_costs_at_most_twelve_lines() {
+    let template = fs::read_to_string(tests::root().join("template.yaml")).unwrap();
+    for function in Document::read().functions() {
+        if !is_http(&function.binary) {
+            continue;
+        }
+        let (_, after) = template
+            .split_once(&format!("\n  {}:\n", function.name))
+            .unwrap();
+        let (resource, _) = after.split_once("\n\n").unwrap();
+        // Its name, its properties, a blank line, and up to two lines for the path in DefinitionBody.
+        let lines = 1 + resource.lines().count() + 1 + 2;
+        assert!(lines <= 12, "{}: {lines}", function.name);
+    }
+}
+
+/// Every variable that a function of ours reads.
+fn variables() -> impl Iterator<Item = &'static Variable> {
+    [
+        database::settings::VARIABLES,
+        planetscale::settings::VARIABLES,
+        schema::settings::VARIABLES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+#[test]
+fn the_readme_has_every_setting() {
+    let readme = fs::read_to_string(tests::root().join("README.md")).unwrap();
+    for variable in variables() {
+        let default = match variable.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let row = format!("| `{}` | {default} | {} |", variable.name, variable.meaning);
+        assert!(
+            readme.contains(&row),
+            "README.md should have the row\n{row}"
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! The state machine, its function and the README agree about steps and errors.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Map, Value, json};
+
+use crate::document::Document;
+
+/// A file of `migrate-schema`.
+fn file(path: &str) -> String {
+    let folder = tests::root().join("functions/migrate-schema");
+    fs::read_to_string(folder.join(path)).unwrap()
+}
+
+/// The states of the state machine.
+fn states() -> Map<String, Value> {
+    let mut definition: Value = serde_json::from_str(&file("state_machine.asl.json")).unwrap();
+    match definition["States"].take() {
+        Value::Object(states) => states,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_state_machine_begins_the_steps_that_its_function_has() {
+    let mut begun = BTreeSet::new();
+    for (name, state) in states() {
+        if state["Type"] != "Pass" || state["Next"] != "CarryOut" {
+            continue;
+        }
+        let given = &state["Parameters"]["step"];
+        let step = given.as_str().or_else(|| state["Result"].as_str()).unwrap();
+        let variant: String = step
+            .split('_')
+            .map(|word| word[..1].to_uppercase() + &word[1..])
+            .collect();
+        assert_eq!(name, variant);
+        begun.insert(variant);
+    }
+    let function = file("src/main.rs");
+    let handled = function.split("Step::").skip(1);
+    let handled: BTreeSet<String> = handled
+        .filter_map(|after| Some(after.split_once('(')?.0.to_owned()))
+        .collect();
+    assert_eq!(begun, handled);
+}
+
+#[test]
+fn one_task_carries_out_every_step_and_may_be_repeated() {
+    let states = states();
+    let tasks: Vec<_> = states
+        .iter()
+        .filter(|(_, state)| state["Type"] == "Task")
+        .collect();
+    let [(name, task)] = tasks.as_slice() else {
+        panic!("{tasks:?}");
+    };
+    assert_eq!(*name, "CarryOut");
+    let document = Document::read();
+    let function = &document.resource("MigrateSchema")["Properties"];
+    assert!(task["TimeoutSeconds"].as_u64().unwrap() > function["Timeout"].as_u64().unwrap());
+    assert_eq!(task["Retry"][0]["ErrorEquals"][0], "Transient");
+    assert_eq!(task["Catch"][0]["ErrorEquals"], json!(["States.ALL"]));
+}
+
+#[test]
+fn every_state_is_there_and_can_be_reached() {
+    let states = states();
+    // The first one.
+    let mut named = BTreeSet::from(["Plan"]);
+    for state in states.values() {
+        let catches = state["Catch"].as_array().into_iter().flatten();
+        let choices = state["Choices"].as_array().into_iter().flatten();
+        let nexts = catches.chain(choices).map(|one| &one["Next"]);
+        let nexts = nexts.chain([&state["Next"], &state["Default"]]);
+        named.extend(nexts.filter_map(Value::as_str));
+    }
+    let all: BTreeSet<&str> = states.keys().map(String::as_str).collect();
+    assert_eq!(named, all);
+}
+
+#[test]
+fn the_readme_says_what_to_do_about_each_error_of_a_schema_change() {
+    let source = file("src/failure.rs");
+    let readme = fs::read_to_string(tests::root().join("README.md")).unwrap();
+    let names: Vec<_> = source
+        .lines()
+        .filter(|line| line.contains("=> \"") || line.contains("&str = \""))
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}

@@ -1,0 +1,40 @@
+//! Crates that must not come in with a dependency.
+
+use std::fs;
+
+/// The names of all locked packages, including those of the tests.
+fn locked() -> Vec<String> {
+    fs::read_to_string(tests::root().join("Cargo.lock"))
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The crates that `deny.toml` bans.
+fn banned() -> Vec<String> {
+    fs::read_to_string(tests::root().join("deny.toml"))
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn ring_is_the_one_tls_provider() {
+    let locked = locked();
+    let banned = banned();
+    assert!(banned.contains(&"aws-lc-rs".to_owned()), "{banned:?}");
+    for name in banned {
+        assert!(
+            !locked.contains(&name),
+            "{name} came in; `cargo tree --workspace --target all --invert {name}` says by whom"
+        );
+    }
+    for name in ["ring", "rustls"] {
+        let versions = locked.iter().filter(|locked| *locked == name).count();
+        assert_eq!(versions, 1, "versions of {name}");
+    }
+}

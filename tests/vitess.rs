@@ -1,0 +1,348 @@
+//! Real Vitess before the stack's MySQL server: vtgate, vttablet and a topology in memory, all in
+//! the one process of Vitess' own vtcombo.
+//!
+//! Each database has a process of its own. So a test can stop its Vitess, and the branches of one
+//! database can each serve the same keyspace, as they do on PlanetScale. A process has about 90 MB
+//! and is there after a second.
+//!
+//! What vtcombo can't do: online DDL, failovers, and the form in which a cluster passes on the
+//! errors of a transaction's first statement.
+
+mod program;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::stack::access::{self, ADMIN, Access, Administration, ConnectError, Login};
+use crate::stack::file::{self, FileError};
+use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
+
+pub use program::build;
+
+/// The folder of all of them, in that of the stack.
+pub const FOLDER: &str = "vitess";
+
+/// How long Vitess may take until it lets us in, or knows a new password.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a tablet's user may do on MySQL (Vitess, `config/init_db.sql`, the user `vt_app`), and what
+/// Vitess keeps in a schema of its own.
+const GRANTS: [&str; 2] = [
+    "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, FILE, REFERENCES, INDEX, ALTER, \
+     SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, \
+     REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, \
+     TRIGGER ON *.*",
+    "ALL ON _vt.*",
+];
+
+/// Vitess can't be had, or does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum VitessError {
+    /// Go can't be started.
+    #[error(
+        "Vitess is built from its Go module, and Go can't be run ({0}): install Go (https://go.dev/dl), \
+         or test on a database that is there already: \
+         cargo dev test --url mysql://user:password@host:port/name"
+    )]
+    NoGo(io::Error),
+    /// Go has not built it.
+    #[error("Vitess can't be built: {0}")]
+    Build(ProcessError),
+    /// The stack was started without it.
+    #[error("this takes Vitess: start the tests with `cargo dev test --vitess`")]
+    NotBuilt,
+    /// The server is not MySQL.
+    #[error("Vitess takes MySQL, and the server is MariaDB: name a mysqld with --server PATH")]
+    NotMySql,
+    /// It runs, but doesn't let us in.
+    #[error("Vitess runs but takes no connection after {} s: {source}; what it wrote: {}", PATIENCE.as_secs(), .log.display())]
+    Closed {
+        /// The last attempt's error.
+        source: ConnectError,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// It does not say how many sessions it has.
+    #[error("Vitess does not tell its counts: {0}")]
+    Counts(#[from] reqwest::Error),
+    /// The server does not let us in.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server refused a statement.
+    #[error("the server: {0}")]
+    Statement(#[from] mysql_async::Error),
+    /// It can't be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// A Vitess with one keyspace of one shard. It is gone when this is dropped.
+pub struct Vitess {
+    /// vtcombo.
+    program: PathBuf,
+    folder: PathBuf,
+    /// The keyspace's name.
+    keyspace: String,
+    /// The user that the tablets have on MySQL, and the schema that the keyspace lies in.
+    tablets: Login,
+    administration: Administration,
+    mysql: SocketAddr,
+    address: SocketAddr,
+    /// Where its web pages are.
+    pages: SocketAddr,
+    /// The passwords of its users.
+    users: Mutex<BTreeMap<String, String>>,
+    processes: Processes,
+    running: Option<Program>,
+}
+
+impl Vitess {
+    /// Starts one before the server of `access`, and waits until it takes connections. Its keyspace lies
+    /// in the schema of `tablets`, a user of the server that this gives what tablets need. Only the
+    /// [administrator](ADMIN) is let in at first.
+    ///
+    /// # Errors
+    ///
+    /// It does not start, or the server refuses.
+    pub(crate) async fn start(
+        access: &Access,
+        keyspace: &str,
+        tablets: Login,
+    ) -> Result<Self, VitessError> {
+        let administration = access.administration.clone();
+        let administration = administration.ok_or(ConnectError::NotAdministered)?;
+        let program = access.vitess.clone().ok_or(VitessError::NotBuilt)?;
+        let mut admin = access.connect_as_admin(None).await?;
+        for grant in GRANTS {
+            let user = &tablets.username;
+            let grant = format!("GRANT {grant} TO '{user}'@'%'");
+            admin.query_drop(grant).await?;
+        }
+        admin.disconnect().await?;
+        let name = format!("vitess-{}", tablets.schema);
+        let folder = access.folder.join(FOLDER).join(&tablets.schema);
+        file::create_folder(&folder)?;
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let users = [(ADMIN.to_owned(), administration.password.clone())];
+        let mut vitess = Self {
+            program,
+            processes: Processes::of_part(&access.folder, &name, &folder)?,
+            folder,
+            keyspace: keyspace.to_owned(),
+            tablets,
+            administration,
+            mysql: access.server,
+            address: loopback(free_port()?),
+            pages: loopback(free_port()?),
+            users: Mutex::new(users.into()),
+            running: None,
+        };
+        vitess.start_again().await?;
+        Ok(vitess)
+    }
+
+    /// Where clients connect to it, over TLS with the certificate of the stack's server.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts it after [`stop`](Self::stop), at the same address.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn start_again(&mut self) -> Result<(), VitessError> {
+        self.write_users()?;
+        let credentials = json!({
+            ADMIN: [self.administration.password],
+            &self.tablets.username: [self.tablets.password],
+        });
+        file::write(&self.credentials_file(), &credentials.to_string())?;
+        let program = self.processes.start("vtcombo", self.command())?;
+        let password = &self.administration.password;
+        tokio::select! {
+            status = program.ended() => return Err(program.failure(status).into()),
+            let_in = self.wait_until_let_in(ADMIN, password, &program) => let_in?,
+        }
+        self.running = Some(program);
+        Ok(())
+    }
+
+    /// Ends it in order, as an operator does.
+    pub async fn stop(&mut self) {
+        if let Some(program) = self.running.take() {
+            self.processes.stop(&program).await;
+        }
+    }
+
+    /// Waits until it ends, though it should not, and says how.
+    pub async fn ended(&self) -> ProcessError {
+        match &self.running {
+            Some(program) => program.failure(program.ended().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Lets a user in, by this password alone.
+    ///
+    /// # Errors
+    ///
+    /// Vitess does not let the user in.
+    pub async fn set_password(&self, user: &str, password: &str) -> Result<(), VitessError> {
+        self.lock_users()
+            .insert(user.to_owned(), password.to_owned());
+        self.write_users()?;
+        if let Some(program) = &self.running {
+            program.signal(Signal::SIGHUP);
+            self.wait_until_let_in(user, password, program).await?;
+        }
+        Ok(())
+    }
+
+    /// How many sessions the user has at vtgate.
+    ///
+    /// # Errors
+    ///
+    /// Vitess does not answer.
+    pub async fn sessions(&self, user: &str) -> Result<usize, VitessError> {
+        let url = format!("http://{}/debug/vars", self.pages);
+        let counts: Value = crate::http_client().get(url).send().await?.json().await?;
+        let sessions = counts.pointer(&format!("/MysqlServerConnCountPerUser/{user}"));
+        let sessions = sessions.and_then(Value::as_u64).unwrap_or_default();
+        Ok(usize::try_from(sessions).unwrap_or(usize::MAX))
+    }
+
+    fn command(&self) -> tokio::process::Command {
+        let Self {
+            folder,
+            keyspace,
+            administration: Administration { certificates, .. },
+            mysql,
+            ..
+        } = self;
+        let Login {
+            username, schema, ..
+        } = &self.tablets;
+        let topology = format!(
+            r#"keyspaces: {{name: "{keyspace}" shards: {{name: "0" db_name_override: "{schema}"}} replica_count: 1}}"#
+        );
+        let mut run = command(&self.program);
+        run.env("VTDATAROOT", folder)
+            .args(["--proto-topo", &topology])
+            .args(["--tablet-types-to-wait", "PRIMARY"])
+            .args(["--tablet-hostname", "127.0.0.1"])
+            .args(["--bind-address", "127.0.0.1"])
+            .arg(format!("--port={}", self.pages.port()))
+            .args(["--mysql-auth-server-impl", "static", "--users"])
+            .arg(self.users_file())
+            .args(["--mysql-server-bind-address", "127.0.0.1"])
+            .arg(format!("--mysql-server-port={}", self.address.port()))
+            .arg("--mysql-server-require-secure-transport")
+            .arg("--mysql-server-ssl-cert")
+            .arg(&certificates.server)
+            .arg("--mysql-server-ssl-key")
+            .arg(&certificates.key)
+            .arg(format!("--db-host={}", mysql.ip()))
+            .arg(format!("--db-port={}", mysql.port()))
+            .args(["--db-ssl-mode", "verify_ca", "--db-ssl-ca"])
+            .arg(&certificates.authority)
+            .arg("--db-credentials-file")
+            .arg(self.credentials_file())
+            .args(["--db-app-user", username])
+            // PlanetScale takes no foreign keys unless the database's settings allow them.
+            .args(["--foreign-key-mode", "disallow"]);
+        for role in ["allprivs", "appdebug", "dba", "erepl", "filtered", "repl"] {
+            run.arg(format!("--db-{role}-user={ADMIN}"));
+        }
+        run
+    }
+
+    fn users_file(&self) -> PathBuf {
+        self.folder.join("users.json")
+    }
+
+    fn credentials_file(&self) -> PathBuf {
+        self.folder.join("credentials.json")
+    }
+
+    fn write_users(&self) -> Result<(), FileError> {
+        let users: BTreeMap<_, _> = self
+            .lock_users()
+            .iter()
+            .map(|(user, password)| {
+                let entry = json!([{ "Password": password, "UserData": user }]);
+                (user.clone(), entry)
+            })
+            .collect();
+        file::write(&self.users_file(), &json!(users).to_string())
+    }
+
+    fn lock_users(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection to it over TLS.
+    ///
+    /// # Errors
+    ///
+    /// It refuses.
+    pub async fn connect(&self, user: &str, password: &str) -> Result<Conn, ConnectError> {
+        let (host, port) = (self.address.ip().to_string(), self.address.port());
+        let ca_file = Some(self.administration.certificates.authority.as_path());
+        access::connect(&host, port, ca_file, user, password, Some(&self.keyspace)).await
+    }
+
+    async fn wait_until_let_in(
+        &self,
+        user: &str,
+        password: &str,
+        program: &Program,
+    ) -> Result<(), VitessError> {
+        let began = Instant::now();
+        loop {
+            match self.connect(user, password).await {
+                Ok(connection) => {
+                    // It has let us in; how it takes the farewell says nothing more.
+                    let _ = connection.disconnect().await;
+                    return Ok(());
+                }
+                Err(source) if began.elapsed() > PATIENCE => {
+                    let log = program.log().to_owned();
+                    return Err(VitessError::Closed { source, log });
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Vitess {
+    /// Without the passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vitess")
+            .field("keyspace", &self.keyspace)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Vitess {
+    fn drop(&mut self) {
+        self.processes.kill_all();
+        // The next run removes what this can't.
+        let _ = file::remove_folder(&self.folder);
+    }
+}
