@@ -6,10 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{
-    ledger,
-    snapshot::{Check, Column, ForeignKey, Key, Partitioning, Snapshot, Table, View, same},
-};
+use crate::snapshot::{Check, Column, ForeignKey, Key, Partitioning, Snapshot, Table, View, same};
 
 /// What became of something from one snapshot to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +156,6 @@ impl Snapshot {
     pub fn differences_from(&self, expected: &Snapshot) -> Vec<String> {
         differences(self, expected)
             .into_iter()
-            .filter(|(name, _)| *name != ledger::TABLE)
             .filter_map(|(name, difference)| explain(name, difference))
             .collect()
     }
@@ -179,6 +175,7 @@ fn explain(name: &str, difference: Difference) -> Option<String> {
         Difference::View(Fate::Dropped(_)) => format!("there is an unexpected view `{name}`"),
         Difference::View(Fate::Changed(old, new)) => {
             let defined = |view: &View| View {
+                security: String::new(),
                 valid: true,
                 columns: Vec::new(),
                 ..view.clone()

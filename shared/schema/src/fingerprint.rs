@@ -1,12 +1,11 @@
 //! What tells one schema from another.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     files::checksum,
-    ledger,
     snapshot::{Check, ForeignKey, Snapshot, Table, View},
 };
 
@@ -21,7 +20,7 @@ use crate::{
 /// What a deployment changes by itself does not count: the names of CHECKs and foreign keys, to
 /// which PlanetScale appends a generated suffix each time (its documentation, "constraint not
 /// found"), and the next AUTO_INCREMENT value. Nor do the order of keys, who defined a view, and
-/// the table of the ledger.
+/// with whose rights it reads: on Vitess every login is the same user of MySQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -32,20 +31,35 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+/// The text is not a fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a fingerprint is 64 lowercase hex digits")]
+pub struct NoFingerprint;
+
+impl FromStr for Fingerprint {
+    type Err = NoFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, NoFingerprint> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        match text.len() == 64 && text.bytes().all(is_digit) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(NoFingerprint),
+        }
+    }
+}
+
 /// What is hashed of a table: CHECKs and foreign keys without their names, and the rest.
 type Hashed<'s> = (Vec<&'s Check>, Vec<&'s ForeignKey>, Table);
 
 impl Snapshot {
     /// What tells this schema from another.
     pub fn fingerprint(&self) -> Fingerprint {
-        let tables = self
+        let tables: BTreeMap<&str, Hashed> = self
             .tables
             .iter()
-            .filter(|(name, _)| *name != ledger::TABLE);
-        let tables: BTreeMap<&str, Hashed> = tables
             .map(|(name, table)| (name.as_str(), hashed(table)))
             .collect();
-        let views: BTreeMap<&str, [&str; 3]> = self
+        let views: BTreeMap<&str, [&str; 2]> = self
             .views
             .iter()
             .map(|(name, view)| (name.as_str(), hashed_view(view)))
@@ -69,6 +83,6 @@ fn hashed(table: &Table) -> Hashed<'_> {
     (checks, foreign_keys, rest)
 }
 
-fn hashed_view(view: &View) -> [&str; 3] {
-    [&view.definition, &view.check_option, &view.security]
+fn hashed_view(view: &View) -> [&str; 2] {
+    [&view.definition, &view.check_option]
 }

@@ -23,7 +23,7 @@ mod snapshot;
 mod statement;
 
 pub use files::{FilesError, Migration, Migrations};
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, NoFingerprint};
 pub use ledger::{Ledger, LedgerError};
 pub use plan::{Changes, Deviation, Outdated, Plan, PlannedMigration, Shape, Step};
 pub use snapshot::{Make, Snapshot};
