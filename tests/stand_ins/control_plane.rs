@@ -22,6 +22,7 @@
 //! and every one of queries but those by count, errors, rows, total time, and the 99th percentile and
 //! maximum of the latency.
 
+mod api_client;
 mod backups;
 mod branches;
 mod call;
@@ -65,6 +66,7 @@ use recorder::Recorder;
 use server::Server;
 use state::{State, Store, Token};
 
+pub use api_client::ApiClient;
 pub use faults::ApiFailure;
 pub use insights::{Anomaly, Insights, Query, QueryError, Recommendation};
 pub use recorder::Exchange;
@@ -218,6 +220,12 @@ impl ControlPlane {
         let inside = self.plane.inside.lock().await;
         let first = inside.state.tokens.first();
         first.map_or_else(|| ServiceToken::from(&Token::new()), ServiceToken::from)
+    }
+
+    /// A client that makes calls with this token.
+    #[must_use]
+    pub fn client(&self, token: &ServiceToken) -> ApiClient {
+        ApiClient::new(self.url(), token)
     }
 
     /// The variables that lead a function to it, whose token is in the secret `token_secret_id`.

@@ -5,52 +5,44 @@ use serde_json::json;
 
 use super::{
     ApiError, Calls, Refusal,
-    transport::{Grants, Request, or_default},
+    transport::{ApiRequest, Grants, or_default},
 };
 
 const READ: Grants = Grants("read_branch");
 const CREATE: Grants = Grants("create_branch");
 const DELETE: Grants = Grants("delete_branch");
-/// The document names no access for it.
-const PROTECT: Grants = Grants("create_branch");
 
-/// How often a branch or a deploy request is asked for whose creation had no answer.
-pub(super) const ATTEMPTS: u32 = 3;
+/// How many times a creation is attempted when its answer is lost.
+pub(super) const CREATE_ATTEMPTS: u32 = 3;
 
 /// A branch of the database.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Branch {
     /// Its name.
     pub name: String,
-    /// The branch that it was made from; none for the first.
-    #[serde(default)]
-    pub parent_branch: Option<String>,
-    /// Whether it can be connected to. A new branch is not ready at first.
+    /// Whether it accepts connections. A new branch does not at first.
     pub ready: bool,
-    /// Whether it is a production branch.
-    #[serde(default, deserialize_with = "or_default")]
-    pub production: bool,
-    /// Whether its schema changes by deploy requests only.
+    /// Whether its schema can only be changed by deploy requests.
     #[serde(default, deserialize_with = "or_default")]
     pub safe_migrations: bool,
 }
 
-/// The schema of one table, as `CREATE TABLE` writes it.
+/// The schema of one table or view.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TableSchema {
     /// The table's name.
     pub name: String,
-    /// The statement.
+    /// The CREATE statement.
     pub raw: String,
 }
 
-/// What PlanetScale finds wrong with a schema.
+/// A fault that PlanetScale finds in a schema.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LintError {
     /// The code, such as `NO_UNIQUE_KEY`.
     #[serde(default, deserialize_with = "or_default")]
     pub lint_error: String,
-    /// The table that it is about, empty where it is about none.
+    /// The table at fault. Empty if the error is about no single table.
     #[serde(default, deserialize_with = "or_default")]
     pub table_name: String,
     /// What is wrong, in words.
@@ -62,35 +54,25 @@ pub struct LintError {
 }
 
 impl Calls<'_> {
-    /// All branches of the database.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn branches(&self) -> Result<Vec<Branch>, ApiError> {
-        self.list(Request::get("listing the branches", &["branches"], READ))
-            .await
-    }
-
-    /// The branch of this name.
+    /// Reads the branch of this name.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn branch(&self, name: &str) -> Result<Branch, ApiError> {
         let path = ["branches", name];
-        self.get(Request::get("reading a branch", &path, READ))
+        self.get(ApiRequest::get("reading a branch", &path, READ))
             .await
     }
 
-    /// Makes a branch with the schema of `parent`, and without its rows. It is not ready at
-    /// once. When it is not known whether a branch was made, it is looked up by its name.
+    /// Creates a branch with the schema of `parent`, without its rows. The branch is not ready
+    /// at once. If the answer is lost, the branch is looked up by its name.
     ///
     /// # Errors
     ///
-    /// [`ApiError`]; [`Refusal::Exists`] when there was such a branch before.
+    /// [`ApiError`]; [`Refusal::Exists`] if the branch existed before.
     pub async fn create_branch(&self, name: &str, parent: &str) -> Result<Branch, ApiError> {
-        let request = Request::post("creating a branch", &["branches"], CREATE)
+        let request = ApiRequest::post("creating a branch", &["branches"], CREATE)
             .body(json!({ "name": name, "parent_branch": parent }));
         let mut attempts = 1;
         loop {
@@ -103,75 +85,47 @@ impl Calls<'_> {
                 outcome => return outcome,
             };
             match self.branch(name).await {
-                Err(ApiError::NotFound { .. }) if attempts == ATTEMPTS => return Err(error),
+                Err(ApiError::NotFound { .. }) if attempts == CREATE_ATTEMPTS => return Err(error),
                 Err(ApiError::NotFound { .. }) => attempts += 1,
                 found => return found,
             }
         }
     }
 
-    /// Deletes a branch with its passwords.
+    /// Deletes a branch and its passwords.
     ///
     /// # Errors
     ///
-    /// [`ApiError`]; [`Refusal::NotYet`] while a deployment from it is under way.
+    /// [`ApiError`]; [`Refusal::NotYet`] while a deployment from the branch is running.
     pub async fn delete_branch(&self, name: &str) -> Result<(), ApiError> {
         let path = ["branches", name];
-        self.done(Request::delete("deleting a branch", &path, DELETE))
+        self.done(ApiRequest::delete("deleting a branch", &path, DELETE))
             .await
     }
 
-    /// The schema of a branch, table by table.
+    /// Reads the schema of a branch, table by table.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn schema(&self, branch: &str) -> Result<Vec<TableSchema>, ApiError> {
         #[derive(Deserialize)]
-        struct Schema {
+        struct Tables {
             data: Vec<TableSchema>,
         }
         let path = ["branches", branch, "schema"];
-        let request = Request::get("reading a branch's schema", &path, READ);
-        self.get(request).await.map(|Schema { data }| data)
+        let request = ApiRequest::get("reading a branch's schema", &path, READ);
+        self.get(request).await.map(|Tables { data }| data)
     }
 
-    /// What PlanetScale finds wrong with a branch's schema.
+    /// Asks what is wrong with a branch's schema.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn lint(&self, branch: &str) -> Result<Vec<LintError>, ApiError> {
         let path = ["branches", branch, "schema", "lint"];
-        self.list(Request::get("linting a branch's schema", &path, READ))
+        self.list(ApiRequest::get("linting a branch's schema", &path, READ))
             .await
-    }
-
-    /// Lets a branch's schema change by deploy requests only, which is what makes deploy requests
-    /// into it possible, or not.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`]; [`Refusal::Final`] when the schema breaks PlanetScale's rules ([`Self::lint`]).
-    pub async fn set_safe_migrations(
-        &self,
-        branch: &str,
-        enabled: bool,
-    ) -> Result<Branch, ApiError> {
-        let path = ["branches", branch, "safe-migrations"];
-        if !enabled {
-            let request = Request::delete("disabling safe migrations", &path, PROTECT);
-            return self.get(request).await;
-        }
-        let request = Request::post("enabling safe migrations", &path, PROTECT);
-        let mut outcome = self.get(request).await;
-        // What the schema is refused for stays (planetscale/cli, branch safe-migrations enable, which
-        // shows the lint errors then), though elsewhere this code is that of what passes.
-        if let Err(ApiError::Refused { refusal, code, .. }) = &mut outcome
-            && code == "unprocessable"
-        {
-            *refusal = Refusal::Final;
-        }
-        outcome
     }
 }

@@ -1,18 +1,17 @@
-//! Deploy requests: proposals to give one branch the schema of another.
+//! Deploy requests: proposals to bring one branch's schema to another.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, Calls, Deployment, DeploymentState, Operation, TableSchema,
-    branches::ATTEMPTS,
+    ApiError, Calls, Deployment, DeploymentState, Operation,
+    branches::CREATE_ATTEMPTS,
     open_enum::open_enum,
-    transport::{Grants, Request, or_default},
+    transport::{ApiRequest, Grants, or_default},
 };
 
 const READ: Grants = Grants("read_deploy_request");
 const CHANGE: Grants = Grants("create_deploy_request");
-const REVIEW: Grants = Grants("approve_deploy_request or review_deploy_request");
 
 open_enum! {
     /// Whether a deploy request is still open.
@@ -24,44 +23,34 @@ open_enum! {
     }
 }
 
-open_enum! {
-    /// What a review says.
-    Verdict {
-        /// Approved.
-        Approved = "approved",
-        /// A remark only.
-        Commented = "commented",
-    }
-}
-
-/// A deploy request to be made.
+/// A deploy request to open.
 #[derive(Debug, Clone)]
 pub struct NewDeployRequest<'n> {
     /// The branch whose schema is proposed.
     pub branch: &'n str,
-    /// The branch that is to get it, which must have safe migrations.
+    /// The target, which must have safe migrations.
     pub into_branch: &'n str,
     /// What reviewers read.
     pub notes: &'n str,
-    /// Whether the tables are exchanged without being asked for. Always sent: where it is not,
-    /// PlanetScale takes what the deploy request before had (its docs, CLI, deploy-request).
+    /// Whether the deployment cuts over by itself. It is always sent: without it, PlanetScale uses
+    /// the value of the previous deploy request (its docs, CLI, deploy-request).
     pub auto_cutover: bool,
 }
 
 /// A deploy request.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DeployRequest {
-    /// Its number, by which it is known.
+    /// Its number, which identifies it.
     pub number: u64,
     /// The branch whose schema is proposed.
     pub branch: String,
-    /// The branch that is to get it.
+    /// The target.
     pub into_branch: String,
     /// Whether it is still open.
     pub state: Openness,
-    /// How far its deployment is.
+    /// The state of its deployment.
     pub deployment_state: DeploymentState,
-    /// The deployment; none before there is any.
+    /// The deployment, once there is one.
     #[serde(default)]
     pub deployment: Option<Deployment>,
     /// Whether it is approved.
@@ -75,26 +64,19 @@ pub struct DeployRequest {
     pub html_url: String,
 }
 
-/// A review of a deploy request.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Review {
-    /// What it says.
-    pub state: Verdict,
-}
-
-/// Which deploy requests to list; all where nothing is said.
+/// Which deploy requests to list. The default lists all of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'f> {
     /// `open`, `closed` or `deployed`.
     pub state: Option<&'f str>,
-    /// From this branch.
+    /// Only those from this branch.
     pub branch: Option<&'f str>,
-    /// Into this branch.
+    /// Only those into this branch.
     pub into_branch: Option<&'f str>,
 }
 
 impl Calls<'_> {
-    /// The deploy requests that fit the filter.
+    /// Lists the deploy requests that match the filter.
     ///
     /// # Errors
     ///
@@ -103,14 +85,14 @@ impl Calls<'_> {
         &self,
         filter: Filter<'_>,
     ) -> Result<Vec<DeployRequest>, ApiError> {
-        let request = Request::get("listing deploy requests", &["deploy-requests"], READ)
+        let request = ApiRequest::get("listing deploy requests", &["deploy-requests"], READ)
             .query("state", filter.state)
             .query("branch", filter.branch)
             .query("into_branch", filter.into_branch);
         self.list(request).await
     }
 
-    /// The deploy request of this number.
+    /// Reads the deploy request of this number.
     ///
     /// # Errors
     ///
@@ -118,13 +100,13 @@ impl Calls<'_> {
     pub async fn deploy_request(&self, number: u64) -> Result<DeployRequest, ApiError> {
         let number = number.to_string();
         let path = ["deploy-requests", &number];
-        self.get(Request::get("reading a deploy request", &path, READ))
+        self.get(ApiRequest::get("reading a deploy request", &path, READ))
             .await
     }
 
-    /// Opens a deploy request. When it is not known whether one was opened, the open one of both
-    /// branches is taken for it that nobody has begun to deploy: one that is deployed stays open
-    /// while it can be reverted.
+    /// Opens a deploy request. If the answer is lost, it is looked up among the open deploy
+    /// requests of the two branches. One that is being deployed is not taken for it: a deployed
+    /// request stays open while it can be reverted.
     ///
     /// # Errors
     ///
@@ -133,15 +115,15 @@ impl Calls<'_> {
         &self,
         new: &NewDeployRequest<'_>,
     ) -> Result<DeployRequest, ApiError> {
-        let request =
-            Request::post("opening a deploy request", &["deploy-requests"], CHANGE).body(json!({
+        let request = ApiRequest::post("opening a deploy request", &["deploy-requests"], CHANGE)
+            .body(json!({
                 "branch": new.branch,
                 "into_branch": new.into_branch,
                 "notes": new.notes,
                 "auto_cutover": new.auto_cutover,
                 "auto_delete_branch": false,
             }));
-        let opened = Filter {
+        let open = Filter {
             state: Some("open"),
             branch: Some(new.branch),
             into_branch: Some(new.into_branch),
@@ -152,8 +134,8 @@ impl Calls<'_> {
                 Err(error @ ApiError::OutcomeUnknown { .. }) => error,
                 outcome => return outcome,
             };
-            let found = self.deploy_requests(opened).await?.into_iter();
-            // Held against the names too, should the API pass over the filter.
+            let found = self.deploy_requests(open).await?.into_iter();
+            // The names are compared here too, in case the API ignores the filter.
             let mut found = found.filter(|request| {
                 request.state == Openness::Open
                     && request.deployment_state.is_proposed()
@@ -162,82 +144,42 @@ impl Calls<'_> {
             });
             match found.next() {
                 Some(found) => return Ok(found),
-                None if attempts == ATTEMPTS => return Err(error),
+                None if attempts == CREATE_ATTEMPTS => return Err(error),
                 None => attempts += 1,
             }
         }
     }
 
-    /// Deploys: puts it into the queue. Tables are changed online, never by `INSTANT`, which can
-    /// be neither held back nor reverted.
+    /// Adds a deploy request to the queue. Tables are always changed online and never with
+    /// `ALGORITHM=INSTANT`, which can be neither held back nor reverted.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn deploy(&self, number: u64) -> Result<DeployRequest, ApiError> {
-        let body = Some(json!({ "instant_ddl": false }));
+        let body = json!({ "instant_ddl": false });
         self.act(number, "deploying a deploy request", "deploy", body)
             .await
     }
 
-    /// Lets the tables be exchanged, where that waits for a word.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn apply_deploy(&self, number: u64) -> Result<DeployRequest, ApiError> {
-        self.act(number, "applying a deployment", "apply-deploy", None)
-            .await
-    }
-
-    /// Cancels a deployment that is under way.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn cancel_deploy(&self, number: u64) -> Result<DeployRequest, ApiError> {
-        self.act(number, "cancelling a deployment", "cancel", None)
-            .await
-    }
-
-    /// Ends a deployment that has failed under way, behind which the queue waits.
+    /// Ends a failed deployment, which blocks the queue until then.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn complete_failed_deploy(&self, number: u64) -> Result<DeployRequest, ApiError> {
-        self.act(
-            number,
-            "ending a failed deployment",
-            "complete-deploy",
-            None,
-        )
-        .await
+        let doing = "ending a failed deployment";
+        self.act(number, doing, "complete-deploy", json!({})).await
     }
 
-    /// Gives the target its former schema, with the rows written since.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn revert(&self, number: u64) -> Result<DeployRequest, ApiError> {
-        self.act(number, "reverting a deployment", "revert", None)
-            .await
-    }
-
-    /// Ends the time in which a deployment can be reverted, which frees the queue.
+    /// Ends the time in which a deployment can be reverted. The next one in the queue can start.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn skip_revert(&self, number: u64) -> Result<DeployRequest, ApiError> {
-        self.act(
-            number,
-            "ending a deployment's revert period",
-            "skip-revert",
-            None,
-        )
-        .await
+        let doing = "ending a deployment's revert period";
+        self.act(number, doing, "skip-revert", json!({})).await
     }
 
     /// Closes a deploy request that is not deployed.
@@ -248,42 +190,12 @@ impl Calls<'_> {
     pub async fn close_deploy_request(&self, number: u64) -> Result<DeployRequest, ApiError> {
         let number = number.to_string();
         let path = ["deploy-requests", &number];
-        let request = Request::patch("closing a deploy request", &path, CHANGE)
+        let request = ApiRequest::patch("closing a deploy request", &path, CHANGE)
             .body(json!({ "state": Openness::Closed }));
         self.get(request).await
     }
 
-    /// Reviews a deploy request.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn review(
-        &self,
-        number: u64,
-        verdict: &Verdict,
-        text: &str,
-    ) -> Result<Review, ApiError> {
-        let number = number.to_string();
-        let path = ["deploy-requests", &number, "reviews"];
-        let request = Request::post("reviewing a deploy request", &path, REVIEW)
-            .body(json!({ "state": verdict, "body": text }));
-        self.get(request).await
-    }
-
-    /// The deployment of a deploy request.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn deployment(&self, number: u64) -> Result<Deployment, ApiError> {
-        let number = number.to_string();
-        let path = ["deploy-requests", &number, "deployment"];
-        self.get(Request::get("reading a deployment", &path, READ))
-            .await
-    }
-
-    /// What a deploy request does, table by table.
+    /// Lists what a deploy request does, table by table.
     ///
     /// # Errors
     ///
@@ -291,29 +203,8 @@ impl Calls<'_> {
     pub async fn operations(&self, number: u64) -> Result<Vec<Operation>, ApiError> {
         let number = number.to_string();
         let path = ["deploy-requests", &number, "operations"];
-        self.list(Request::get(
-            "reading a deployment's operations",
-            &path,
-            READ,
-        ))
-        .await
-    }
-
-    /// The tables whose schema differs, each with the difference in lines that begin with `+`
-    /// and `-` (planetscale-go, `Diff`).
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn diff(&self, number: u64) -> Result<Vec<TableSchema>, ApiError> {
-        #[derive(Deserialize)]
-        struct Diff {
-            data: Vec<TableSchema>,
-        }
-        let number = number.to_string();
-        let path = ["deploy-requests", &number, "diff"];
-        let request = Request::get("reading a deploy request's difference", &path, READ);
-        self.get(request).await.map(|Diff { data }| data)
+        let doing = "reading a deployment's operations";
+        self.list(ApiRequest::get(doing, &path, READ)).await
     }
 
     async fn act(
@@ -321,12 +212,11 @@ impl Calls<'_> {
         number: u64,
         doing: &'static str,
         action: &str,
-        body: Option<Value>,
+        body: Value,
     ) -> Result<DeployRequest, ApiError> {
         let number = number.to_string();
         let path = ["deploy-requests", &number, action];
-        let request = Request::post(doing, &path, CHANGE);
-        self.get(request.body(body.unwrap_or_else(|| json!({}))))
+        self.get(ApiRequest::post(doing, &path, CHANGE).body(body))
             .await
     }
 }

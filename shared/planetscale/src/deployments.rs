@@ -1,72 +1,72 @@
-//! What a deploy request does to its target, and how far it is.
+//! Deployments: what a deploy request does to its target, and the states it goes through.
 
 use serde::{Deserialize, Deserializer};
 
 use super::{LintError, open_enum::open_enum, transport::or_default};
 
 open_enum! {
-    /// How far a deployment is.
+    /// The state of a deployment.
     DeploymentState {
-        /// The changes are being computed and checked.
+        /// PlanetScale computes and checks the changes.
         Pending = "pending",
         /// It can be deployed.
         Ready = "ready",
         /// Both branches have the same schema.
         NoChanges = "no_changes",
-        /// It waits for those before it.
+        /// It waits for earlier deployments.
         Queued = "queued",
-        /// It is being handed over.
+        /// PlanetScale is about to start it.
         Submitting = "submitting",
-        /// Tables are being copied in the background.
+        /// Tables are copied in the background.
         InProgress = "in_progress",
-        /// All is copied, and somebody must say that the tables are to be exchanged.
+        /// Everything is copied. Somebody must start the cutover.
         PendingCutover = "pending_cutover",
-        /// The VSchema is being changed.
+        /// The VSchema is changed.
         InProgressVschema = "in_progress_vschema",
-        /// It is being cancelled.
+        /// It is cancelled, but has not stopped yet.
         InProgressCancel = "in_progress_cancel",
-        /// The tables are being exchanged.
+        /// The new tables replace the old ones.
         InProgressCutover = "in_progress_cutover",
-        /// Done, and past being reverted.
+        /// Done. It can no longer be reverted.
         Complete = "complete",
-        /// Cancelled while it was under way.
+        /// Cancelled while it was running.
         CompleteCancel = "complete_cancel",
-        /// It failed while it was under way.
+        /// It failed while it was running.
         CompleteError = "complete_error",
-        /// Done, and can still be reverted.
+        /// Done. It can still be reverted.
         CompletePendingRevert = "complete_pending_revert",
-        /// It is being reverted.
+        /// It is reverted, but not finished yet.
         InProgressRevert = "in_progress_revert",
-        /// It is being reverted, and the VSchema is being changed.
+        /// It is reverted, and the VSchema is changed.
         InProgressRevertVschema = "in_progress_revert_vschema",
         /// It was reverted.
         CompleteRevert = "complete_revert",
         /// Reverting it failed.
         CompleteRevertError = "complete_revert_error",
-        /// Cancelled before it began.
+        /// Cancelled before it started.
         Cancelled = "cancelled",
-        /// The checks before it failed.
+        /// The checks before the deployment failed.
         Error = "error",
     }
 }
 
-/// What a deployment's state means to who waits for it.
+/// What a deployment's state means to a caller that waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Not begun: it is being checked, or may begin.
+    /// It has not started: it is checked, or could be deployed.
     Before,
-    /// Under way. States that are not known are, until the deadline of who waits.
+    /// It is running. Unknown states count as running until the caller gives up.
     Under,
     /// The target has the changes.
     Done,
     /// There is nothing to do.
     NoChanges,
-    /// It ended otherwise.
+    /// It ended without the changes.
     Failed,
 }
 
 impl DeploymentState {
-    /// Whether nobody has ordered it to be deployed, whatever the checks say of it.
+    /// Whether nobody has deployed it yet, whatever the checks say.
     pub fn is_proposed(&self) -> bool {
         matches!(
             self,
@@ -74,12 +74,12 @@ impl DeploymentState {
         )
     }
 
-    /// Whether the queue waits behind it, until somebody has said that it is dealt with.
+    /// Whether it failed and blocks the queue until somebody ends it.
     pub fn blocks_queue(&self) -> bool {
         matches!(self, Self::CompleteError | Self::CompleteRevertError)
     }
 
-    /// What it means to who waits.
+    /// What the state means to a caller that waits.
     pub fn progress(&self) -> Progress {
         match self {
             Self::Pending | Self::Ready => Progress::Before,
@@ -108,24 +108,21 @@ impl DeploymentState {
 /// The deployment of a deploy request.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Deployment {
-    /// How far it is.
+    /// Its state.
     pub state: DeploymentState,
-    /// Whether the checks let it be deployed. It stays so while it is.
+    /// Whether the checks allow the deployment. Still true while it is running.
     #[serde(default, deserialize_with = "or_default")]
     pub deployable: bool,
-    /// What PlanetScale finds wrong with the schema.
+    /// The faults that PlanetScale finds in the schema.
     #[serde(default, deserialize_with = "or_default")]
     pub lint_errors: Vec<LintError>,
-    /// What else the checks found.
+    /// What else the checks found, in words.
     #[serde(default, deserialize_with = "non_empty")]
     pub deploy_check_errors: Option<String>,
-    /// Whether the tables are exchanged without being asked for.
-    #[serde(default, deserialize_with = "or_default")]
-    pub auto_cutover: bool,
 }
 
 /// What a deployment does to one table.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Operation {
     /// The table.
     pub table_name: String,
@@ -133,17 +130,14 @@ pub struct Operation {
     pub operation_name: String,
     /// The statement that does it.
     pub ddl_statement: String,
-    /// Whether rows or values may be lost.
+    /// Whether rows or values can be lost.
     pub can_drop_data: bool,
-    /// How much is done, in percent.
-    #[serde(default)]
-    pub progress_percentage: Option<f64>,
-    /// What went wrong with it.
+    /// Why it failed.
     #[serde(default)]
     pub deploy_errors: Option<String>,
 }
 
-/// Takes an empty text for none.
+/// Reads an empty text as none.
 fn non_empty<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
 where
     D: Deserializer<'de>,

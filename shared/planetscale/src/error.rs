@@ -1,68 +1,68 @@
-//! Why a call did not do what it was made for.
+//! Errors of calls.
 
 use serde::Deserialize;
 
 use super::transport::Grants;
 use secrets::CredentialsError;
 
-/// The longest part of a message of the API that is passed on.
+/// The longest message of the API that is passed on, in characters.
 const MESSAGE_LIMIT: usize = 500;
 
-/// Why a call did not do what it was made for. `doing` is what it was made for, in words.
+/// Why a call failed. `doing` says in words what the call was for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// The API can't be reached, fails, or is asked too often. Nothing was changed; later it may
-    /// work.
+    /// The API cannot be reached, fails, or limits the rate. Nothing was changed. The call may work
+    /// later.
     #[error("{doing}: PlanetScale's API is not available: {reason}")]
     Unavailable {
         /// What the call was made for.
         doing: &'static str,
-        /// What was in the way last.
+        /// Why the last attempt failed.
         reason: String,
     },
-    /// A change was sent and its answer lost: it was made, or it was not. Look it up.
+    /// A change was sent and its answer was lost, so it may have been made. Look it up.
     #[error("{doing}: it is not known whether PlanetScale did it: {reason}")]
     OutcomeUnknown {
         /// What the call was made for.
         doing: &'static str,
-        /// What was in the way.
+        /// Why there was no answer.
         reason: String,
     },
-    /// The token is not accepted, or lacks a grant.
+    /// The token is not accepted, or lacks an access.
     #[error(
         "{doing}: PlanetScale does not let this service token do it; does the token have the access {grants}?"
     )]
     NotAllowed {
         /// What the call was made for.
         doing: &'static str,
-        /// The accesses of which the operation needs one.
+        /// The access that the operation needs.
         grants: &'static str,
     },
-    /// There is no such thing, or the token may not see it: PlanetScale answers both alike (its
-    /// docs, Service tokens, Potential errors).
+    /// There is no such thing, or the token may not see it. PlanetScale answers the same in both
+    /// cases (its docs, Service tokens, Potential errors).
     #[error(
         "{doing}: PlanetScale has no such thing, or the service token may not see it; does the token have the access {grants}?"
     )]
     NotFound {
         /// What the call was made for.
         doing: &'static str,
-        /// The accesses of which the operation needs one.
+        /// The access that the operation needs.
         grants: &'static str,
     },
-    /// The API does not do it, and says why.
+    /// The API refuses, and says why.
     #[error("{doing}: PlanetScale refuses: {message} ({code})")]
     Refused {
         /// What the call was made for.
         doing: &'static str,
-        /// What follows from it.
+        /// What the caller can do.
         refusal: Refusal,
-        /// The API's word for it, or the HTTP status.
+        /// The API's code for it, or the HTTP status.
         code: String,
         /// The API's explanation.
         message: String,
     },
-    /// The answer is not what the API's document says.
+    /// The answer does not have the documented shape.
     #[error("{doing}: PlanetScale's answer can't be read: {reason}")]
     Unreadable {
         /// What the call was made for.
@@ -70,25 +70,24 @@ pub enum ApiError {
         /// What is wrong with it.
         reason: String,
     },
-    /// There is no service token to call with.
+    /// The service token cannot be read.
     #[error("the service token for PlanetScale: {0}")]
     Token(#[from] CredentialsError),
 }
 
-/// What follows from a refusal.
+/// What the caller can do about a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// It will do it in a while: something that goes before is still under way.
+    /// Try again later: something else has to finish first.
     NotYet,
-    /// A thing of this name is there already.
+    /// There is already a thing of this name.
     Exists,
-    /// The next time would be no better.
+    /// Trying again does not help.
     Final,
 }
 
 impl ApiError {
-    /// Whether the same call may succeed later. One whose outcome is unknown must be looked up
-    /// first.
+    /// Whether the same call may succeed later. If the outcome is unknown, look it up first.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => true,
@@ -101,12 +100,12 @@ impl ApiError {
         }
     }
 
-    /// Whether there is no such thing, as far as the token may see.
+    /// Whether there is no such thing, as far as the token can see.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// From an answer with a status of 300 to 499, but 429.
+    /// The error for an answer with a status from 300 to 499, except 429.
     pub(super) fn from_answer(
         doing: &'static str,
         grants: Grants,
@@ -135,9 +134,9 @@ impl ApiError {
 }
 
 impl Refusal {
-    /// 422 is not always the last word, and only code and message tell: planetscale-go
-    /// (client.go) takes `unprocessable` for one that passes, a deploy request whose changes are
-    /// being validated and a branch under deployment are refused with words for it.
+    /// Only the code and the message show whether a 422 is final. planetscale-go (client.go) tries
+    /// again after `unprocessable`. While changes are validated or a deployment is running, the
+    /// message says so.
     fn of(code: &str, message: &str) -> Self {
         let message = message.to_ascii_lowercase();
         let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
@@ -162,9 +161,9 @@ impl Refusal {
     }
 }
 
-/// Code and message of an error's body, in each of the shapes that are known: PlanetScale's own
-/// (planetscale-go, client.go), its OAuth server's (planetscale/cli#497), its framework's
-/// (planetscale-go#62), and none.
+/// The code and the message in the body of an error. The known shapes are PlanetScale's own
+/// (planetscale-go, client.go), that of its OAuth server (planetscale/cli#497), that of its
+/// framework (planetscale-go#62), and no body.
 fn explanation(status: u16, body: &[u8]) -> (String, String) {
     #[derive(Deserialize, Default)]
     #[serde(default)]

@@ -1,7 +1,7 @@
-//! PlanetScale's management API: branches, their passwords, deploy requests, backups, insights.
+//! A client of PlanetScale's management API: branches, their passwords and deploy requests.
 //!
-//! [`PlanetScale`] is one database of one organization. [`PlanetScale::until`] gives the
-//! [`Calls`], each of which ends before its deadline:
+//! [`PlanetScale`] is one database of one organization. [`PlanetScale::until`] returns the
+//! [`Calls`], which all end before the given deadline:
 //!
 //! ```no_run
 //! # use lambda::Deadline;
@@ -12,28 +12,27 @@
 //! # Ok(()) }
 //! ```
 //!
-//! What holds for every call:
+//! Every call follows these rules:
 //!
-//! - 429, 5xx and a lost connection are met by sending again with growing pauses, or after as long
-//!   as `Retry-After` says, until the deadline. A POST is sent again only when it has not happened
-//!   for certain (no connection, 429); creating a branch or a deploy request looks first whether
-//!   the one before has done it after all.
-//! - Lists are read to their last page. Fields that this code does not know are passed over, and a
-//!   state that it does not know is kept as `Other`.
-//! - No redirect is followed, for the token goes with the request (as planetscale-go, client.go,
-//!   for other hosts). The token and passwords are in types that do not print.
+//! - After 429, 5xx or a lost connection the request is sent again, with growing pauses or after
+//!   the time in `Retry-After`, until the deadline. A POST is sent again only if it certainly did
+//!   nothing (no connection, 429). Creating a branch or a deploy request first looks whether the
+//!   previous attempt succeeded.
+//! - Lists are read to their last page. Unknown fields are ignored. An unknown state is kept as
+//!   `Other`.
+//! - Redirects are not followed, because the token goes with the request (planetscale-go,
+//!   client.go, does the same for other hosts). The token and the passwords have types that do not
+//!   print them.
 //!
-//! [`ApiError`] says what its receiver can do about it.
+//! [`ApiError`] tells the caller what to do about a failure.
 //!
-//! Shapes and paths are those of PlanetScale's OpenAPI document; what it does not say (the errors'
-//! bodies, the differences of a deploy request) is taken from planetscale-go.
+//! Paths and shapes are those of PlanetScale's OpenAPI document. What it does not describe, such as
+//! the bodies of errors, comes from planetscale-go.
 
-mod backups;
 mod branches;
 mod deploy_requests;
 mod deployments;
 mod error;
-mod insights;
 mod open_enum;
 mod passwords;
 mod service_token;
@@ -54,33 +53,31 @@ use lambda::{
 };
 use secrets::Credentials;
 
-pub use backups::{Backup, BackupState, NewBackup, RetentionUnit};
 pub use branches::{Branch, LintError, TableSchema};
-pub use deploy_requests::{DeployRequest, Filter, NewDeployRequest, Openness, Review, Verdict};
+pub use deploy_requests::{DeployRequest, Filter, NewDeployRequest, Openness};
 pub use deployments::{Deployment, DeploymentState, Operation, Progress};
 pub use error::{ApiError, Refusal};
-pub use insights::{Anomaly, Period, Query, QueryError};
 pub use passwords::{NewPassword, Password, Role};
 use service_token::ServiceToken;
 use settings::PlanetScaleSettings;
-use transport::{Grants, Request, Transport, or_default};
+use transport::{ApiRequest, Grants, Transport, or_default};
 
-/// The process' one client. Made on first use, so that a fault in the environment is reported
-/// rather than thrown.
+/// The only client of the process. It is created on first use, so that a fault in the environment
+/// becomes an error and not a panic.
 static SHARED: OnceCell<PlanetScale> = OnceCell::new();
 
-/// One database on PlanetScale, as the API manages it.
+/// One database on PlanetScale.
 pub struct PlanetScale {
     transport: Transport,
     settings: PlanetScaleSettings,
 }
 
 impl PlanetScale {
-    /// The process' client, made from the environment on first use.
+    /// The client of the process, created from the environment on first use.
     ///
     /// # Errors
     ///
-    /// [`Faults`] of the environment. The next call reads it again.
+    /// [`Faults`] of the environment. The next call reads the environment again.
     pub fn shared() -> Result<&'static Self, Faults> {
         SHARED.get_or_try_init(|| {
             let settings = PlanetScaleSettings::from_env()?;
@@ -88,7 +85,7 @@ impl PlanetScale {
         })
     }
 
-    /// Nothing is asked before the first call.
+    /// Creates a client. It sends nothing before the first call.
     pub fn new(settings: PlanetScaleSettings, clock: Arc<dyn Clock>) -> Self {
         let secret_id = settings.token_secret_id.clone();
         let token = Credentials::of_secret(secret_id, settings.token_max_age, clock);
@@ -102,7 +99,7 @@ impl PlanetScale {
         }
     }
 
-    /// The name of the database, which is also the one to connect with.
+    /// The name of the database. Connections use the same name.
     pub fn database_name(&self) -> &str {
         &self.settings.database
     }
@@ -112,7 +109,7 @@ impl PlanetScale {
         &self.settings.branch
     }
 
-    /// Calls that end before `deadline`.
+    /// Returns the calls, which all end before `deadline`.
     pub fn until(&self, deadline: Deadline) -> Calls<'_> {
         Calls {
             transport: &self.transport,
@@ -135,7 +132,7 @@ impl fmt::Debug for PlanetScale {
     }
 }
 
-/// The API's operations, within a deadline.
+/// The operations of the API, within a deadline.
 #[derive(Clone, Copy)]
 pub struct Calls<'p> {
     transport: &'p Transport,
@@ -150,15 +147,13 @@ impl fmt::Debug for Calls<'_> {
     }
 }
 
-/// The database's own settings.
+/// The settings of the database.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DatabaseInfo {
     /// Its name.
     pub name: String,
-    /// The branch that new branches are made from where nothing else is said.
-    pub default_branch: String,
-    /// Whether a deploy request must be approved before it can be deployed. A service token can't
-    /// approve the deploy requests that it has created itself.
+    /// Whether a deploy request must be approved before it can be deployed. A service token cannot
+    /// approve its own deploy requests.
     #[serde(default, deserialize_with = "or_default")]
     pub require_approval_for_deploy: bool,
     /// Whether foreign keys are allowed.
@@ -167,17 +162,14 @@ pub struct DatabaseInfo {
 }
 
 impl Calls<'_> {
-    /// The database's settings.
+    /// Reads the settings of the database.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn database(&self) -> Result<DatabaseInfo, ApiError> {
-        self.get(Request::get(
-            "reading the database",
-            &[],
-            Grants("read_database"),
-        ))
-        .await
+        let grants = Grants("read_database");
+        self.get(ApiRequest::get("reading the database", &[], grants))
+            .await
     }
 }

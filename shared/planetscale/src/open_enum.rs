@@ -1,6 +1,6 @@
-//! Enumerations of the API that may get new values.
+//! Enumerations to which the API may add values.
 
-/// Defines an enum from the API's texts, whose variant `Other` keeps what is not among them.
+/// Defines an enum with the given texts of the API. Its variant `Other` holds any other text.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
@@ -10,12 +10,12 @@ macro_rules! open_enum {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum $name {
             $($(#[$variant_meta])* $variant,)+
-            /// A value that the API has got since this was written.
+            /// A value that this code does not know.
             Other(String),
         }
 
         impl $name {
-            /// As the API writes it.
+            /// The text that the API uses.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+

@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use secrets::{CredentialsError, Secret};
 
-/// A service token of PlanetScale. `Debug` shows no token.
+/// A service token of PlanetScale. `Debug` does not show the token.
 #[derive(Debug, Clone)]
 pub struct ServiceToken {
-    /// Its id, which is no secret.
+    /// Its id, which is not secret.
     pub id: String,
     /// The token itself.
     pub token: SecretString,
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn id_and_token_are_read_and_the_token_is_not_shown() {
+    fn the_id_and_the_token_are_read_and_debug_hides_the_token() {
         let token = ServiceToken::parse(r#"{"id": "abc", "token": "hunter2"}"#).unwrap();
         assert_eq!(token.id, "abc");
         assert_eq!(token.token.expose_secret(), "hunter2");
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn a_wrong_secret_is_refused_with_the_name_of_the_field() {
         for (secret, error) in [
             ("hunter2", CredentialsError::NotJson),
             (r#"{"token": "t"}"#, CredentialsError::Field("id")),

@@ -1,12 +1,12 @@
-//! What the environment says about PlanetScale.
+//! Settings of the client, read from the environment.
 
 use std::time::Duration;
 
 use lambda::settings::{Environment, Faults, Variable};
 use url::Url;
 
-/// Every variable about PlanetScale that a function reads. The tests hold `template.yaml` and the
-/// documentation against this table.
+/// Every variable about PlanetScale that a function reads. Tests compare `template.yaml` and the
+/// documentation with this table.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "DATABASE_SECRET_MAX_AGE_MS",
@@ -46,10 +46,10 @@ pub const VARIABLES: &[Variable] = &[
     },
 ];
 
-/// What the client of PlanetScale's API needs to know.
+/// The settings of the client of PlanetScale's API.
 #[derive(Debug, Clone)]
 pub struct PlanetScaleSettings {
-    /// Where the API answers, without `/v1`; https, or http to this machine.
+    /// The URL of the API, without `/v1`: https, or http to this machine.
     pub api_url: Url,
     /// The organization's name.
     pub organization: String,
@@ -64,7 +64,7 @@ pub struct PlanetScaleSettings {
 }
 
 impl PlanetScaleSettings {
-    /// Reads the process' environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl PlanetScaleSettings {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// Reads an environment given as a function from names to values.
+    /// Reads an environment, given as a function from names to values.
     ///
     /// # Errors
     ///
@@ -90,8 +90,8 @@ impl PlanetScaleSettings {
     }
 }
 
-/// A name as PlanetScale gives it to organizations, databases and branches, which must not
-/// lead a request elsewhere.
+/// Reads the name of an organization, database or branch. It becomes a part of a path, so it must
+/// not be able to change the path.
 fn name(
     environment: &mut Environment<impl Fn(&str) -> Option<String>>,
     variable: &'static str,
@@ -107,7 +107,7 @@ fn name(
     text
 }
 
-/// The token is sent there, so that what lies between must not be able to read it.
+/// Reads the URL of the API. The token is sent there, so nobody on the way may be able to read it.
 fn api_url(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> Url {
     let variable = "PLANETSCALE_API_URL";
     let text = environment.get_or_default(variable);
@@ -122,8 +122,8 @@ fn api_url(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> Ur
                 variable,
                 "must be an https URL, or an http URL of this machine",
             );
-            #[expect(clippy::expect_used, reason = "it is written here")]
-            Url::parse("https://localhost").expect("it is a URL")
+            #[expect(clippy::expect_used, reason = "the URL is a constant")]
+            Url::parse("https://localhost").expect("a valid URL")
         }
     }
 }
@@ -148,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn planetscale_is_called_at_its_public_address_and_for_main_unless_told_otherwise() {
+    fn the_defaults_are_the_public_api_and_the_branch_main() {
         let settings = planetscale(&[]).unwrap();
         assert_eq!(settings.api_url.as_str(), "https://api.planetscale.com/");
         assert_eq!(settings.branch, "main");
     }
 
     #[test]
-    fn what_is_missing_for_planetscale_is_named_at_once() {
+    fn all_missing_variables_are_named_at_once() {
         let faults = PlanetScaleSettings::read(|_| None).unwrap_err().to_string();
         for name in [
             "PLANETSCALE_ORGANIZATION",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_goes_over_tls_or_stays_on_this_machine() {
+    fn the_api_url_is_https_or_on_this_machine() {
         for url in ["http://api.planetscale.com", "ftp://localhost", "nowhere"] {
             let faults = planetscale(&[("PLANETSCALE_API_URL", url)]).unwrap_err();
             assert!(faults.to_string().contains("https"), "{url}: {faults}");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_would_lead_elsewhere_is_refused() {
+    fn a_name_that_would_change_the_path_is_refused() {
         for name in ["..", "a/b", "a?b", "a b"] {
             let faults = planetscale(&[("PLANETSCALE_DATABASE", name)]).unwrap_err();
             assert!(

@@ -1,5 +1,5 @@
-//! The client against a server that plays the API; its bodies are those of PlanetScale's OpenAPI
-//! document (`shapes.json` has every field of each).
+//! Tests of the client against a server with scripted answers. The bodies are those of
+//! PlanetScale's OpenAPI document (`shapes.json` has every field of each).
 
 mod server;
 mod shapes;
@@ -47,11 +47,11 @@ const NEW: NewDeployRequest<'static> = NewDeployRequest {
 };
 
 #[tokio::test]
-async fn the_token_goes_without_a_scheme_and_the_path_is_the_databases() {
+async fn the_token_has_no_scheme_and_paths_are_below_the_database() {
     let server = Server::answering([ok(branch("main"))]).await;
     let found = server.client().until(soon()).branch("main").await.unwrap();
     assert_eq!(found.name, "main");
-    let asked = &server.asked()[0];
+    let asked = &server.received()[0];
     assert_eq!(
         asked.line,
         "GET /v1/organizations/acme/databases/orders/branches/main"
@@ -60,7 +60,7 @@ async fn the_token_goes_without_a_scheme_and_the_path_is_the_databases() {
 }
 
 #[tokio::test]
-async fn a_read_is_sent_again_after_429_5xx_and_a_lost_answer() {
+async fn a_read_is_retried_after_429_5xx_and_a_lost_answer() {
     let server = Server::answering([
         Answer::With(429, "retry-after: 0", String::new()),
         status(500),
@@ -74,11 +74,11 @@ async fn a_read_is_sent_again_after_429_5xx_and_a_lost_answer() {
     ])
     .await;
     server.client().until(soon()).branch("main").await.unwrap();
-    assert_eq!(server.asked().len(), 5);
+    assert_eq!(server.received().len(), 5);
 }
 
 #[tokio::test]
-async fn a_pause_that_the_deadline_does_not_leave_is_not_begun() {
+async fn a_call_does_not_wait_past_its_deadline() {
     let slow_down = Answer::With(429, "retry-after: 3600", String::new());
     let server = Server::answering([slow_down]).await;
     let error = server
@@ -89,11 +89,11 @@ async fn a_pause_that_the_deadline_does_not_leave_is_not_begun() {
         .unwrap_err();
     assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
     assert!(error.may_pass());
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.received().len(), 1);
 }
 
 #[tokio::test]
-async fn an_api_that_stays_away_is_unavailable_when_the_time_is_up() {
+async fn an_unreachable_api_is_unavailable_at_the_deadline() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = unused.local_addr().unwrap();
     drop(unused);
@@ -104,20 +104,20 @@ async fn an_api_that_stays_away_is_unavailable_when_the_time_is_up() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_when_the_time_is_up() {
+async fn nothing_is_sent_after_the_deadline() {
     let server = Server::answering([ok(deploy_request(1, "a"))]).await;
     let client = server.client();
     let over = client.until(Deadline::after(Duration::ZERO));
     let error = over.deploy(1).await.unwrap_err();
     assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
-    assert_eq!(server.asked(), []);
+    assert_eq!(server.received(), []);
 }
 
 #[tokio::test]
-async fn a_post_that_has_not_happened_is_sent_again_and_one_that_may_have_is_not() {
+async fn a_post_is_retried_only_if_it_did_nothing() {
     let server = Server::answering([status(429), ok(deploy_request(1, "a"))]).await;
     server.client().until(soon()).deploy(1).await.unwrap();
-    assert_eq!(server.asked()[1].body, r#"{"instant_ddl":false}"#);
+    assert_eq!(server.received()[1].body, r#"{"instant_ddl":false}"#);
 
     for lost in [status(500), status(502), Answer::Nothing] {
         let server = Server::answering([lost.clone(), ok(deploy_request(1, "a"))]).await;
@@ -126,12 +126,12 @@ async fn a_post_that_has_not_happened_is_sent_again_and_one_that_may_have_is_not
             matches!(error, ApiError::OutcomeUnknown { .. }),
             "{lost:?}: {error}"
         );
-        assert_eq!(server.asked().len(), 1);
+        assert_eq!(server.received().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_branch_whose_creation_had_no_answer_is_looked_up() {
+async fn after_a_lost_answer_the_new_branch_is_looked_up() {
     let server = Server::answering([status(500), ok(branch("a"))]).await;
     let made = server
         .client()
@@ -140,12 +140,12 @@ async fn a_branch_whose_creation_had_no_answer_is_looked_up() {
         .await;
     assert_eq!(made.unwrap().name, "a");
     assert_eq!(server.lines(), ["POST /branches", "GET /branches/a"]);
-    let asked: Value = serde_json::from_str(&server.asked()[0].body).unwrap();
+    let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
     assert_eq!(asked, json!({ "name": "a", "parent_branch": "main" }));
 }
 
 #[tokio::test]
-async fn a_branch_that_was_not_made_after_all_is_asked_for_again() {
+async fn after_a_lost_answer_a_missing_branch_is_created_again() {
     let script = [Answer::Nothing, status(404), ok(branch("a"))];
     let server = Server::answering(script).await;
     let made = server
@@ -159,7 +159,7 @@ async fn a_branch_that_was_not_made_after_all_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_deploy_request_whose_creation_had_no_answer_is_looked_up_among_the_open_ones() {
+async fn after_a_lost_answer_the_new_deploy_request_is_looked_up() {
     let others = [deploy_request(6, "b"), deploy_request(7, "a")];
     let server = Server::answering([status(500), page(&others, None)]).await;
     let client = server.client();
@@ -172,7 +172,7 @@ async fn a_deploy_request_whose_creation_had_no_answer_is_looked_up_among_the_op
 }
 
 #[tokio::test]
-async fn a_deploy_request_that_is_deployed_is_not_taken_for_a_new_one() {
+async fn a_deployed_request_is_not_taken_for_the_new_one() {
     let mut deployed = deploy_request(6, "a");
     deployed["deployment_state"] = "complete_pending_revert".into();
     let mut checked = deploy_request(7, "a");
@@ -185,16 +185,7 @@ async fn a_deploy_request_that_is_deployed_is_not_taken_for_a_new_one() {
 }
 
 #[tokio::test]
-async fn safe_migrations_are_refused_for_good_while_the_schema_breaks_a_rule() {
-    let body = json!({ "code": "unprocessable", "message": "The schema has lint errors" });
-    let server = Server::answering([Answer::With(422, "x-none: ", body.to_string())]).await;
-    let client = server.client();
-    let enabled = client.until(soon()).set_safe_migrations("a", true).await;
-    assert!(!enabled.unwrap_err().may_pass());
-}
-
-#[tokio::test]
-async fn checks_without_words_have_found_nothing() {
+async fn empty_check_errors_are_read_as_none() {
     let mut request = deploy_request(1, "a");
     request["deployment"]["deploy_check_errors"] = "".into();
     let server = Server::answering([ok(request)]).await;
@@ -204,7 +195,7 @@ async fn checks_without_words_have_found_nothing() {
 }
 
 #[tokio::test]
-async fn a_deploy_request_says_whether_its_cutover_waits() {
+async fn a_new_deploy_request_always_sends_auto_cutover() {
     let server = Server::answering([ok(deploy_request(1, "a"))]).await;
     let client = server.client();
     client
@@ -212,35 +203,43 @@ async fn a_deploy_request_says_whether_its_cutover_waits() {
         .create_deploy_request(&NEW)
         .await
         .unwrap();
-    let asked: Value = serde_json::from_str(&server.asked()[0].body).unwrap();
+    let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
     assert_eq!(asked["auto_cutover"], true);
     assert_eq!(asked["auto_delete_branch"], false);
 }
 
 #[tokio::test]
-async fn every_page_is_read() {
+async fn every_page_of_a_list_is_read() {
     let script = [
-        page(&[branch("a"), branch("b")], Some(2)),
+        page(&[deploy_request(1, "a"), deploy_request(2, "a")], Some(2)),
         status(500),
-        page(&[branch("c")], None),
+        page(&[deploy_request(3, "a")], None),
     ];
     let server = Server::answering(script).await;
-    let branches = server.client().until(soon()).branches().await.unwrap();
-    let names: Vec<_> = branches.iter().map(|branch| branch.name.as_str()).collect();
-    assert_eq!(names, ["a", "b", "c"]);
-    assert_eq!(server.lines()[2], "GET /branches?page=2&per_page=100");
+    let client = server.client();
+    let calls = client.until(soon());
+    let listed = calls.deploy_requests(Filter::default()).await.unwrap();
+    let numbers: Vec<_> = listed.iter().map(|one| one.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!(
+        server.lines()[2],
+        "GET /deploy-requests?page=2&per_page=100"
+    );
 }
 
 #[tokio::test]
-async fn pages_that_turn_in_a_circle_end() {
-    let script = [page(&[branch("a")], Some(2)), page(&[branch("a")], Some(2))];
-    let server = Server::answering(script).await;
-    let error = server.client().until(soon()).branches().await.unwrap_err();
+async fn a_list_without_a_last_page_is_refused() {
+    let circle = page(&[deploy_request(1, "a")], Some(2));
+    let server = Server::answering([circle.clone(), circle]).await;
+    let client = server.client();
+    let calls = client.until(soon());
+    let listed = calls.deploy_requests(Filter::default()).await;
+    let error = listed.unwrap_err();
     assert!(matches!(error, ApiError::Unreadable { .. }), "{error}");
 }
 
 #[tokio::test]
-async fn no_redirect_is_followed() {
+async fn redirects_are_not_followed() {
     let elsewhere = Server::answering([ok(branch("main"))]).await;
     let location = format!("location: http://{}/", elsewhere.address());
     let redirect = Answer::With(302, Box::leak(location.into_boxed_str()), String::new());
@@ -252,11 +251,11 @@ async fn no_redirect_is_followed() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("redirect"), "{error}");
-    assert_eq!(elsewhere.asked(), []);
+    assert_eq!(elsewhere.received(), []);
 }
 
 #[tokio::test]
-async fn a_name_can_not_lead_to_another_path() {
+async fn a_name_cannot_change_the_path() {
     let server = Server::answering([status(204)]).await;
     let client = server.client();
     client.until(soon()).delete_branch("a/b?c").await.unwrap();
@@ -264,11 +263,11 @@ async fn a_name_can_not_lead_to_another_path() {
     for name in ["", ".", ".."] {
         client.until(soon()).delete_branch(name).await.unwrap_err();
     }
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.received().len(), 1);
 }
 
 #[tokio::test]
-async fn what_was_deleted_by_a_request_without_answer_is_deleted() {
+async fn a_repeated_delete_that_finds_nothing_succeeds() {
     let server = Server::answering([Answer::Nothing, status(404)]).await;
     server
         .client()
@@ -287,7 +286,7 @@ async fn what_was_deleted_by_a_request_without_answer_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_told_with_the_access_that_is_needed() {
+async fn a_refused_token_is_reported_with_the_missing_access() {
     for refused in [401, 403, 404] {
         let server = Server::answering([status(refused)]).await;
         let error = server
@@ -302,7 +301,7 @@ async fn a_refused_token_is_told_with_the_access_that_is_needed() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_known_by_its_words() {
+async fn the_message_of_a_refusal_decides_what_the_caller_can_do() {
     for (code, message, expected) in [
         (
             "invalid_params",
@@ -337,7 +336,7 @@ async fn a_refusal_is_known_by_its_words() {
 }
 
 #[tokio::test]
-async fn an_error_may_have_any_body() {
+async fn an_error_with_any_body_is_accepted() {
     for body in [
         "",
         "<html>",
@@ -352,7 +351,7 @@ async fn an_error_may_have_any_body() {
 }
 
 #[tokio::test]
-async fn nothing_shows_the_token_or_a_password() {
+async fn debug_and_errors_hide_the_token_and_passwords() {
     let mut wrong = shape("create_password");
     wrong["username"] = json!(["hunter2"]);
     let server = Server::answering([ok(shape("create_password")), ok(wrong)]).await;
@@ -378,6 +377,6 @@ async fn nothing_shows_the_token_or_a_password() {
         client.until(soon())
     );
     assert!(!shown.contains("hunter2"), "{shown}");
-    let asked: Value = serde_json::from_str(&server.asked()[0].body).unwrap();
+    let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
     assert_eq!(asked, json!({ "name": "n", "role": "admin", "ttl": 600 }));
 }

@@ -1,4 +1,4 @@
-//! A request becomes an answer: authorization, deadlines, what is sent again, pages.
+//! Sends a request and returns its answer: authorization, deadlines, retries, pages.
 
 use std::{
     sync::Arc,
@@ -23,26 +23,26 @@ use url::Url;
 use super::{ApiError, Calls};
 use crate::{service_token::ServiceToken, settings::PlanetScaleSettings};
 
-/// The longest time for one attempt, to connect and in all. The API answers within seconds.
+/// The longest time to connect, and for one attempt in all. The API answers within seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest wait for the token's secret.
+/// The longest wait for the secret with the token.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The API's largest page.
+/// The largest page of the API.
 const PER_PAGE: &str = "100";
 
-/// More pages than any list has: the end of a list that would not end.
+/// More pages than any list has, so that a wrong answer cannot make a list endless.
 const MOST_PAGES: u32 = 1000;
 
-/// The accesses of a service token of which an operation needs one.
+/// The access that an operation needs. Several are alternatives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grants(pub(super) &'static str);
 
-/// One call, below the database's own path.
+/// One request, with a path below that of the database.
 #[derive(Debug, Clone)]
-pub(super) struct Request<'r> {
+pub(super) struct ApiRequest<'r> {
     doing: &'static str,
     grants: Grants,
     method: Method,
@@ -51,7 +51,7 @@ pub(super) struct Request<'r> {
     body: Option<Value>,
 }
 
-impl<'r> Request<'r> {
+impl<'r> ApiRequest<'r> {
     fn new(method: Method, doing: &'static str, path: &'r [&'r str], grants: Grants) -> Self {
         Self {
             doing,
@@ -79,7 +79,7 @@ impl<'r> Request<'r> {
         Self::new(Method::DELETE, doing, path, grants)
     }
 
-    /// Left out of the URL when there is no value.
+    /// Adds a parameter if it has a value.
     pub(super) fn query(mut self, name: &'static str, value: Option<&str>) -> Self {
         if let Some(value) = value {
             self.query.push((name, value.to_owned()));
@@ -93,11 +93,11 @@ impl<'r> Request<'r> {
     }
 }
 
-/// An attempt that brought no answer to go by.
+/// An attempt without a usable answer.
 struct Setback {
     may_have_happened: bool,
     reason: String,
-    /// What `Retry-After` asks for.
+    /// The pause that `Retry-After` asks for.
     pause: Option<Duration>,
 }
 
@@ -112,7 +112,7 @@ impl Setback {
 }
 
 impl From<reqwest::Error> for Setback {
-    /// Without the error's own words, which have the URL.
+    /// Leaves out the error's own text, which contains the URL.
     fn from(error: reqwest::Error) -> Self {
         match error.is_connect() {
             true => Self::new(false, "no connection"),
@@ -130,7 +130,7 @@ pub(super) struct Transport {
 impl Transport {
     pub(super) fn new(settings: &PlanetScaleSettings, token: Credentials<ServiceToken>) -> Self {
         let mut database = settings.api_url.clone();
-        // It fails for URLs that can't have a path; https and http can.
+        // This fails only for URLs that cannot have a path. https and http URLs can.
         if let Ok(mut path) = database.path_segments_mut() {
             path.pop_if_empty().extend([
                 "v1",
@@ -147,9 +147,13 @@ impl Transport {
         }
     }
 
-    /// Sends the request, again and again for as long as it is harmless and there is time, and
-    /// gives the body of a 2xx answer.
-    async fn send(&self, request: &Request<'_>, deadline: Deadline) -> Result<Vec<u8>, ApiError> {
+    /// Sends the request and returns the body of a 2xx answer. It is sent again while that is safe
+    /// and there is time.
+    async fn send(
+        &self,
+        request: &ApiRequest<'_>,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, ApiError> {
         let doing = request.doing;
         let url = self.url(request)?;
         let mut token = self
@@ -162,7 +166,7 @@ impl Transport {
         loop {
             let setback = match self.attempt(request, url.clone(), &token, deadline).await {
                 Ok((status, body)) if status.is_success() => return Ok(body),
-                // The answer to an earlier attempt was lost, and it had deleted it.
+                // An earlier attempt, whose answer was lost, deleted it.
                 Ok((StatusCode::NOT_FOUND, _))
                     if may_have_happened && request.method == Method::DELETE =>
                 {
@@ -173,7 +177,7 @@ impl Transport {
                     let limit = deadline.left().min(TOKEN_TIMEOUT);
                     let newest = self.token.after_refusal(token.generation, limit).await?;
                     if let Some(newest) = newest.filter(|new| new.generation != token.generation) {
-                        tracing::info!("the service token was refused; the rotated one is tried");
+                        tracing::info!("the service token was refused, trying the rotated one");
                         token = newest;
                         continue;
                     }
@@ -202,14 +206,14 @@ impl Transport {
                     ApiError::Unavailable { doing, reason }
                 });
             };
-            tracing::info!(doing, reason, "PlanetScale's API is asked again");
+            tracing::info!(doing, reason, "calling PlanetScale's API again");
             tokio::time::sleep(delay).await;
         }
     }
 
     async fn attempt(
         &self,
-        request: &Request<'_>,
+        request: &ApiRequest<'_>,
         url: Url,
         token: &Issued<ServiceToken>,
         deadline: Deadline,
@@ -218,7 +222,7 @@ impl Transport {
         if limit.is_zero() {
             return Err(Setback::new(false, "no time is left"));
         }
-        // A limit of the client's own would hide that there was no connection.
+        // The client's own timeout would not say whether there was a connection.
         timeout(limit, self.exchange(request, url, token))
             .await
             .unwrap_or_else(|_| Err(Setback::new(true, "no answer in time")))
@@ -226,7 +230,7 @@ impl Transport {
 
     async fn exchange(
         &self,
-        request: &Request<'_>,
+        request: &ApiRequest<'_>,
         url: Url,
         token: &Issued<ServiceToken>,
     ) -> Result<(StatusCode, Vec<u8>), Setback> {
@@ -243,15 +247,15 @@ impl Transport {
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Err(Setback {
                 may_have_happened: status != StatusCode::TOO_MANY_REQUESTS,
-                reason: format!("it answered {}", status.as_u16()),
+                reason: format!("the answer was {}", status.as_u16()),
                 pause: retry_after(answer.headers()),
             });
         }
         Ok((status, answer.bytes().await?.to_vec()))
     }
 
-    fn url(&self, request: &Request<'_>) -> Result<Url, ApiError> {
-        // The parser drops these, which would make it another request.
+    fn url(&self, request: &ApiRequest<'_>) -> Result<Url, ApiError> {
+        // The URL parser drops these segments, so that another resource would be addressed.
         if request
             .path
             .iter()
@@ -274,29 +278,29 @@ impl Transport {
 }
 
 impl Calls<'_> {
-    /// A single object.
+    /// Reads a single object.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
-        request: Request<'_>,
+        request: ApiRequest<'_>,
     ) -> Result<T, ApiError> {
         let body = self.transport.send(&request, self.deadline).await?;
         parse(request.doing, &body)
     }
 
-    /// A call whose answer says nothing.
-    pub(super) async fn done(&self, request: Request<'_>) -> Result<(), ApiError> {
+    /// Makes a call whose answer has no content.
+    pub(super) async fn done(&self, request: ApiRequest<'_>) -> Result<(), ApiError> {
         self.transport.send(&request, self.deadline).await.map(drop)
     }
 
-    /// All elements of a list, page by page.
+    /// Reads all elements of a list, page by page.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
-        request: Request<'_>,
+        request: ApiRequest<'_>,
     ) -> Result<Vec<T>, ApiError> {
         #[derive(Deserialize)]
         struct Page<T> {
             data: Vec<T>,
-            /// Not there where a list comes in one piece.
+            /// Missing if the list is not paginated.
             #[serde(default)]
             next_page: Option<u32>,
         }
@@ -315,7 +319,7 @@ impl Calls<'_> {
                 Some(_) => {
                     return Err(ApiError::Unreadable {
                         doing: request.doing,
-                        reason: "its pages do not end".to_owned(),
+                        reason: "the list has no last page".to_owned(),
                     });
                 }
             }
@@ -323,25 +327,25 @@ impl Calls<'_> {
     }
 }
 
-/// Trusts the public roots that are compiled in: the system's store would be read and parsed in
-/// whole at each cold start.
+/// Trusts the built-in public roots. Reading and parsing the system's store would slow down every
+/// cold start.
 #[expect(
     clippy::expect_used,
-    reason = "ring speaks the protocol versions, and the TLS configuration is of the version that the client takes"
+    reason = "ring supports both protocol versions, and the TLS configuration has the type that the client expects"
 )]
 fn client() -> Client {
     let roots = tls::public_roots();
     let tls =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .expect("ring speaks TLS 1.2 and 1.3")
+            .expect("ring supports TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
     Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        // A connection may be gone without a trace after a freeze, and steps are rare.
+        // An idle connection may be dead after a freeze, and calls are rare.
         .pool_max_idle_per_host(0)
         .user_agent(concat!(
             env!("CARGO_PKG_NAME"),
@@ -349,14 +353,14 @@ fn client() -> Client {
             env!("CARGO_PKG_VERSION")
         ))
         .build()
-        .expect("the TLS configuration is rustls'")
+        .expect("the TLS configuration is a rustls one")
 }
 
-/// `ID:TOKEN`, without a scheme (PlanetScale's docs, Service tokens).
+/// `ID:TOKEN` without a scheme (PlanetScale's docs, Service tokens).
 fn authorization(token: &Issued<ServiceToken>) -> HeaderValue {
     let ServiceToken { id, token } = token.secret.as_ref();
     let text = format!("{id}:{}", token.expose_secret());
-    // A token that is no header's text is as wrong as any other that the API refuses.
+    // A token that cannot be a header is wrong, and the API refuses it like any other wrong token.
     let mut value =
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unusable"));
     value.set_sensitive(true);
@@ -366,7 +370,7 @@ fn authorization(token: &Issued<ServiceToken>) -> HeaderValue {
 fn parse<T: DeserializeOwned>(doing: &'static str, body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // The parser's own words may quote the value, which may be a password.
+        // The parser's message may quote the value, which may be a password.
         let (path, category) = (error.path().to_string(), error.inner().classify());
         ApiError::Unreadable {
             doing,
@@ -375,7 +379,7 @@ fn parse<T: DeserializeOwned>(doing: &'static str, body: &[u8]) -> Result<T, Api
     })
 }
 
-/// Takes `null` for the default too: the document does not say of every field that may be null.
+/// Reads `null` as the default, because the document does not mark every field that may be null.
 pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -393,7 +397,7 @@ fn delays() -> ExponentialBackoff {
         .build()
 }
 
-/// Seconds or a date (RFC 9110); what is neither is passed over.
+/// Reads seconds or a date (RFC 9110) and ignores anything else.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {

@@ -20,9 +20,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use reqwest::Method;
 use serde_json::{Value, json};
-
-use control_plane::ControlPlane;
 
 /// Far more than any step takes, on any machine, once the functions are built.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -266,10 +265,11 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
             .contains(&format!("API_URL={url}\n"))
     );
 
-    let branch = format!("/kept-{port}");
-    let control_plane = ControlPlane::of(&folder);
-    let new = json!({"name": branch[1..]});
-    assert_eq!(control_plane.send("POST", "", &new).await, 201);
+    let branch = format!("kept-{port}");
+    let planetscale = control_plane::client(&folder);
+    let new = json!({"name": branch});
+    let made = planetscale.send(Method::POST, "/branches", Some(&new));
+    assert_eq!(made.await.unwrap().0, 201);
     assert!(dev.output().contains("pscale branch list orders"));
 
     let migration = add_migration(&folder);
@@ -340,9 +340,12 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
         "{now:?}"
     );
     // The branch has outlived all of this, and the token too.
-    let control_plane = ControlPlane::of(&folder);
-    assert_eq!(control_plane.send("GET", &branch, &json!({})).await, 200);
-    assert_eq!(control_plane.send("DELETE", &branch, &json!({})).await, 204);
+    let planetscale = control_plane::client(&folder);
+    for (method, status) in [(Method::GET, 200), (Method::DELETE, 204)] {
+        let path = format!("/branches/{branch}");
+        let answer = planetscale.send(method, &path, None).await.unwrap();
+        assert_eq!(answer.0, status);
+    }
     dev.signal(Signal::SIGINT);
     assert!(dev.wait().0.success());
     assert_eq!(processes(&folder), []);

@@ -1,6 +1,6 @@
 //! What goes wrong on the way.
 
-use planetscale::{DeploymentState, NewPassword, Role, Verdict};
+use planetscale::{DeploymentState, NewPassword, Role};
 use serde_json::json;
 use tests::stand_ins::control_plane::ApiFailure;
 use tests::stand_ins::step_functions::Ended;
@@ -177,7 +177,7 @@ async fn a_deployment_that_is_reverted_before_it_is_recorded_is_not_recorded() {
     scene.add("0002_notes.sql", NOTES);
     scene.die_after("await_deployment").await;
     let api = scene.api(&scene.token).await;
-    api.calls().revert(1).await.unwrap();
+    api.revert(1).await;
     let error = scene.go_on("finish").await.unwrap_err();
     assert_eq!(error.name, "DeploymentFailed");
     assert!(
@@ -200,7 +200,7 @@ async fn a_revert_that_fails_holds_nobody_up_and_is_told() {
     let twice = "INSERT INTO notes VALUES (1, 'twice'), (2, 'twice')";
     scene.change_production(&[twice]).await;
     let api = scene.api(&scene.token).await;
-    api.calls().revert(2).await.unwrap();
+    api.revert(2).await;
     let mut state = DeploymentState::InProgressRevert;
     while state == DeploymentState::InProgressRevert {
         state = api
@@ -227,11 +227,7 @@ async fn an_approval_that_is_taken_back_is_waited_for_again() {
     let person = scene.api(&scene.plane.new_token().await).await;
     let approve = async |times| {
         scene.carried_out("await_approval", times).await;
-        person
-            .calls()
-            .review(1, &Verdict::Approved, "")
-            .await
-            .unwrap();
+        person.approve(1).await;
     };
     tokio::join!(scene.die_after("await_approval"), approve(1));
     // Who changes the branch takes it back; by looking, it is compared again.
@@ -303,7 +299,7 @@ async fn a_token_that_is_rotated_under_way_is_taken_up() {
     scene.rotate_token(&new).await;
     let api = scene.api(&new).await;
     // Who opened it was the old token.
-    api.calls().review(1, &Verdict::Approved, "").await.unwrap();
+    api.approve(1).await;
     let ended = execution.ended().await.unwrap();
     assert!(
         matches!(ended, Ended::Succeeded(_)),

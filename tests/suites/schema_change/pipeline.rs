@@ -12,11 +12,14 @@ use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, OptsBuilder, SslOpts};
 use planetscale::settings::PlanetScaleSettings;
 use planetscale::{Calls, DeployRequest, Filter, NewPassword, Openness, PlanetScale, Role};
+use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::control_plane::contract::Contract;
-use tests::stand_ins::control_plane::{BRANCH, ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
+use tests::stand_ins::control_plane::{
+    ApiClient, BRANCH, ControlPlane, DATABASE, ORGANIZATION, ServiceToken,
+};
 use tests::stand_ins::lambda::{Function, Reported};
 use tests::stand_ins::step_functions::{self, Ended, Execution, Interpreter, StateMachine, Target};
 
@@ -166,29 +169,28 @@ impl Scene {
 
     /// The API, called with a token.
     pub async fn api(&self, token: &ServiceToken) -> Api {
-        Api(PlanetScale::new(
-            PlanetScaleSettings {
-                api_url: self.plane.url().parse().unwrap(),
-                organization: ORGANIZATION.to_owned(),
-                database: DATABASE.to_owned(),
-                branch: BRANCH.to_owned(),
-                token_secret_id: self.stack.new_secret(&token.secret()).await.unwrap(),
-                token_max_age: Duration::from_secs(60),
-            },
-            Arc::new(SystemClock),
-        ))
+        let settings = PlanetScaleSettings {
+            api_url: self.plane.url().parse().unwrap(),
+            organization: ORGANIZATION.to_owned(),
+            database: DATABASE.to_owned(),
+            branch: BRANCH.to_owned(),
+            token_secret_id: self.stack.new_secret(&token.secret()).await.unwrap(),
+            token_max_age: Duration::from_secs(60),
+        };
+        Api {
+            planetscale: PlanetScale::new(settings, Arc::new(SystemClock)),
+            http: self.plane.client(token),
+        }
     }
 
     /// What is left on PlanetScale: the branches beside production, and the open deploy requests.
     pub async fn left(&self) -> (Vec<String>, Vec<u64>) {
         let api = self.api(&self.token).await;
-        let branches = api.calls().branches().await.unwrap().into_iter();
+        let mut branches = api.branches().await;
+        branches.retain(|name| name != BRANCH);
         let requests = api.deploy_requests().await.into_iter();
         (
-            branches
-                .map(|branch| branch.name)
-                .filter(|name| name != BRANCH)
-                .collect(),
+            branches,
             requests
                 .filter(|request| request.state == Openness::Open)
                 .map(|request| request.number)
@@ -279,11 +281,44 @@ impl Scene {
 }
 
 /// PlanetScale's API for a test.
-pub struct Api(PlanetScale);
+pub struct Api {
+    planetscale: PlanetScale,
+    http: ApiClient,
+}
 
 impl Api {
+    /// The calls that the function makes too.
     pub fn calls(&self) -> Calls<'_> {
-        self.0.until(Deadline::after(Duration::from_secs(30)))
+        let deadline = Deadline::after(Duration::from_secs(30));
+        self.planetscale.until(deadline)
+    }
+
+    /// Approves a deploy request, as a person does.
+    pub async fn approve(&self, number: u64) {
+        let body = json!({ "state": "approved", "body": "" });
+        self.post(number, "reviews", body).await;
+    }
+
+    /// Reverts a deployment, as a person does.
+    pub async fn revert(&self, number: u64) {
+        self.post(number, "revert", json!({})).await;
+    }
+
+    async fn post(&self, number: u64, action: &str, body: Value) {
+        let path = format!("/deploy-requests/{number}/{action}");
+        let answer = self.http.send(Method::POST, &path, Some(&body)).await;
+        let (status, body) = answer.unwrap();
+        assert!(status < 300, "{path}: {status} {body}");
+    }
+
+    /// The names of all branches.
+    pub async fn branches(&self) -> Vec<String> {
+        let answer = self.http.send(Method::GET, "/branches?per_page=100", None);
+        let (_, list) = answer.await.unwrap();
+        let branches = list["data"].as_array().unwrap().iter();
+        branches
+            .map(|branch| branch["name"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// All deploy requests, by number.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use planetscale::Verdict;
 use serde_json::json;
 
 use crate::NOTES;
@@ -179,7 +178,7 @@ async fn it_waits_for_an_approval_where_it_is_asked_to_and_where_the_database_de
         assert_eq!(scene.columns("notes").await, [""; 0]);
         let person = scene.plane.new_token().await;
         let api = scene.api(&person).await;
-        api.calls().review(1, &Verdict::Approved, "").await.unwrap();
+        api.approve(1).await;
         execution.ended().await.unwrap();
         assert_eq!(scene.recorded().await, [1, 2], "{}", scene.logs());
     }

@@ -1,4 +1,4 @@
-//! A server that answers what it is told to, and keeps what it was asked.
+//! A server with scripted answers that records the requests.
 
 use std::{
     collections::VecDeque,
@@ -24,17 +24,17 @@ pub enum Answer {
 
 /// One request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct Received {
     /// Method and target, as in `GET /v1/…`.
     pub line: String,
     pub authorization: String,
     pub body: String,
 }
 
-/// A server with its script.
+/// A server with scripted answers.
 pub struct Server {
     address: std::net::SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Server {
@@ -63,14 +63,14 @@ impl Server {
         client_of(&format!("http://{}", self.address))
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn received(&self) -> Vec<Received> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// Method and target of every request, without the database's own path.
+    /// Method and target of every request, without the path of the database.
     pub fn lines(&self) -> Vec<String> {
         let prefix = "/v1/organizations/acme/databases/orders";
-        let asked = self.asked().into_iter();
+        let asked = self.received().into_iter();
         asked.map(|asked| asked.line.replace(prefix, "")).collect()
     }
 }
@@ -100,7 +100,7 @@ pub fn status(status: u16) -> Answer {
     Answer::With(status, "x-none: ", String::new())
 }
 
-async fn serve(mut stream: TcpStream, answer: Answer, asked: &Mutex<Vec<Asked>>) {
+async fn serve(mut stream: TcpStream, answer: Answer, asked: &Mutex<Vec<Received>>) {
     let mut reader = BufReader::new(&mut stream);
     let mut head = Vec::new();
     loop {
@@ -119,7 +119,7 @@ async fn serve(mut stream: TcpStream, answer: Answer, asked: &Mutex<Vec<Asked>>)
     };
     let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
     reader.read_exact(&mut body).await.unwrap();
-    asked.lock().unwrap().push(Asked {
+    asked.lock().unwrap().push(Received {
         line: head[0].trim_end_matches(" HTTP/1.1").to_owned(),
         authorization: header("authorization"),
         body: String::from_utf8(body).unwrap(),

@@ -11,11 +11,11 @@
 mod api;
 mod backups;
 mod branches;
-mod client;
 mod contract;
 mod deploy_requests;
 mod differences;
 mod fresh_control_plane;
+mod functions_client;
 mod go_library;
 mod insights;
 mod passwords;
