@@ -51,6 +51,8 @@ pub struct Options {
     pub vitess: bool,
     /// Where the data is kept, in place of `target/dev`.
     pub folder: Option<PathBuf>,
+    /// What declares the functions, in place of `template.yaml`.
+    pub template: Option<PathBuf>,
 }
 
 /// Why the stack is not up (any more).
@@ -137,10 +139,7 @@ pub async fn run(options: &Options) -> Result<(), DevError> {
         Ok(everything) => {
             everything.describe();
             tokio::select! {
-                failure = everything.a_part_ends() => Err(failure.into()),
-                () = everything.copy_output() => Ok(()),
-                () = everything.front.pass_on() => Ok(()),
-                () = everything.keep_deploying() => Ok(()),
+                failure = run.serve(everything) => Err(failure),
                 () = stop.next() => Ok(()),
             }
         }

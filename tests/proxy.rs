@@ -5,7 +5,7 @@
 //! client sends until the server answers, and a flight with its answer is one round trip.
 //!
 //! ```no_run
-//! # use stack::proxy::{At, Fault, Proxy};
+//! # use tests::proxy::{At, Fault, Proxy};
 //! # async fn example(server: std::net::SocketAddr) -> std::io::Result<()> {
 //! let proxy = Proxy::start(server).await?;
 //! let before = proxy.counts();

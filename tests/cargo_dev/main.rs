@@ -1,6 +1,4 @@
-//! `cargo dev`: the whole service on this machine; `cargo dev test`: its tests; `cargo dev lint`:
-//! its migrations under PlanetScale's rules; `cargo dev migrate`: the same on their way to
-//! production.
+//! The command line of `cargo dev`.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -11,37 +9,43 @@ use lexopt::prelude::*;
 use tests::cargo_dev::{self, DevError, Given, Options, lint, migrate};
 
 const HELP: &str = "\
-Runs the whole service on this machine: a database server with TLS, migrations, sample data, a
-Secrets Manager, and the functions with the routes of template.yaml.
+Runs the whole service on this machine: a database server with TLS, the migrations, sample data, a
+Secrets Manager, PlanetScale's API, and the functions with the routes of template.yaml.
 
-Usage: cargo dev [OPTIONS]                  runs it until Ctrl-C
-       cargo dev test [OPTIONS] [-- ARGS]   runs every test beside it; ARGS go to cargo test
-       cargo dev lint [FOLDER]              holds the migrations against PlanetScale's rules;
-                                            without a server; FOLDER is else shared/migrations
-       cargo dev migrate [OPTIONS]          brings new migrations to production, as AWS would, on
-                                            the stack that runs in another terminal
+Usage: cargo dev [OPTIONS]                 runs everything until Ctrl-C
+       cargo dev test [OPTIONS] [-- ARGS]  runs the tests; ARGS go to cargo test
+       cargo dev lint [OPTIONS] [FOLDER]   checks the migrations in FOLDER (shared/migrations) against
+                                           PlanetScale's rules
+       cargo dev migrate [OPTIONS]         brings new migrations to production as AWS would, on the
+                                           stack that runs in another terminal
 
-Options:
-  --server PATH   the database server program, mysqld or mariadbd (or the variable MYSQLD);
-                  else the first one found
-  --port N        the port of the API (not for tests); else 9000 or the next free one
-  --release       tests only: the functions are built as they are deployed, which takes minutes
-  --vitess        puts Vitess, which takes Go and minutes at the first time, before the server,
-                  which has to be MySQL; of the tests, it runs those that Vitess can be tested with
-  --url URL       tests only: those that need nothing but a database run on this one,
-                  mysql://user:password@host:port/name, an empty schema or one of this project
-  --ca FILE       its authority, as PEM; else the public ones
-  --folder PATH   where data, logs and certificates are kept; else target/dev or target/dev-test
-  --help          this text
+Options of cargo dev and cargo dev test:
+  --server PATH    the database server, mysqld or mariadbd; the default is the variable MYSQLD, then
+                   the first server that is found
+  --vitess         puts Vitess in front of the server, which must be MySQL; this needs Go, and the
+                   first build takes minutes. The tests that run are those that Vitess can run
+  --folder PATH    keeps data, logs and certificates there instead of in target/dev or
+                   target/dev-test
+
+Options of cargo dev:
+  --port N         the port of the API; the default is the first free one from 9000 on
+  --template FILE  declares the functions instead of template.yaml
+
+Options of cargo dev test:
+  --release        builds the functions as they are deployed, which takes minutes
+  --url URL        tests on this database, mysql://user:password@host:port/name, whose schema must be
+                   empty or hold only this project's tables; runs the tests that need no server of
+                   their own
+  --ca FILE        the authority of that server's certificate, as PEM; the default is the public ones
 
 Options of cargo dev migrate:
-  --no-deploy     stops at the open deploy request
-  --approval      waits until the deploy request is approved
-  --folder PATH   that of the running stack
+  --no-deploy      stops when the deploy request is open
+  --approval       waits until the deploy request is approved
+  --folder PATH    the folder of the running stack
 
 Options of cargo dev lint:
-  --foreign-keys  they are allowed in the database's settings on PlanetScale
-  --github        writes annotations of a GitHub workflow; where GITHUB_ACTIONS is set, as well
+  --foreign-keys   allows foreign keys, as the database's settings on PlanetScale may
+  --github         writes annotations for GitHub's workflows; the default where GITHUB_ACTIONS is set
 ";
 
 /// What the command line asks for.
@@ -103,6 +107,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             Long("url") if test => url = Some(arguments.value()?.string()?),
             Long("ca") if test => ca_file = Some(PathBuf::from(arguments.value()?)),
             Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),
+            Long("template") if !test => {
+                options.template = Some(PathBuf::from(arguments.value()?));
+            }
             Long("port") if !test => options.port = Some(arguments.value()?.parse()?),
             Value(word) if word == "test" && !test => test = true,
             Value(word) if word == "lint" && !test && options == Options::default() => {
@@ -127,8 +134,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
         (None, Some(_)) => return Err("--ca goes with --url alone".into()),
         (url, ca_file) => options.given = url.map(|url| Given::new(url, ca_file)),
     }
-    if test && options.port.is_some() {
-        return Err("--port is not for tests".into());
+    if test && (options.port.is_some() || options.template.is_some()) {
+        return Err("--port and --template do not go with test".into());
     }
     if test {
         Ok(Request::Test(options, rest))

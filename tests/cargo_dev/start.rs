@@ -1,22 +1,23 @@
 //! The parts of the stack: how each is started, and how the whole is shown.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::convert::Infallible;
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DevError, Options, Run, environment_path, programs, target};
 use crate::cargo_dev::environment::EnvironmentFile;
 use crate::cargo_dev::migrate;
 use crate::cargo_dev::sample::{self, Shown};
-use crate::cargo_dev::watch::{self, Front};
+use crate::cargo_dev::watch::{self, Front, Functions};
 use crate::stack::access::{Access, Administration, REGION, TEST_CREDENTIAL};
 use crate::stack::file::{self, FileError};
 use crate::stack::migrations;
 use crate::stack::process::{ProcessError, Program, command};
 use crate::stack::secrets::{self, Secrets};
 use crate::stack::server::{self, Make, Server};
-use crate::stack::template::Template;
 use crate::stack::tls::{self, Certificates};
 use crate::stack::tools::Tools;
 use crate::stand_ins::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
@@ -29,9 +30,11 @@ const SECRET_ID: &str = "orders/database";
 /// The id of the secret with the service token of the control plane.
 const TOKEN_SECRET_ID: &str = "orders/planetscale";
 
+/// The setting that lets callers in whom no authorizer has checked.
+const ALLOW_UNAUTHENTICATED: &str = "ALLOW_UNAUTHENTICATED";
+
 /// The parts that the functions need, and the built functions.
 pub struct Base {
-    template: Template,
     tools: Tools,
     server: Server,
     /// The certificate of the authority that signed the server's.
@@ -46,10 +49,10 @@ pub struct Everything {
     base: Base,
     /// What stands before the server, if it is to.
     vitess: Option<Vitess>,
-    control_plane: ControlPlane,
-    functions: Program,
-    /// Where the functions are called.
-    pub front: Front,
+    /// PlanetScale's API.
+    pub control_plane: ControlPlane,
+    /// The functions.
+    pub functions: Functions,
     shown: Shown,
     environment: EnvironmentFile,
     took: Duration,
@@ -95,7 +98,6 @@ impl Run {
             progress,
             ..
         } = self;
-        let template = Template::read()?;
         let vitess = match options.vitess {
             true => Some(vitess::build(&target(), processes, progress).await?),
             false => None,
@@ -143,7 +145,6 @@ impl Run {
             moto_server: tools.moto_server.clone(),
         };
         Ok(Base {
-            template,
             tools,
             server,
             ca_file: certificates.authority,
@@ -203,7 +204,6 @@ impl Run {
         let Base {
             access,
             server,
-            template,
             tools,
             ..
         } = &base;
@@ -239,23 +239,25 @@ impl Run {
             "MIGRATIONS_FOLDER".to_owned(),
             migrations_folder.display().to_string(),
         );
+        // No authorizer stands before the functions here.
+        common.insert(ALLOW_UNAUTHENTICATED.to_owned(), "true".to_owned());
         let mut deployed = control_plane.environment(TOKEN_SECRET_ID);
         deployed.insert("DATABASE_SECRET_ID".to_owned(), SECRET_ID.to_owned());
-        let functions = watch::start(
-            &watch::Setup {
-                cargo_lambda: &tools.cargo_lambda,
-                front: &front,
-                template,
-                common: &common,
-                deployed: &deployed,
-                folder,
-            },
-            processes,
-            progress,
-        )
-        .await?;
+        let url = front.url();
+        let setup = watch::Setup {
+            cargo_lambda: tools.cargo_lambda.clone(),
+            front: Arc::new(front),
+            template: options
+                .template
+                .clone()
+                .unwrap_or_else(|| crate::root().join("template.yaml")),
+            common,
+            deployed,
+            folder: folder.clone(),
+        };
+        let functions = Functions::start(setup, processes, progress).await?;
         let function = "migrate-schema";
-        lambda.serve(function, lambda::behind_watch(&front.url(), function));
+        lambda.serve(function, lambda::behind_watch(&url, function));
         let states = States::at(&access.secrets_url);
         states.interpret().await?;
         let definition = step_functions::schema_change(function, 1)?;
@@ -266,18 +268,48 @@ impl Run {
             migrate::STATE_MACHINE.to_owned(),
             schema_change.arn().to_owned(),
         );
-        let url = server.login.url(&access.host, database.port());
-        let environment = self.write_environment(&base, &url, &front, &more, &token)?;
+        let database_url = server.login.url(&access.host, database.port());
+        let environment = self.write_environment(&base, &database_url, &url, &more, &token)?;
         Ok(Everything {
             base,
             vitess,
             control_plane,
             functions,
-            front,
             shown,
             environment,
             took: self.began.elapsed(),
         })
+    }
+
+    /// Serves calls until a part ends, though none should.
+    pub async fn serve(&self, everything: Everything) -> DevError {
+        let Everything {
+            base,
+            vitess,
+            control_plane,
+            mut functions,
+            // It is there as long as everything is up.
+            environment: _environment,
+            ..
+        } = everything;
+        let front = Arc::clone(functions.front());
+        let vitess_ends = async {
+            match &vitess {
+                Some(vitess) => vitess.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let deployments = async {
+            control_plane.keep_moving().await;
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            failure = base.a_part_ends() => failure.into(),
+            failure = vitess_ends => failure.into(),
+            failure = functions.serve(&self.processes, &self.progress) => failure.into(),
+            never = front.pass_on() => match never {},
+            never = deployments => match never {},
+        }
     }
 
     /// Starts Vitess before the server, for the user of the functions.
@@ -296,17 +328,17 @@ impl Run {
         &self,
         base: &Base,
         database_url: &str,
-        front: &Front,
+        api_url: &str,
         more: &BTreeMap<String, String>,
         token: &ServiceToken,
     ) -> Result<EnvironmentFile, FileError> {
-        let api_url = front.url();
         let ca_file = base.ca_file.display().to_string();
         let variables = [
-            ("API_URL", api_url.as_str()),
+            ("API_URL", api_url),
             ("DATABASE_URL", database_url),
             ("DATABASE_SECRET_ID", SECRET_ID),
             ("DATABASE_CA_FILE", &ca_file),
+            (ALLOW_UNAUTHENTICATED, "true"),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &base.access.secrets_url),
             (migrate::STATES_URL, &base.access.secrets_url),
             ("AWS_ACCESS_KEY_ID", TEST_CREDENTIAL),
@@ -336,44 +368,10 @@ impl Base {
 }
 
 impl Everything {
-    /// The error of the first part that ends, though none should.
-    pub async fn a_part_ends(&self) -> ProcessError {
-        tokio::select! {
-            failure = self.base.a_part_ends() => failure,
-            failure = async {
-                match &self.vitess {
-                    Some(vitess) => vitess.ended().await,
-                    None => std::future::pending().await,
-                }
-            } => failure,
-            status = self.functions.ended() => self.functions.failure(status),
-        }
-    }
-
-    /// Moves the deployments of the control plane on, for ever.
-    pub async fn keep_deploying(&self) {
-        self.control_plane.keep_moving().await;
-    }
-
-    /// Copies what the functions write to standard output, for ever.
-    pub async fn copy_output(&self) {
-        let mut text = Vec::new();
-        let Ok(mut output) = self.functions.output() else {
-            return std::future::pending().await;
-        };
-        loop {
-            text.clear();
-            let read = output.read_to_end(&mut text);
-            // A terminal that was closed is no reason to stop.
-            let _ = read.and_then(|_| std::io::stdout().write_all(&text));
-            let _ = std::io::stdout().flush();
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
     /// Says what can be done now.
     pub fn describe(&self) {
-        let url = self.front.url();
+        let front = self.functions.front();
+        let url = front.url();
         let Shown { order, customer } = &self.shown;
         let login = &self.base.server.login;
         let server = self.vitess.as_ref();
@@ -398,7 +396,7 @@ impl Everything {
   To stop:              Ctrl-C
 "#,
             took = self.took.as_secs_f32(),
-            invoke = self.front.invoke_command(&self.base.tools.cargo_lambda),
+            invoke = front.invoke_command(&self.base.tools.cargo_lambda),
             host = server.ip(),
             port = server.port(),
             user = login.username,

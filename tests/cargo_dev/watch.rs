@@ -1,11 +1,14 @@
 //! `cargo lambda watch` in front of the functions, with the routes and the environment of
-//! `template.yaml`.
+//! `template.yaml`, which may change while it runs.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::io::ErrorKind;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
@@ -16,33 +19,31 @@ use crate::stack::progress::Progress;
 use crate::stack::template::{Function, Template, TemplateError};
 use crate::stack::tools::install;
 
-/// The port where nobody asked for another one; `cargo lambda invoke` takes it for granted.
+/// The default port, which is also that of `cargo lambda invoke`.
 pub const PORT: u16 = 9000;
 
-/// How many ports after [`PORT`] are tried when it is taken.
+/// How many ports after [`PORT`] are tried when another program uses it.
 const TRIED: u16 = 20;
 
 /// The functions can't be served.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// Another program has the port that was asked for.
-    #[error(
-        "port {0} is taken by another program: stop that one, or take another port with --port"
-    )]
+    #[error("another program uses port {0}: stop it, or choose another port with --port")]
     PortTaken(u16),
     /// Other programs have all ports that were tried.
-    #[error("the ports {PORT} to {} are all taken: name a free one with --port", PORT + TRIED)]
+    #[error("other programs use the ports {PORT} to {}: choose a free one with --port", PORT + TRIED)]
     AllTaken,
     /// Two functions are given different values for the same variable.
     #[error(
-        "template.yaml gives {variable} different values in different functions, which cargo lambda watch can't"
+        "template.yaml gives {variable} a different value in two functions, but cargo lambda watch has one environment for all"
     )]
     Conflict {
         /// The variable.
         variable: String,
     },
     /// A route has no counterpart in `cargo lambda watch`.
-    #[error("template.yaml: cargo lambda watch has nothing like the route {0}")]
+    #[error("template.yaml: cargo lambda watch cannot serve the route {0}")]
     Route(String),
     /// The template does not fit.
     #[error(transparent)]
@@ -76,7 +77,7 @@ impl Front {
         }
     }
 
-    /// The port, unless another program has it on either address: that one would get a part of
+    /// The port, unless another program listens on either address. That program would get some of
     /// the calls to localhost.
     fn take(port: u16) -> Option<Self> {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
@@ -117,7 +118,7 @@ impl Front {
     }
 
     /// Passes calls to ::1 on, for ever.
-    pub async fn pass_on(&self) {
+    pub async fn pass_on(&self) -> Infallible {
         let listener = self.second.as_ref().and_then(|listener| {
             listener.set_nonblocking(true).ok()?;
             tokio::net::TcpListener::from_std(listener.try_clone().ok()?).ok()
@@ -139,43 +140,147 @@ impl Front {
 }
 
 /// What `cargo lambda watch` is started with.
-pub struct Setup<'a> {
+pub struct Setup {
     /// Its program.
-    pub cargo_lambda: &'a Path,
+    pub cargo_lambda: PathBuf,
     /// Where it takes calls.
-    pub front: &'a Front,
-    /// The functions with their routes.
-    pub template: &'a Template,
-    /// What every function needs beside the template's variables.
-    pub common: &'a BTreeMap<String, String>,
-    /// What stands for the values that are known only when deployed.
-    pub deployed: &'a BTreeMap<String, String>,
-    /// Where its configuration is written to.
-    pub folder: &'a Path,
+    pub front: Arc<Front>,
+    /// The file that declares the functions.
+    pub template: PathBuf,
+    /// What every function needs besides the template's variables.
+    pub common: BTreeMap<String, String>,
+    /// What stands for the values that are known only after a deployment.
+    pub deployed: BTreeMap<String, String>,
+    /// The folder for its configuration.
+    pub folder: PathBuf,
 }
 
-/// Starts `cargo lambda watch` and waits until it takes calls.
-pub async fn start(
-    setup: &Setup<'_>,
-    processes: &Processes,
-    progress: &Progress,
-) -> Result<Program, WatchError> {
-    let step = progress.step("starting cargo lambda watch");
-    let address = setup.front.address();
-    let configuration = setup.folder.join("cargo-lambda.toml");
-    let text = configuration_text(setup.template.functions(), setup.common, setup.deployed)?;
-    file::write(&configuration, &text)?;
-    let mut watch = command(setup.cargo_lambda);
-    watch
-        .args(["lambda", "watch", "--global"])
-        .arg(&configuration)
-        .args(["--invoke-address", &address.ip().to_string()])
-        .args(["--invoke-port", &address.port().to_string()])
-        .current_dir(crate::root());
-    let process = processes.start("cargo-lambda-watch", watch)?;
-    process.listens(address).await?;
-    step.done(&format!("cargo lambda watch, port {}", address.port()));
-    Ok(process)
+/// The functions that the template declares, behind `cargo lambda watch`.
+pub struct Functions {
+    setup: Setup,
+    /// The text of the template when it was last read.
+    text: String,
+    /// What is served.
+    template: Template,
+    watch: Program,
+}
+
+impl Functions {
+    /// Starts `cargo lambda watch` and waits until it takes calls.
+    pub async fn start(
+        setup: Setup,
+        processes: &Processes,
+        progress: &Progress,
+    ) -> Result<Self, WatchError> {
+        let text = file::read(&setup.template)?;
+        let template = Template::parse(&text)?;
+        let configuration = setup.configuration(&template)?;
+        let step = progress.step("starting cargo lambda watch");
+        let watch = setup.watch(&configuration, processes).await?;
+        step.done(&format!("cargo lambda watch, port {}", setup.front.port));
+        Ok(Self {
+            setup,
+            text,
+            template,
+            watch,
+        })
+    }
+
+    /// Where the functions are called.
+    pub fn front(&self) -> &Arc<Front> {
+        &self.setup.front
+    }
+
+    /// Copies what the functions write to standard output, and starts `cargo lambda watch` again
+    /// when the template declares other functions, routes or variables. Returns when it has
+    /// ended by itself or cannot be started again.
+    pub async fn serve(&mut self, processes: &Processes, progress: &Progress) -> WatchError {
+        loop {
+            let changed = tokio::select! {
+                status = self.watch.ended() => return self.watch.failure(status).into(),
+                never = copy_output(&self.watch) => match never {},
+                text = changed(&self.setup.template, &self.text) => text,
+            };
+            self.text = changed;
+            let read = Template::parse(&self.text).map_err(WatchError::from);
+            let configured = read.and_then(|template| {
+                let configuration = self.setup.configuration(&template)?;
+                Ok((template, configuration))
+            });
+            match configured {
+                Ok((template, _)) if template == self.template => {}
+                Ok((template, configuration)) => {
+                    let step =
+                        progress.step("template.yaml has changed: starting the functions again");
+                    processes.stop(&self.watch).await;
+                    match self.setup.watch(&configuration, processes).await {
+                        Ok(watch) => self.watch = watch,
+                        Err(error) => return error,
+                    }
+                    self.template = template;
+                    step.done("the functions follow template.yaml again");
+                }
+                Err(error) => progress.say(&format!(
+                    "  {error}\n  The functions keep running as they were before this change."
+                )),
+            }
+        }
+    }
+}
+
+impl Setup {
+    fn configuration(&self, template: &Template) -> Result<String, WatchError> {
+        configuration_text(template.functions(), &self.common, &self.deployed)
+    }
+
+    async fn watch(
+        &self,
+        configuration: &str,
+        processes: &Processes,
+    ) -> Result<Program, WatchError> {
+        let address = self.front.address();
+        let file = self.folder.join("cargo-lambda.toml");
+        file::write(&file, configuration)?;
+        let mut watch = command(&self.cargo_lambda);
+        watch
+            .args(["lambda", "watch", "--global"])
+            .arg(&file)
+            .args(["--invoke-address", &address.ip().to_string()])
+            .args(["--invoke-port", &address.port().to_string()])
+            .current_dir(crate::root());
+        let process = processes.start("cargo-lambda-watch", watch)?;
+        process.listens(address).await?;
+        Ok(process)
+    }
+}
+
+/// Waits until the file holds another text, and its writer is done with it.
+async fn changed(path: &Path, before: &str) -> String {
+    let mut last = before.to_owned();
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let text = file::read(path).unwrap_or_default();
+        if text == last && text != before {
+            return text;
+        }
+        last = text;
+    }
+}
+
+/// Copies what a program writes to standard output, for ever.
+async fn copy_output(program: &Program) -> Infallible {
+    let Ok(mut output) = program.output() else {
+        return std::future::pending().await;
+    };
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        let read = output.read_to_end(&mut text);
+        // A terminal that was closed is no reason to stop.
+        let _ = read.and_then(|_| std::io::stdout().write_all(&text));
+        let _ = std::io::stdout().flush();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The configuration of `cargo lambda watch`: one environment for all functions, and the routes.
@@ -293,6 +398,6 @@ Resources:
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let error = Front::choose(Some(port)).err().unwrap().to_string();
-        assert!(error.contains(&format!("port {port} is taken")), "{error}");
+        assert!(error.contains(&format!("uses port {port}")), "{error}");
     }
 }

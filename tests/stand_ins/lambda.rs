@@ -2,9 +2,9 @@
 //! API for events.
 //!
 //! ```no_run
-//! # async fn example(stack: &stack::Stack) -> Result<(), Box<dyn std::error::Error>> {
-//! use stack::event::Event;
-//! use stack::function::Function;
+//! # async fn example(stack: &tests::stack::Stack) -> Result<(), Box<dyn std::error::Error>> {
+//! use tests::stand_ins::lambda::event::Event;
+//! use tests::stand_ins::lambda::Function;
 //!
 //! let database = stack.fresh_database().await?;
 //! let function = Function::of(stack, &database, "get-order")?.start().await?;

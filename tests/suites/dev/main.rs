@@ -8,6 +8,7 @@ mod database;
 mod existing_database;
 mod interrupted;
 mod lint_command;
+mod new_route;
 mod vitess;
 
 use std::fs::{self, File};
@@ -130,12 +131,17 @@ struct Dev {
 
 impl Dev {
     fn start(folder: &Path, port: u16) -> Self {
+        Self::start_with(folder, port, &[])
+    }
+
+    fn start_with(folder: &Path, port: u16, more: &[&str]) -> Self {
         let _ = fs::remove_file(folder.join("output"));
         fs::create_dir_all(folder).unwrap();
         let output = File::create(folder.join("output")).unwrap();
         let child = cargo_dev()
             .args(["--folder", relative(folder)])
             .args(["--port", &port.to_string()])
+            .args(more)
             .env("MIGRATIONS_FOLDER", migrations(folder))
             .stdout(output.try_clone().unwrap())
             .stderr(output)
@@ -223,7 +229,8 @@ fn names(text: &str, folder: &Path) -> bool {
 
 async fn get(url: &str) -> (u16, Value) {
     let response = tests::http_client().get(url).send().await.unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or_default())
 }
 
 #[tokio::test]
@@ -297,7 +304,10 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert!(said.contains("cargo dev is running already"), "{said}");
     let other = folder.with_file_name("dev-other");
     let said = refused(&["--folder", relative(&other), "--port", &port_text]);
-    assert!(said.contains(&format!("port {port} is taken")), "{said}");
+    assert!(
+        said.contains(&format!("another program uses port {port}")),
+        "{said}"
+    );
 
     // The server, the Secrets Manager, cargo lambda watch, and four functions.
     assert!(dev.processes().len() >= 7, "{:?}", dev.processes());
@@ -385,6 +395,7 @@ fn wrong_arguments_are_named() {
         (&["tset"], "tset"),
         (&["test", "--port", "1"], "--port"),
         (&["--port", "1", "test"], "--port"),
+        (&["test", "--template", "x"], "--template"),
         (&["lint", "--port", "1"], "--port"),
         (&["migrate", "--port", "1"], "--port"),
         (&["lint", "a", "b"], "\"b\""),
