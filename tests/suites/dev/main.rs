@@ -82,9 +82,10 @@ fn moment() {
 fn add_migration(folder: &Path) -> String {
     let own = migrations(folder);
     let files = fs::read_dir(&own).unwrap();
-    let numbers = files.map(|file| {
+    // Other files than migrations have no number.
+    let numbers = files.filter_map(|file| {
         let name = file.unwrap().file_name().into_string().unwrap();
-        name[..4].parse::<u32>().unwrap()
+        name.get(..4)?.parse::<u32>().ok()
     });
     let name = format!("{:04}_added", numbers.max().unwrap() + 1);
     let sql = format!("CREATE TABLE `{name}` (id INT NOT NULL, PRIMARY KEY (id));\n");
