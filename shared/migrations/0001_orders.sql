@@ -1,13 +1,14 @@
 -- Orders and their line items.
 --
--- Every text compares byte by byte (utf8mb4_bin), so that ids and keys that differ in case are
--- different. No foreign key ties the tables: both are written in one transaction and no row of
--- either is ever deleted.
+-- Every text compares byte by byte, so that ids and keys that differ in case are different. No
+-- foreign key ties the tables: both are written in one transaction, and no row of either is ever
+-- deleted.
 
 CREATE TABLE orders (
   -- A UUIDv7: its first bits are the time, so the newest order has the greatest id.
   id BINARY(16) NOT NULL,
-  customer_id VARCHAR(64) NOT NULL,
+  -- A token's subject, which is ASCII: a byte for each character keeps the keys below short.
+  customer_id VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   -- New statuses are added at the end of the list, which rewrites no row.
   status ENUM ('pending', 'paid', 'shipped', 'delivered', 'cancelled') NOT NULL,
   -- ISO 4217.

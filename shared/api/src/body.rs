@@ -95,6 +95,10 @@ fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
 /// Says what is wrong in our own words: serde's quote the value.
 fn explain(path: &str, error: &serde_json::Error) -> Problem {
     match error.classify() {
+        // The parser refuses a number that no f64 can hold before it asks who wants it.
+        _ if error.to_string().starts_with("number out of range") => {
+            Problem::invalid(path, "is too large a number")
+        }
         // These messages name no value: "expected `,` or `}` at line 1 column 9".
         Category::Syntax | Category::Eof | Category::Io => {
             Problem::malformed_body(format_args!("is not JSON: {error}"))
@@ -134,6 +138,7 @@ fn explain_data(path: &str, message: &str) -> (String, &'static str) {
         Some("a string" | "a borrowed string" | "string" | "a character") => "must be a string",
         Some("a boolean") => "must be true or false",
         Some("f32" | "f64") => "must be a number",
+        Some("a whole number") => "must be a whole number",
         Some(kind) if is_integer(kind) => "must be a whole number within its range",
         Some("a sequence") => "must be an array",
         Some(kind) if kind.starts_with("struct ") || kind == "a map" => "must be an object",

@@ -21,6 +21,7 @@ mod connector;
 mod definition;
 mod failure;
 mod login;
+mod row;
 mod session;
 pub mod settings;
 mod statement;
@@ -52,7 +53,10 @@ pub use transaction::Transaction;
 pub use usage::{Usage, metered};
 
 pub use login::Login;
-pub use mysql_async::{Params, Value, from_value, params, prelude::FromRow};
+pub use mysql_async::{FromRowError, Params, Row, Value, from_value, params, prelude::FromRow};
+#[doc(hidden)]
+pub use row::take_column;
+pub use row::{Columns, Joined};
 use settings::{PoolSettings, Settings};
 
 /// The process' one database. Made on first use, so that a fault in the environment is

@@ -1,12 +1,16 @@
 //! An order as it is asked for, before it is placed.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::money::{Amount, Currency};
 use super::order::Item;
-use super::values::{CustomerId, Quantity, Rule, Sku, sha256};
+use super::values::{CustomerId, Quantity, Rule, Sku, WholeNumber, sha256};
 
 /// An order as a client wrote it: the right shape, and nothing known of its values.
 #[derive(Debug, Deserialize)]
@@ -19,7 +23,7 @@ pub struct Draft<'a> {
     #[serde(borrow)]
     pub currency: Cow<'a, str>,
     /// What is ordered.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "objects")]
     pub items: Vec<DraftItem<'a>>,
 }
 
@@ -31,10 +35,39 @@ pub struct DraftItem<'a> {
     #[serde(borrow)]
     pub sku: Cow<'a, str>,
     /// How many of it.
-    pub quantity: i64,
+    pub quantity: WholeNumber,
     /// What one costs.
     #[serde(borrow)]
     pub unit_price: Cow<'a, str>,
+}
+
+/// Structs from JSON objects. What serde derives for a struct also takes an array of its fields in
+/// their order, and `["TEA-1", 2, "4.50"]` is no line item.
+fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(list: D) -> Result<Vec<T>, D::Error> {
+    struct Object<T>(T);
+
+    struct Objects<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Objects(PhantomData)).map(Self)
+        }
+    }
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Objects<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+
+    let items = Vec::<Object<T>>::deserialize(list)?;
+    Ok(items.into_iter().map(|Object(item)| item).collect())
 }
 
 /// An order that keeps every rule and has its total, ready to be placed.
@@ -144,11 +177,17 @@ mod tests {
             (
                 "cust-0042",
                 "a b",
-                "customer_id must be 1 to 64 characters out of",
+                "customer_id must be 1 to 255 visible ASCII characters",
             ),
             ("EUR", "EUX", "currency must be the ISO 4217 code"),
-            ("TEA-1", "", "items[0].sku must be 1 to 64 characters"),
+            (
+                "TEA-1",
+                "",
+                "items[0].sku must be 1 to 64 visible characters",
+            ),
             (": 2", ": 0", "items[0].quantity must be 1 to 1000000"),
+            (": 2", ": -0.0", "items[0].quantity must be 1 to 1000000"),
+            (": 2", ": 1e30", "items[0].quantity must be 1 to 1000000"),
             (": 1", ": -1", "items[1].quantity must be 1 to 1000000"),
             (
                 "4.50",
@@ -194,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_has_these_fields_of_these_types_alone() {
+    fn a_draft_has_only_these_fields_with_these_types() {
         for (right, wrong) in [
             (r#""currency": "EUR","#, ""),
             (
@@ -206,6 +245,10 @@ mod tests {
             (": 2", ": \"2\""),
             ("\"4.50\"", "4.50"),
             ("\"EUR\"", "null"),
+            (
+                r#"{"sku": "TEA-1", "quantity": 2, "unit_price": "4.50"}"#,
+                r#"["TEA-1", 2, "4.50"]"#,
+            ),
         ] {
             let json = DRAFT.replacen(right, wrong, 1);
             assert!(serde_json::from_str::<Draft<'_>>(&json).is_err(), "{json}");
@@ -216,7 +259,12 @@ mod tests {
     fn the_digest_is_of_the_meaning() {
         let digest = |json: &str| parse(json).unwrap().digest();
         let first = digest(DRAFT);
-        for (right, same) in [("4.50", "4.5"), (r"\u00e9", "é"), (", ", ",\n  ")] {
+        for (right, same) in [
+            ("4.50", "4.5"),
+            (": 2", ": 2.0"),
+            (r"\u00e9", "é"),
+            (", ", ",\n  "),
+        ] {
             assert_eq!(digest(&DRAFT.replace(right, same)), first, "{same}");
         }
         for (right, other) in [

@@ -8,7 +8,7 @@ use super::money::{Amount, Currency};
 use super::statements::FIND_ORDER;
 use super::status::OrderStatus;
 use super::values::{CustomerId, OrderId, Quantity, Rule, Sku, Timestamp};
-use database::{DatabaseError, Session};
+use database::{DatabaseError, Joined, Session};
 
 /// A placed order. Its JSON is the wire format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,100 +58,87 @@ pub struct OrderSummary {
     pub updated_at: Timestamp,
 }
 
-/// The order with this id, or nothing. One round trip.
+/// Reads the order with this id, if there is one: one round trip.
 pub async fn find(session: &mut Session<'_>, id: OrderId) -> Result<Option<Order>, DatabaseError> {
-    let rows: Vec<OrderAndItem> = session.rows(&FIND_ORDER, (id,)).await?;
-    let Some((customer_id, status, currency, total, version, created_at, updated_at, ..)) =
-        rows.first()
-    else {
-        return Ok(None);
-    };
-    let customer_id = customer_id.parse().map_err(unreadable(id, "customer_id"))?;
-    let columns = (
-        status.as_str(),
-        currency.as_str(),
-        *total,
-        *version,
-        *created_at,
-        *updated_at,
-    );
-    let order = OrderSummary::read(id, customer_id, columns)?;
-    let items = rows
-        .iter()
-        .map(|(.., sku, quantity, price)| Item::read(id, order.currency, sku, *quantity, *price))
-        .collect::<Result<_, _>>()?;
-    Ok(Some(Order {
-        id,
-        customer_id: order.customer_id,
-        status: order.status,
-        currency: order.currency,
-        items,
-        total: order.total,
-        version: order.version,
-        created_at: order.created_at,
-        updated_at: order.updated_at,
-    }))
+    let rows: Vec<Joined<OrderRow, ItemRow>> = session.rows(&FIND_ORDER, (id,)).await?;
+    let mut items = Vec::with_capacity(rows.len());
+    let mut summary = None;
+    for Joined(order, item) in rows {
+        let order = OrderSummary::read(order)?;
+        items.push(Item::read(&order, item)?);
+        summary = Some(order);
+    }
+    Ok(summary.map(|order| order.with(items)))
 }
 
-/// A row of [`FIND_ORDER`].
-type OrderAndItem = (
-    String,
-    String,
-    String,
-    Decimal,
-    u32,
-    PrimitiveDateTime,
-    PrimitiveDateTime,
-    String,
-    u32,
-    Decimal,
-);
+/// Reads as [`find`] does, and fails where that would fail.
+pub async fn can_be_read(session: &mut Session<'_>) -> Result<(), DatabaseError> {
+    find(session, OrderId::MAX).await.map(drop)
+}
 
-/// Status, currency, total, version, created and updated: what every read of an order has.
-pub(super) type Columns<'a> = (
-    &'a str,
-    &'a str,
-    Decimal,
-    u32,
-    PrimitiveDateTime,
-    PrimitiveDateTime,
-);
+database::row! {
+    /// What every read of an order has.
+    pub(super) struct OrderRow {
+        id: [u8; 16],
+        customer_id: String,
+        status: String,
+        currency: String,
+        total: Decimal,
+        version: u32,
+        created_at: PrimitiveDateTime,
+        updated_at: PrimitiveDateTime,
+    }
+}
+
+database::row! {
+    struct ItemRow {
+        sku: String,
+        quantity: u32,
+        unit_price: Decimal,
+    }
+}
 
 impl OrderSummary {
-    pub(super) fn read(
-        id: OrderId,
-        customer_id: CustomerId,
-        (status, currency, total, version, created_at, updated_at): Columns<'_>,
-    ) -> Result<Self, DatabaseError> {
-        let currency = Currency::stored(currency).map_err(unreadable(id, "currency"))?;
+    pub(super) fn read(row: OrderRow) -> Result<Self, DatabaseError> {
+        let id = OrderId::from_bytes(row.id);
+        let currency = Currency::stored(&row.currency).map_err(unreadable(id, "currency"))?;
+        let customer_id = row.customer_id.parse();
         Ok(Self {
             id,
-            customer_id,
-            status: status.parse().map_err(unreadable(id, "status"))?,
+            customer_id: customer_id.map_err(unreadable(id, "customer_id"))?,
+            status: row.status.parse().map_err(unreadable(id, "status"))?,
             currency,
-            total: Amount::stored(total, currency).map_err(unreadable(id, "total"))?,
-            version,
-            created_at: created_at.into(),
-            updated_at: updated_at.into(),
+            total: Amount::stored(row.total, currency).map_err(unreadable(id, "total"))?,
+            version: row.version,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
         })
+    }
+
+    fn with(self, items: Vec<Item>) -> Order {
+        Order {
+            id: self.id,
+            customer_id: self.customer_id,
+            status: self.status,
+            currency: self.currency,
+            items,
+            total: self.total,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
     }
 }
 
 impl Item {
-    fn read(
-        order: OrderId,
-        currency: Currency,
-        sku: &str,
-        quantity: u32,
-        unit_price: Decimal,
-    ) -> Result<Self, DatabaseError> {
+    fn read(order: &OrderSummary, row: ItemRow) -> Result<Self, DatabaseError> {
+        let price = Amount::stored(row.unit_price, order.currency);
         Ok(Self {
-            sku: sku.parse().map_err(unreadable(order, "sku"))?,
-            quantity: i64::from(quantity)
+            sku: row.sku.parse().map_err(unreadable(order.id, "sku"))?,
+            quantity: i64::from(row.quantity)
                 .try_into()
-                .map_err(unreadable(order, "quantity"))?,
-            unit_price: Amount::stored(unit_price, currency)
-                .map_err(unreadable(order, "unit_price"))?,
+                .map_err(unreadable(order.id, "quantity"))?,
+            unit_price: price.map_err(unreadable(order.id, "unit_price"))?,
         })
     }
 }
@@ -169,41 +156,44 @@ fn unreadable(order: OrderId, column: &'static str) -> impl FnOnce(Rule) -> Data
 mod tests {
     use super::*;
 
-    /// The order of the design's example, as its row is read.
-    fn summary() -> OrderSummary {
-        let placed = time::macros::datetime!(2026-11-22 09:00:00.123456);
-        let columns = ("pending", "EUR", Decimal::new(90000, 4), 1, placed, placed);
-        let id = "0197c1f0-7a3e-7c11-9d0e-2f6f3c1d9a55".parse().unwrap();
-        OrderSummary::read(id, "cust-0042".parse().unwrap(), columns).unwrap()
+    const PLACED: PrimitiveDateTime = time::macros::datetime!(2026-11-22 09:00:00.123456);
+
+    /// The row of the order in the documentation.
+    fn row() -> OrderRow {
+        let id: OrderId = "0197c1f0-7a3e-7c11-9d0e-2f6f3c1d9a55".parse().unwrap();
+        OrderRow {
+            id: *id.as_bytes(),
+            customer_id: "cust-0042".to_owned(),
+            status: "pending".to_owned(),
+            currency: "EUR".to_owned(),
+            total: Decimal::new(90000, 4),
+            version: 1,
+            created_at: PLACED,
+            updated_at: PLACED,
+        }
     }
 
     #[test]
     fn an_order_is_written_as_clients_know_it() {
-        let order = summary();
-        let item = Item::read(order.id, order.currency, "TEA-1", 2, Decimal::new(45000, 4));
-        let order = Order {
-            id: order.id,
-            customer_id: order.customer_id,
-            status: order.status,
-            currency: order.currency,
-            items: vec![item.unwrap()],
-            total: order.total,
-            version: order.version,
-            created_at: order.created_at,
-            updated_at: order.updated_at,
+        let order = OrderSummary::read(row()).unwrap();
+        let item = ItemRow {
+            sku: "TEA-1".to_owned(),
+            quantity: 2,
+            unit_price: Decimal::new(45000, 4),
         };
+        let items = vec![Item::read(&order, item).unwrap()];
         let json = r#"{"id":"0197c1f0-7a3e-7c11-9d0e-2f6f3c1d9a55","customer_id":"cust-0042","#
             .to_owned()
             + r#""status":"pending","currency":"EUR","#
             + r#""items":[{"sku":"TEA-1","quantity":2,"unit_price":"4.50"}],"#
             + r#""total":"9.00","version":1,"created_at":"2026-11-22T09:00:00.123456Z","#
             + r#""updated_at":"2026-11-22T09:00:00.123456Z"}"#;
-        assert_eq!(serde_json::to_string(&order).unwrap(), json);
+        assert_eq!(serde_json::to_string(&order.with(items)).unwrap(), json);
     }
 
     #[test]
     fn lists_leave_the_items_out() {
-        let json = serde_json::to_value(summary()).unwrap();
+        let json = serde_json::to_value(OrderSummary::read(row()).unwrap()).unwrap();
         let fields: Vec<_> = json.as_object().unwrap().keys().collect();
         assert!(!fields.iter().any(|field| *field == "items"));
         assert_eq!(fields.len(), 8);
@@ -211,24 +201,19 @@ mod tests {
 
     #[test]
     fn a_stored_value_that_breaks_a_rule_is_an_error_and_no_panic() {
-        let id = OrderId::generate();
-        let now = time::macros::datetime!(2026-11-22 09:00:00);
-        let read = |status, currency, total| {
-            let columns = (status, currency, Decimal::new(total, 4), 1, now, now);
-            OrderSummary::read(id, "c".parse().unwrap(), columns)
-        };
-        assert!(read("pending", "EUR", 45000).is_ok());
-        for (status, currency, total) in [
-            ("", "EUR", 45000),
-            ("lost", "EUR", 45000),
-            ("pending", "DEM", 45000),
-            ("pending", "EUR", 45001),
-        ] {
-            let refused = read(status, currency, total);
-            assert!(
-                matches!(refused, Err(DatabaseError::Refused)),
-                "{status} {currency} {total}"
-            );
+        assert!(OrderSummary::read(row()).is_ok());
+        let spoil: [fn(&mut OrderRow); 5] = [
+            |row| row.customer_id.clear(),
+            |row| row.status.clear(),
+            |row| row.status = "lost".to_owned(),
+            |row| row.currency = "DEM".to_owned(),
+            |row| row.total = Decimal::new(45001, 4),
+        ];
+        for (number, spoil) in spoil.iter().enumerate() {
+            let mut row = row();
+            spoil(&mut row);
+            let refused = OrderSummary::read(row);
+            assert!(matches!(refused, Err(DatabaseError::Refused)), "{number}");
         }
     }
 }

@@ -5,11 +5,9 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
-use time::PrimitiveDateTime;
 
-use super::order::OrderSummary;
+use super::order::{OrderRow, OrderSummary};
 use super::statements::{LIST_ORDERS, LIST_ORDERS_OF_STATUS};
 use super::status::OrderStatus;
 use super::values::{CustomerId, OrderId, Rule, sha256};
@@ -106,17 +104,6 @@ pub struct OrderPage {
     pub next: Option<Cursor>,
 }
 
-/// A row of [`LIST_ORDERS`].
-type OrderRow = (
-    [u8; 16],
-    String,
-    String,
-    Decimal,
-    u32,
-    PrimitiveDateTime,
-    PrimitiveDateTime,
-);
-
 /// A page of a customer's orders, newest first: all of them, or those of one status. One round
 /// trip.
 pub async fn list(
@@ -143,12 +130,7 @@ pub async fn list(
     let orders = rows
         .into_iter()
         .take(limit as usize)
-        .map(
-            |(id, state, currency, total, version, created_at, updated_at)| {
-                let columns = (&*state, &*currency, total, version, created_at, updated_at);
-                OrderSummary::read(OrderId::from_bytes(id), customer.clone(), columns)
-            },
-        )
+        .map(OrderSummary::read)
         .collect::<Result<Vec<_>, _>>()?;
     let last = orders.last().filter(|_| more);
     let next = last.map(|order| Cursor::new(order.id, customer, status));

@@ -1,10 +1,16 @@
-//! The values that orders are made of, each parsed once, and the rules that they keep.
+//! The values that orders are made of, each parsed once, and their rules.
 
 use std::fmt;
 use std::str::FromStr;
 
 use database::Value;
-use serde::{Serialize, Serializer};
+use icu_normalizer::ComposingNormalizer;
+use icu_properties::props::{
+    BidiClass, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup,
+};
+use icu_properties::{CodePointMapData, CodePointSetData};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::macros::format_description;
 use time::{PrimitiveDateTime, UtcDateTime};
 use uuid::Uuid;
@@ -18,9 +24,12 @@ use uuid::Uuid;
 pub enum Rule {
     #[error("must be a UUID in its hyphenated form")]
     OrderId,
-    #[error("must be 1 to 64 characters out of letters, digits and . _ : | @ -")]
+    #[error("must be 1 to 255 visible ASCII characters")]
     CustomerId,
-    #[error("must be 1 to 64 characters, no control characters, no white space at either end")]
+    #[error(
+        "must be 1 to {} visible characters that are written from left to right, with spaces only between them",
+        Sku::MAX_LENGTH
+    )]
     Sku,
     #[error("must be 1 to {}", Quantity::MAX)]
     Quantity,
@@ -98,8 +107,8 @@ impl From<OrderId> for Value {
     }
 }
 
-/// A customer's id, as the identity provider gives it: 1 to 64 of letters, digits and
-/// `. _ : | @ -`.
+/// A customer's id: 1 to 255 visible ASCII characters, which is what OpenID Connect allows for a
+/// token's `sub` (OpenID Connect Core 1.0, section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CustomerId(String);
 
@@ -114,8 +123,8 @@ impl FromStr for CustomerId {
     type Err = Rule;
 
     fn from_str(text: &str) -> Result<Self, Rule> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:|@-".contains(&byte);
-        if matches!(text.len(), 1..=64) && text.bytes().all(allowed) {
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if matches!(text.len(), 1..=255) && visible {
             Ok(Self(text.to_owned()))
         } else {
             Err(Rule::CustomerId)
@@ -129,11 +138,26 @@ impl From<&CustomerId> for Value {
     }
 }
 
-/// What a line item sells: 1 to 64 characters of any script, kept as they came.
+/// What a line item sells: 1 to [`Sku::MAX_LENGTH`] characters, kept as they came.
+///
+/// Only characters are allowed that people can see and that stay where they are written, so that
+/// no two SKUs differ by something invisible:
+///
+/// - letters, numbers, punctuation and symbols of scripts that are written from left to right,
+///   and spaces (U+0020) between them;
+/// - in Unicode's normalization form C, in which `é` is one character. Combining marks that would
+///   make it of two are not allowed alone either;
+/// - so no control or format characters (zero-width, bidirectional, joiners), no fillers, no
+///   variation selectors, no other kinds of white space.
+///
+/// Letters of different scripts may still look alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sku(String);
 
 impl Sku {
+    /// The largest number of characters.
+    pub const MAX_LENGTH: usize = 64;
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -144,13 +168,77 @@ impl FromStr for Sku {
     type Err = Rule;
 
     fn from_str(text: &str) -> Result<Self, Rule> {
-        // Sixty-five are enough to know that there are too many.
-        let length = text.chars().take(65).count();
-        if matches!(length, 1..=64) && text.trim() == text && !text.chars().any(char::is_control) {
+        // One more is enough to know that there are too many.
+        let length = text.chars().take(Self::MAX_LENGTH + 1).count();
+        let fits = (1..=Self::MAX_LENGTH).contains(&length);
+        let visible = |letter| letter == ' ' || is_visible(letter);
+        if fits
+            && text.trim() == text
+            && text.chars().all(visible)
+            && ComposingNormalizer::new_nfc().is_normalized(text)
+        {
             Ok(Self(text.to_owned()))
         } else {
             Err(Rule::Sku)
         }
+    }
+}
+
+/// Whether a character shows a shape of its own, written from left to right.
+fn is_visible(letter: char) -> bool {
+    // Both are symbols, and blank.
+    const BRAILLE_BLANK: char = '\u{2800}';
+    const NULL_NOTE_HEAD: char = '\u{1d159}';
+    let shapes = GeneralCategoryGroup::Letter
+        .union(GeneralCategoryGroup::Number)
+        .union(GeneralCategoryGroup::Punctuation)
+        .union(GeneralCategoryGroup::Symbol);
+    let category = CodePointMapData::<GeneralCategory>::new().get(letter);
+    let direction = CodePointMapData::<BidiClass>::new().get(letter);
+    shapes.contains(category)
+        && !matches!(
+            direction,
+            BidiClass::RightToLeft | BidiClass::ArabicLetter | BidiClass::ArabicNumber
+        )
+        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
+        && ![BRAILLE_BLANK, NULL_NOTE_HEAD].contains(&letter)
+}
+
+/// A whole number as JSON writes it. `2`, `2.0` and `2e0` are the same number, as in JSON Schema,
+/// and `-0` is 0. One that is too large for the type is the largest, so that the rule about the
+/// value says what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WholeNumber(pub(super) i64);
+
+impl<'de> Deserialize<'de> for WholeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+
+        impl Visitor<'_> for Numbers {
+            type Value = WholeNumber;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<WholeNumber, E> {
+                Ok(WholeNumber(number))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeNumber, E> {
+                Ok(WholeNumber(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<WholeNumber, E> {
+                if number.fract() != 0.0 {
+                    return Err(E::invalid_type(de::Unexpected::Float(number), &self));
+                }
+                #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+                Ok(WholeNumber(number as i64))
+            }
+        }
+
+        deserializer.deserialize_any(Numbers)
     }
 }
 
@@ -165,6 +253,14 @@ impl Quantity {
     /// The number.
     pub fn get(self) -> u32 {
         self.0
+    }
+}
+
+impl TryFrom<WholeNumber> for Quantity {
+    type Error = Rule;
+
+    fn try_from(WholeNumber(number): WholeNumber) -> Result<Self, Rule> {
+        number.try_into()
     }
 }
 
@@ -236,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn made_ids_sort_by_time_and_stay_below_the_greatest() {
+    fn generated_ids_sort_by_time_and_stay_below_the_greatest() {
         let ids: Vec<_> = (0..1000).map(|_| OrderId::generate()).collect();
         assert!(ids.is_sorted_by(|earlier, later| earlier < later));
         assert!(ids.iter().all(|id| *id < OrderId::MAX));
@@ -270,14 +366,36 @@ mod tests {
     }
 
     #[test]
-    fn customers_are_what_identity_providers_call_them() {
-        let longest = "c".repeat(64);
-        for right in ["cust-0042", "auth0|65f", "eu:Ab_1.2@x", "7", &longest] {
+    fn a_customer_id_is_what_openid_connect_allows_for_a_subject() {
+        let longest = "c".repeat(255);
+        for right in [
+            "cust-0042",
+            "auth0|65f",
+            "eu:Ab_1.2@x",
+            "7",
+            "alice+test@example.com",
+            "https://issuer.example/users/7?a=b#c",
+            "a%2Fb",
+            "'--\"\\`{}~!",
+            &longest,
+        ] {
             assert_eq!(right.parse::<CustomerId>().unwrap().as_str(), right);
         }
-        let too_long = "c".repeat(65);
+        let too_long = "c".repeat(256);
         for wrong in [
-            "", " ", "a b", "a/b", "a%2Fb", "é", "a\0", "'--", "a\n", &too_long,
+            "",
+            " ",
+            "a b",
+            " a",
+            "a ",
+            "é",
+            "a\0",
+            "a\n",
+            "a\t",
+            "a\u{7f}",
+            "🍵",
+            "a\u{200b}",
+            &too_long,
         ] {
             assert_eq!(
                 wrong.parse::<CustomerId>(),
@@ -288,23 +406,121 @@ mod tests {
     }
 
     #[test]
-    fn skus_are_text_of_any_script_without_surprises() {
+    fn a_sku_is_visible_text_of_any_script_that_is_written_from_left_to_right() {
         let longest = "🫖".repeat(64);
-        for right in ["TEA-1", "茶 1", "'; DROP TABLE orders; --", "🫖", &longest] {
+        for right in [
+            "TEA-1",
+            "茶 1",
+            "ファイル",
+            "차",
+            "café",
+            "Чай",
+            "Ένα",
+            "'; DROP TABLE orders; --",
+            "<a href=\"x\">$€½²№</a>",
+            "a  b",
+            "🫖",
+            &longest,
+        ] {
             assert_eq!(right.parse::<Sku>().unwrap().as_str(), right);
         }
         let too_long = "🫖".repeat(65);
-        for wrong in [
-            "",
-            " TEA",
-            "TEA ",
-            "TEA\u{a0}",
-            "T\0A",
-            "T\nA",
-            "\u{7f}",
-            &too_long,
-        ] {
+        for wrong in ["", " ", " TEA", "TEA ", &too_long] {
             assert_eq!(wrong.parse::<Sku>(), Err(Rule::Sku), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_sku_has_nothing_that_cannot_be_seen_or_that_moves_what_can_be() {
+        let kinds = [
+            ("control", '\0'..='\u{1f}'),
+            ("control", '\u{7f}'..='\u{9f}'),
+            ("no-break space", '\u{a0}'..='\u{a0}'),
+            ("soft hyphen", '\u{ad}'..='\u{ad}'),
+            ("combining mark", '\u{300}'..='\u{36f}'),
+            ("Hebrew letter", '\u{5d0}'..='\u{5ea}'),
+            ("Arabic letter mark", '\u{61c}'..='\u{61c}'),
+            ("Arabic letter", '\u{620}'..='\u{64a}'),
+            ("Arabic number", '\u{660}'..='\u{669}'),
+            ("Hangul filler", '\u{115f}'..='\u{1160}'),
+            ("Ogham space", '\u{1680}'..='\u{1680}'),
+            ("Khmer inherent vowel", '\u{17b4}'..='\u{17b5}'),
+            ("Mongolian variation selector", '\u{180b}'..='\u{180f}'),
+            (
+                "space, zero-width and bidirectional",
+                '\u{2000}'..='\u{200f}',
+            ),
+            (
+                "separator, bidirectional, narrow space",
+                '\u{2028}'..='\u{202f}',
+            ),
+            (
+                "mathematical space, word joiner, isolate",
+                '\u{205f}'..='\u{206f}',
+            ),
+            ("Braille blank", '\u{2800}'..='\u{2800}'),
+            ("ideographic space", '\u{3000}'..='\u{3000}'),
+            ("Hangul filler", '\u{3164}'..='\u{3164}'),
+            ("private use", '\u{e000}'..='\u{e001}'),
+            ("variation selector", '\u{fe00}'..='\u{fe0f}'),
+            ("byte order mark", '\u{feff}'..='\u{feff}'),
+            ("Hangul filler", '\u{ffa0}'..='\u{ffa0}'),
+            ("annotation, noncharacter", '\u{fff0}'..='\u{fffb}'),
+            (
+                "blank note head, musical control",
+                '\u{1d159}'..='\u{1d159}',
+            ),
+            ("musical control", '\u{1d173}'..='\u{1d17a}'),
+            ("tag", '\u{e0000}'..='\u{e007f}'),
+            ("variation selector", '\u{e0100}'..='\u{e01ef}'),
+        ];
+        for (kind, letters) in kinds {
+            for letter in letters {
+                for text in [
+                    format!("A{letter}B"),
+                    format!("{letter}A"),
+                    format!("A{letter}"),
+                ] {
+                    assert_eq!(text.parse::<Sku>(), Err(Rule::Sku), "{kind}: {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sku_is_composed() {
+        // An e with an accent, a Kelvin sign, an Ohm sign, a syllable of single Hangul letters.
+        for decomposed in ["cafe\u{301}", "\u{212a}", "\u{2126}", "\u{1100}\u{1161}"] {
+            assert_eq!(decomposed.parse::<Sku>(), Err(Rule::Sku), "{decomposed:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_whole_however_json_writes_it() {
+        let read = |json: &str| serde_json::from_str::<WholeNumber>(json).ok();
+        for (json, number) in [
+            ("2", 2),
+            ("2.0", 2),
+            ("2e0", 2),
+            ("0.2e1", 2),
+            ("200E-2", 2),
+            ("-1.0", -1),
+            ("0", 0),
+            ("-0", 0),
+            ("-0.0", 0),
+            ("0e9", 0),
+            ("0e999", 0),
+            ("9223372036854775807", i64::MAX),
+            ("9223372036854775808", i64::MAX),
+            ("18446744073709551616", i64::MAX),
+            ("1e300", i64::MAX),
+            ("-9223372036854775809", i64::MIN),
+            ("-1e300", i64::MIN),
+        ] {
+            assert_eq!(read(json), Some(WholeNumber(number)), "{json}");
+        }
+        for json in ["1.5", "-0.5", "1e-1", "\"2\"", "null", "true", "[2]", "{}"] {
+            assert_eq!(read(json), None, "{json}");
         }
     }
 
@@ -350,10 +566,17 @@ mod tests {
         #[test]
         fn any_text_is_read_without_a_panic(text: String) {
             prop_assert!(text.parse::<OrderId>().is_err());
-            if let Ok(sku) = text.parse::<Sku>() {
-                prop_assert_eq!(sku.as_str(), text.as_str());
-            }
             let _ = text.parse::<CustomerId>();
+        }
+
+        #[test]
+        fn no_two_skus_differ_only_in_what_cannot_be_seen(text in "[A-Z茶é ]{1,8}", hidden: char) {
+            let with_hidden = format!("A{hidden}{text}B");
+            if let Ok(sku) = with_hidden.parse::<Sku>() {
+                prop_assert_eq!(sku.as_str(), with_hidden.as_str());
+                prop_assert!(hidden == ' ' || hidden.is_alphanumeric() || !hidden.is_whitespace());
+                prop_assert!(!hidden.is_control());
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::stand_ins::lambda::event::Event;
 
-use crate::client::{customer, path_of, place, problem, send, tea};
+use crate::client::{customer, idempotency_key, path_of, place, problem, send, tea};
 
 /// Everything that can be done with an order and its customer.
 fn everything(order: &Value) -> Vec<(&'static str, Event)> {
@@ -136,7 +136,7 @@ async fn iam_may_do_everything() {
 async fn a_request_to_place_for_another_is_refused_whether_its_key_is_known_or_not() {
     let customer = customer();
     let event = Event::post("/orders")
-        .header("idempotency-key", "k")
+        .header("idempotency-key", idempotency_key())
         .json(&tea(&customer));
     assert_eq!(send(event.clone()).await.status, 201);
     problem(&send(event.jwt("somebody-else", "")).await, 403);

@@ -95,7 +95,13 @@ pub fn customer() -> String {
     format!("cust-{}", Uuid::now_v7())
 }
 
-/// The order of the README: two teas for nine euros.
+/// An idempotency key that no other test and no earlier run has used. A database that outlives the
+/// run knows the keys of all runs.
+pub fn idempotency_key() -> String {
+    format!("key-{}", Uuid::now_v7())
+}
+
+/// The order of the documentation: two teas for nine euros.
 pub fn tea(customer: &str) -> Value {
     json!({
         "customer_id": customer,

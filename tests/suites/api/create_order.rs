@@ -88,7 +88,7 @@ async fn items_keep_their_order_and_their_number() {
 }
 
 #[tokio::test]
-async fn text_is_kept_as_it_came_whatever_it_looks_like() {
+async fn a_sku_is_kept_as_it_came_whatever_it_looks_like() {
     let customer = customer();
     for sku in [
         "'; DROP TABLE orders; --",
@@ -97,7 +97,7 @@ async fn text_is_kept_as_it_came_whatever_it_looks_like() {
         "%s%n{0}?",
         "<script>alert(1)</script>",
         "🍵 grün 茶",
-        "👩‍👩‍👧‍👦",
+        "👩🏽",
         "a  b",
     ] {
         let mut order = tea(&customer);
@@ -173,6 +173,7 @@ async fn a_body_of_the_wrong_shape_is_400_and_names_the_field() {
             json!({ "items": [changed(&item, "quantity", json!(null))] }),
             "items[0].quantity",
         ),
+        (json!({ "items": [["A", 1, "1.00"]] }), "items[0]"),
         (
             json!({ "items": [changed(&item, "unit_price", json!(4.5))] }),
             "items[0].unit_price",
@@ -232,13 +233,18 @@ async fn a_value_that_breaks_a_rule_is_422_and_names_the_field() {
     let item = json!({ "sku": "A", "quantity": 1, "unit_price": "1.00" });
     let with = |name: &str, value: Value| json!({ "items": [changed(&item, name, value)] });
     let long = "x".repeat(65);
+    let too_long_for_a_customer = "x".repeat(256);
     let quantity = "items[0].quantity";
     let price = "items[0].unit_price";
     for (change, field) in [
         (json!({ "customer_id": "" }), "customer_id"),
-        (json!({ "customer_id": long }), "customer_id"),
+        (
+            json!({ "customer_id": too_long_for_a_customer }),
+            "customer_id",
+        ),
         (json!({ "customer_id": "a b" }), "customer_id"),
-        (json!({ "customer_id": "a/b" }), "customer_id"),
+        (json!({ "customer_id": " a" }), "customer_id"),
+        (json!({ "customer_id": "a\u{200b}" }), "customer_id"),
         (json!({ "customer_id": "a\u{0}b" }), "customer_id"),
         (json!({ "customer_id": "🍵" }), "customer_id"),
         (json!({ "customer_id": "' OR '1'='1" }), "customer_id"),
@@ -257,6 +263,11 @@ async fn a_value_that_breaks_a_rule_is_422_and_names_the_field() {
         (with("quantity", json!(-1)), quantity),
         (with("quantity", json!(1_000_001)), quantity),
         (with("quantity", json!(4_294_967_297_i64)), quantity),
+        (with("quantity", json!(-0.0)), quantity),
+        (with("quantity", json!(i64::MAX)), quantity),
+        (with("quantity", json!(u64::MAX)), quantity),
+        (with("quantity", json!(1e30)), quantity),
+        (with("quantity", json!(-1e30)), quantity),
         (with("unit_price", json!("4.505")), price),
         (with("unit_price", json!("-1.00")), price),
         (with("unit_price", json!("+1.00")), price),
@@ -291,6 +302,104 @@ async fn a_value_that_breaks_a_rule_is_422_and_names_the_field() {
         let answer = send(Event::post("/orders").json(&order)).await;
         assert_eq!(answer.status, 422, "{change}: {}", answer.body);
         assert_refused(&answer, 422, field);
+    }
+}
+
+#[tokio::test]
+async fn a_sku_with_something_that_cannot_be_seen_is_422() {
+    for hidden in [
+        "\u{ad}",
+        "\u{200b}",
+        "\u{200d}",
+        "\u{200e}",
+        "\u{200f}",
+        "\u{202e}",
+        "\u{2028}",
+        "\u{2060}",
+        "\u{2066}",
+        "\u{feff}",
+        "\u{fe0f}",
+        "\u{3164}",
+        "\u{2800}",
+        "\u{301}",
+        "\u{a0}",
+        "\u{e0041}",
+        "\u{7f}",
+        "\u{5d0}",
+        "\u{627}",
+        "\u{0}",
+        "\t",
+    ] {
+        for sku in [
+            format!("TEA{hidden}-1"),
+            format!("{hidden}TEA-1"),
+            format!("TEA-1{hidden}"),
+        ] {
+            let mut order = tea(&customer());
+            order["items"][0]["sku"] = json!(sku);
+            let answer = send(Event::post("/orders").json(&order)).await;
+            assert_eq!(answer.status, 422, "{sku:?}");
+            assert_refused(&answer, 422, "items[0].sku");
+        }
+    }
+}
+
+/// A JSON number with the quantity as these digits, which no JSON library would write.
+fn with_quantity(customer: &str, digits: &str) -> Event {
+    let body = tea(customer).to_string();
+    let body = body.replace(r#""quantity":2"#, &format!(r#""quantity":{digits}"#));
+    Event::post("/orders")
+        .header("content-type", "application/json")
+        .body(body)
+}
+
+#[tokio::test]
+async fn a_whole_number_may_be_written_with_a_point_or_an_exponent() {
+    for (digits, quantity) in [
+        ("1.0", 1),
+        ("2.000", 2),
+        ("1e0", 1),
+        ("1E2", 100),
+        ("0.5e1", 5),
+        ("1000000.0", 1_000_000),
+    ] {
+        let answer = send(with_quantity(&customer(), digits)).await;
+        assert_eq!(answer.status, 201, "{digits}: {}", answer.body);
+        assert_eq!(answer.body["items"][0]["quantity"], quantity, "{digits}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_is_too_large_or_too_small_is_422_whatever_its_size() {
+    let endless = "9".repeat(1000);
+    for digits in [
+        "0",
+        "-0",
+        "-0.0",
+        "0e0",
+        "-1",
+        "1000001",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "1e300",
+        "1e400",
+        "-1e400",
+        "1e99999999999999999999",
+        &endless,
+    ] {
+        let answer = send(with_quantity(&customer(), digits)).await;
+        assert_eq!(answer.status, 422, "{digits}: {}", answer.body);
+        assert_refused(&answer, 422, "items[0].quantity");
+    }
+    for digits in [
+        "1.5", "0.1", "1e-1", "01", "+1", "1.", ".5", "0x1", "NaN", "Infinity",
+    ] {
+        let answer = send(with_quantity(&customer(), digits)).await;
+        assert_eq!(answer.status, 400, "{digits}: {}", answer.body);
     }
 }
 

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use tests::stand_ins::lambda::event::Event;
 use tokio::task::JoinSet;
 
-use crate::client::{any_database, assert_refused, customer, function, send, tea};
+use crate::client::{any_database, assert_refused, customer, function, idempotency_key, send, tea};
 
 #[tokio::test]
 async fn the_same_key_and_order_again_is_the_same_answer() {
     let customer = customer();
     let event = Event::post("/orders")
-        .header("idempotency-key", "8e03978e-40d5-43e8-bc93-6894a57f9324")
+        .header("idempotency-key", idempotency_key())
         .json(&tea(&customer));
     let first = send(event.clone()).await;
     let second = send(event).await;
@@ -30,27 +30,28 @@ async fn the_same_key_and_order_again_is_the_same_answer() {
 #[tokio::test]
 async fn the_same_order_written_in_another_way_is_the_same() {
     let customer = customer();
-    let key = |body: String| {
+    let key = idempotency_key();
+    let keyed = |body: String| {
         Event::post("/orders")
             .header("content-type", "application/json")
-            .header("idempotency-key", "k")
+            .header("idempotency-key", &key)
             .body(body)
     };
-    let first = send(key(tea(&customer).to_string())).await;
+    let first = send(keyed(tea(&customer).to_string())).await;
     let other = format!(
         r#" {{"items": [{{"unit_price": "4.5", "quantity": 2, "sku": "\u0054EA-1"}}],
               "currency": "EUR", "customer_id": "{customer}"}} "#
     );
-    let second = send(key(other)).await;
+    let second = send(keyed(other)).await;
 
     assert_eq!(second.status, 201, "{second:?}");
     assert_eq!(second.body, first.body);
 }
 
 #[tokio::test]
-async fn a_replay_answers_as_the_first_time_whatever_became_of_the_order() {
+async fn a_replay_gives_the_first_answer_whatever_became_of_the_order() {
     let event = Event::post("/orders")
-        .header("idempotency-key", "k")
+        .header("idempotency-key", idempotency_key())
         .json(&tea(&customer()));
     let first = send(event.clone()).await;
     let paid = Event::patch(first.header("location").unwrap())
@@ -66,9 +67,10 @@ async fn a_replay_answers_as_the_first_time_whatever_became_of_the_order() {
 #[tokio::test]
 async fn the_same_key_with_another_order_is_422() {
     let mut order = tea(&customer());
+    let key = idempotency_key();
     let keyed = |order: &Value| {
         Event::post("/orders")
-            .header("idempotency-key", "k")
+            .header("idempotency-key", &key)
             .json(order)
     };
     assert_eq!(send(keyed(&order)).await.status, 201);
@@ -79,10 +81,11 @@ async fn the_same_key_with_another_order_is_422() {
 }
 
 #[tokio::test]
-async fn a_key_is_a_customers_own() {
+async fn a_key_belongs_to_one_customer() {
+    let key = idempotency_key();
     for customer in [customer(), customer()] {
         let event = Event::post("/orders")
-            .header("idempotency-key", "one-for-all")
+            .header("idempotency-key", &key)
             .json(&tea(&customer));
         let answer = send(event).await;
         assert_eq!(answer.status, 201);
@@ -93,7 +96,8 @@ async fn a_key_is_a_customers_own() {
 #[tokio::test]
 async fn keys_that_differ_in_case_are_different() {
     let customer = customer();
-    for key in ["key", "KEY", "\"key\""] {
+    let key = idempotency_key();
+    for key in [&key, &key.to_uppercase(), &format!("\"{key}\"")] {
         let event = Event::post("/orders")
             .header("idempotency-key", key)
             .json(&tea(&customer));
@@ -103,7 +107,7 @@ async fn keys_that_differ_in_case_are_different() {
 }
 
 #[tokio::test]
-async fn a_key_that_will_not_do_is_400() {
+async fn an_invalid_key_is_400() {
     for key in ["", " ", "a b", "këy", "🔑", &"k".repeat(256)] {
         let event = Event::post("/orders")
             .header("idempotency-key", key)
@@ -120,7 +124,7 @@ async fn many_at_once_with_one_key_place_one_order() {
     let setup = function("create-order", &database).env("AWS_LAMBDA_MAX_CONCURRENCY", "8");
     let function = Arc::new(setup.start().await.unwrap());
     let event = Event::post("/orders")
-        .header("idempotency-key", "k")
+        .header("idempotency-key", idempotency_key())
         .json(&tea(&customer()));
 
     let mut requests = JoinSet::new();

@@ -161,6 +161,16 @@ async fn a_customers_id_may_be_as_identity_providers_make_it() {
             format!("{number}%40example.com"),
         ),
         (format!("a.b_c:{number}"), format!("a.b_c%3A{number}")),
+        (
+            format!("alice+test@{number}"),
+            format!("alice%2Btest%40{number}"),
+        ),
+        (
+            format!("https://issuer.example/{number}?a=1#2"),
+            format!("https%3A%2F%2Fissuer.example%2F{number}%3Fa%3D1%232"),
+        ),
+        (format!("100%25{number}"), format!("100%2525{number}")),
+        (format!("{number:!<255}"), format!("{number:!<255}")),
     ] {
         let placed = place(&tea(&id)).await;
         for event in [list(&encoded), list(&encoded).function_url()] {
@@ -178,17 +188,16 @@ async fn a_customers_id_may_be_as_identity_providers_make_it() {
 async fn a_customers_id_that_breaks_the_rule_is_400() {
     for id in [
         "a%20b",
-        "a%2Fb",
-        "cust%252D1",
-        "..%2F..%2Fetc",
+        "a%20",
+        "a%09",
         "%00",
         "a%00b",
         "%F0%9F%8D%B5",
         "%ff",
         "'%20OR%20'1'='1",
-        "%25",
         "a%0d%0ab",
-        &"x".repeat(65),
+        "%E2%80%8B",
+        &"x".repeat(256),
     ] {
         for event in [list(id), list(id).function_url()] {
             let answer = send(event).await;

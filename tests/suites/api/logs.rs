@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use tests::stand_ins::lambda::event::Event;
 use tests::stand_ins::lambda::{Answer, log_lines};
 
-use crate::client::{any_database, assert_has_form, customer, function, path_of, send, tea};
+use crate::client::{
+    any_database, assert_has_form, customer, function, idempotency_key, path_of, send, tea,
+};
 
 /// The line that sums the invocation up. There is one for each.
 fn summary(answer: &Answer) -> &Value {
@@ -180,9 +182,10 @@ async fn no_line_tells_a_value_or_a_secret() {
     let get = start("get-order").await;
     let list = start("list-orders").await;
     let update = start("update-order").await;
+    let key = format!("hunter2-{}", idempotency_key());
     let keyed = |order: &Value| {
         Event::post("/orders")
-            .header("idempotency-key", "hunter2-key")
+            .header("idempotency-key", &key)
             .header("authorization", "Bearer hunter2-token")
             .header("cookie", "session=hunter2-cookie")
             .json(order)
