@@ -183,7 +183,7 @@ async fn every_problem_has_its_status_and_type() {
         (DatabaseError::Unavailable.into(), 503, "unavailable"),
         (DatabaseError::OutOfTime.into(), 503, "unavailable"),
     ];
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../functions/README.md");
     for (problem, status, slug) in cases {
         let row = format!("| {status} | `{slug}` |");
         assert!(readme.contains(&row), "the README lacks {row}");

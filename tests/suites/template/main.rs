@@ -341,7 +341,7 @@ fn variables() -> impl Iterator<Item = &'static Variable> {
 
 #[test]
 fn the_readme_has_every_setting() {
-    let readme = fs::read_to_string(tests::root().join("README.md")).unwrap();
+    let readme = fs::read_to_string(tests::root().join("functions/README.md")).unwrap();
     for variable in variables() {
         let default = match variable.default {
             "" => String::new(),
@@ -350,7 +350,7 @@ fn the_readme_has_every_setting() {
         let row = format!("| `{}` | {default} | {} |", variable.name, variable.meaning);
         assert!(
             readme.contains(&row),
-            "README.md should have the row\n{row}"
+            "functions/README.md should have the row\n{row}"
         );
     }
 }
