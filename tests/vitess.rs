@@ -15,7 +15,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mysql_async::Conn;
@@ -106,7 +106,7 @@ pub struct Vitess {
     /// The passwords of its users.
     users: Mutex<BTreeMap<String, String>>,
     processes: Processes,
-    running: Option<Program>,
+    running: Mutex<Option<Program>>,
 }
 
 impl Vitess {
@@ -137,7 +137,7 @@ impl Vitess {
         file::create_folder(&folder)?;
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let users = [(ADMIN.to_owned(), administration.password.clone())];
-        let mut vitess = Self {
+        let vitess = Self {
             program,
             processes: Processes::of_part(&access.folder, &name, &folder)?,
             folder,
@@ -148,7 +148,7 @@ impl Vitess {
             address: loopback(free_port()?),
             pages: loopback(free_port()?),
             users: Mutex::new(users.into()),
-            running: None,
+            running: Mutex::default(),
         };
         vitess.start_again().await?;
         Ok(vitess)
@@ -159,12 +159,13 @@ impl Vitess {
         self.address
     }
 
-    /// Starts it after [`stop`](Self::stop), at the same address.
+    /// Starts it after [`stop`](Self::stop), at the same address, with the certificate that the
+    /// stack's server has then.
     ///
     /// # Errors
     ///
     /// It does not start.
-    pub async fn start_again(&mut self) -> Result<(), VitessError> {
+    pub async fn start_again(&self) -> Result<(), VitessError> {
         self.write_users()?;
         let credentials = json!({
             ADMIN: [self.administration.password],
@@ -177,20 +178,22 @@ impl Vitess {
             status = program.ended() => return Err(program.failure(status).into()),
             let_in = self.wait_until_let_in(ADMIN, password, &program) => let_in?,
         }
-        self.running = Some(program);
+        *self.running() = Some(program);
         Ok(())
     }
 
     /// Ends it in order, as an operator does.
-    pub async fn stop(&mut self) {
-        if let Some(program) = self.running.take() {
+    pub async fn stop(&self) {
+        let program = self.running().take();
+        if let Some(program) = program {
             self.processes.stop(&program).await;
         }
     }
 
     /// Waits until it ends, though it should not, and says how.
     pub async fn ended(&self) -> ProcessError {
-        match &self.running {
+        let program = self.running().clone();
+        match program {
             Some(program) => program.failure(program.ended().await),
             None => std::future::pending().await,
         }
@@ -202,12 +205,12 @@ impl Vitess {
     ///
     /// Vitess does not let the user in.
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), VitessError> {
-        self.lock_users()
-            .insert(user.to_owned(), password.to_owned());
+        self.users().insert(user.to_owned(), password.to_owned());
         self.write_users()?;
-        if let Some(program) = &self.running {
+        let program = self.running().clone();
+        if let Some(program) = program {
             program.signal(Signal::SIGHUP);
-            self.wait_until_let_in(user, password, program).await?;
+            self.wait_until_let_in(user, password, &program).await?;
         }
         Ok(())
     }
@@ -280,7 +283,7 @@ impl Vitess {
 
     fn write_users(&self) -> Result<(), FileError> {
         let users: BTreeMap<_, _> = self
-            .lock_users()
+            .users()
             .iter()
             .map(|(user, password)| {
                 let entry = json!([{ "Password": password, "UserData": user }]);
@@ -290,7 +293,11 @@ impl Vitess {
         file::write(&self.users_file(), &json!(users).to_string())
     }
 
-    fn lock_users(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+    fn running(&self) -> MutexGuard<'_, Option<Program>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn users(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

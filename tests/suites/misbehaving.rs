@@ -16,8 +16,10 @@ use uuid::Uuid;
 /// So long that a statement is sent, and that [`SLOW`] has not answered.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
-static SLOW: Statement =
-    Statement::read("SELECT 'not yours' FROM (SELECT SLEEP(0.05)) AS slow", "");
+static SLOW: Statement = Statement::read(
+    "SELECT /*vt+ CONSOLIDATOR=disabled */ 'not yours' FROM (SELECT SLEEP(0.05)) AS slow",
+    "",
+);
 
 static ECHO: Statement = Statement::read("SELECT ?", "");
 

@@ -35,11 +35,13 @@ async fn scene(call: Call, backend: Backend) -> Arc<Scene> {
 
 #[tokio::test]
 async fn sixty_four_at_once_never_open_more_than_five() {
-    for (call, backend) in [
-        (Call::Get, Backend::Server),
-        (Call::Create, Backend::Server),
-        (Call::Get, Backend::Vitess),
-    ] {
+    let mut cases = vec![(Call::Create, Backend::one())];
+    cases.extend(
+        Backend::all()
+            .into_iter()
+            .map(|backend| (Call::Get, backend)),
+    );
+    for (call, backend) in cases {
         let scene = scene(call, backend).await;
         let mut rounds = JoinSet::new();
         for _ in 0..AT_ONCE {
@@ -101,7 +103,7 @@ async fn sixty_four_at_once_never_open_more_than_five() {
 
 #[tokio::test]
 async fn waiting_is_first_come_first_served() {
-    let scene = Scene::with(Call::Get, Backend::Server, |setup| {
+    let scene = Scene::with(Call::Get, Backend::one(), |setup| {
         setup
             .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
             .env("DATABASE_POOL_MAX", "1")
@@ -144,7 +146,7 @@ fn began_and_ended(answer: &Answer) -> (OffsetDateTime, OffsetDateTime) {
 #[tokio::test]
 async fn whose_deadline_is_near_is_answered_in_time() {
     let timeout = Duration::from_millis(1500);
-    let scene = Scene::with(Call::Get, Backend::Server, |setup| {
+    let scene = Scene::with(Call::Get, Backend::one(), |setup| {
         setup
             .timeout(timeout)
             .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")

@@ -20,7 +20,7 @@ const LATE: Duration = Duration::from_millis(1000);
 #[tokio::test]
 async fn no_invocation_sees_the_rows_of_one_that_timed_out() {
     let mut scenes = JoinSet::new();
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         for call in [Call::Get, Call::List, Call::Update] {
             scenes.spawn(late_answers(call, backend));
         }
@@ -70,7 +70,7 @@ async fn late_answers(call: Call, backend: Backend) {
 #[tokio::test]
 async fn many_at_once_see_only_their_own_rows() {
     let at_once = 16;
-    let scene = Scene::with(Call::Get, Backend::Server, |setup| {
+    let scene = Scene::with(Call::Get, Backend::one(), |setup| {
         setup
             .env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string())
             .env("DATABASE_POOL_MAX", "4")
@@ -160,7 +160,7 @@ async fn nothing_is_left_behind(scene: &Scene, connections: usize) {
 
 #[tokio::test]
 async fn a_handler_that_panics_or_is_dropped_leaves_nothing_behind() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         // Were the one place lost, no later invocation would have any.
         let scene = misbehaving(backend, 1, 1).await;
         for mishap in MISHAPS.into_iter().cycle().take(120) {
@@ -173,7 +173,7 @@ async fn a_handler_that_panics_or_is_dropped_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn many_handlers_that_panic_or_are_dropped_leave_nothing_behind() {
-    let scene = misbehaving(Backend::Server, 16, 4).await;
+    let scene = misbehaving(Backend::one(), 16, 4).await;
     let mut workers = JoinSet::new();
     for worker in 0..16 {
         let scene = Arc::clone(&scene);
@@ -190,7 +190,7 @@ async fn many_handlers_that_panic_or_are_dropped_leave_nothing_behind() {
 
 #[tokio::test]
 async fn a_handler_that_is_cut_at_its_end_leaves_nothing_behind() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         let program = Stack::from_env().unwrap().example("misbehaving");
         let scene = Scene::with(Call::Create, backend, |setup| {
             setup

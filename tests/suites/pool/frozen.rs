@@ -92,7 +92,7 @@ async fn the_flow_swallowed_in_silence() {
 #[tokio::test]
 async fn a_flow_swallowed_with_many_idle_connections_costs_one_ping() {
     let scene = Arc::new(
-        Scene::with(Call::Get, Backend::Server, |setup| {
+        Scene::with(Call::Get, Backend::one(), |setup| {
             pinging(setup)
                 .env("AWS_LAMBDA_MAX_CONCURRENCY", "8")
                 .env("DATABASE_POOL_MAX", "5")

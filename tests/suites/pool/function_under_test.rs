@@ -41,11 +41,33 @@ pub enum Backend {
     /// The server itself.
     Server,
     /// The stand-in of vtgate, with the server behind it.
+    StandIn,
+    /// Vitess, with the server behind it.
     Vitess,
 }
 
 impl Backend {
-    pub const ALL: [Self; 2] = [Self::Server, Self::Vitess];
+    /// All that the test run is about: Vitess, if it has one.
+    pub fn all() -> Vec<Self> {
+        match Stack::from_env().unwrap().is_vitess() {
+            true => vec![Self::Vitess],
+            false => vec![Self::Server, Self::StandIn],
+        }
+    }
+
+    /// Whether MySQL's `wait_timeout` ends connections of the functions. Behind Vitess it ends those
+    /// of the tablets alone.
+    pub fn ends_idle_connections(self) -> bool {
+        self != Self::Vitess
+    }
+
+    /// The one that a test takes to which it makes no difference.
+    pub fn one() -> Self {
+        match Stack::from_env().unwrap().is_vitess() {
+            true => Self::Vitess,
+            false => Self::Server,
+        }
+    }
 }
 
 impl Scene {
@@ -68,7 +90,8 @@ impl Scene {
     ) -> Self {
         let database = match backend {
             Backend::Server => stack.fresh_database().await.unwrap(),
-            Backend::Vitess => stack.fresh_keyspace().await.unwrap(),
+            Backend::StandIn => stack.fresh_keyspace().await.unwrap(),
+            Backend::Vitess => stack.fresh_database_on_vitess().await.unwrap(),
         };
         let proxy = Proxy::start(database.address()).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
@@ -303,9 +326,11 @@ async fn direct(stack: &Stack, database: &FreshDatabase) -> Conn {
 
 /// Every function, on everything that it can end at.
 pub fn everywhere() -> impl Iterator<Item = (Call, Backend)> {
-    Call::ALL
-        .into_iter()
-        .flat_map(|call| Backend::ALL.map(|backend| (call, backend)))
+    Call::ALL.into_iter().flat_map(|call| {
+        Backend::all()
+            .into_iter()
+            .map(move |backend| (call, backend))
+    })
 }
 
 /// The login as the functions read it, by way of the proxy.

@@ -91,7 +91,7 @@ async fn the_flow_swallowed_in_silence() {
 
 #[tokio::test]
 async fn a_lost_answer_to_commit_never_makes_two_orders_of_one_key() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         let scene = scene(Call::Create, backend, Fault::Swallow).await;
         for fault in [Fault::Reset, Fault::Close, Fault::Swallow] {
             scene.succeed().await;
@@ -114,7 +114,7 @@ async fn a_lost_answer_to_commit_never_makes_two_orders_of_one_key() {
 
 #[tokio::test]
 async fn an_answer_that_stops_half_way_leaves_no_connection_beside_the_bound() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         let scene = Scene::with(Call::Get, backend, |setup| {
             setup
                 .timeout(Duration::from_secs(30))
@@ -140,7 +140,7 @@ async fn an_answer_that_stops_half_way_leaves_no_connection_beside_the_bound() {
 
 #[tokio::test]
 async fn a_read_that_the_server_stops_is_not_sent_again() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         let scene = Scene::with(Call::Get, backend, |setup| {
             setup.env("DATABASE_STATEMENT_TIMEOUT_MS", "300")
         })
@@ -164,7 +164,7 @@ async fn a_read_that_the_server_stops_is_not_sent_again() {
 
 #[tokio::test]
 async fn the_time_for_a_new_connection_is_told_as_such() {
-    let scene = Scene::new(Call::Get, Backend::Server).await;
+    let scene = Scene::new(Call::Get, Backend::one()).await;
     scene.succeed().await;
     scene.succeed().await;
     let errand = scene.errand().await;

@@ -32,6 +32,7 @@ enum Outage {
     /// The old password is refused from now on, and the connections that it made are ended.
     Rotate,
     /// The server has another certificate of the same authority, and all connections are reset.
+    /// Vitess, which keeps the certificate that it has started with, is restarted.
     Renew,
     /// The server ends and starts again.
     Restart,
@@ -107,6 +108,10 @@ impl House {
                 for scene in &self.scenes {
                     if let Some(vtgate) = scene.database.vtgate() {
                         vtgate.renew_certificate().unwrap();
+                    }
+                    if let Some(vitess) = scene.database.vitess() {
+                        vitess.stop().await;
+                        vitess.start_again().await.unwrap();
                     }
                     scene.proxy.strike(Fault::Reset).await;
                 }
@@ -298,13 +303,11 @@ impl Held {
 #[tokio::test]
 async fn frozen_functions_notice_nothing() {
     let mut house = House::new().await;
-    for outage in [
-        Outage::Restart,
-        Outage::Renew,
-        Outage::IdleTimeout,
-        Outage::ReadOnly,
-    ] {
+    for outage in [Outage::Restart, Outage::Renew, Outage::ReadOnly] {
         house.survive(outage).await;
+    }
+    if Backend::one().ends_idle_connections() {
+        house.survive(Outage::IdleTimeout).await;
     }
 }
 
@@ -312,7 +315,9 @@ async fn frozen_functions_notice_nothing() {
 async fn connections_killed_or_idle_for_too_long_on_the_way() {
     let mut house = House::new().await;
     house.meet_on_the_way(Outage::Kill).await;
-    house.meet_on_the_way(Outage::IdleTimeout).await;
+    if Backend::one().ends_idle_connections() {
+        house.meet_on_the_way(Outage::IdleTimeout).await;
+    }
 }
 
 #[tokio::test]
@@ -335,8 +340,12 @@ async fn the_server_read_only_on_the_way() {
 #[tokio::test]
 async fn the_server_lost_at_work() {
     let mut house = House::new().await;
-    for outage in [Outage::Kill, Outage::Rotate, Outage::Renew, Outage::Restart] {
+    for outage in [Outage::Kill, Outage::Rotate, Outage::Restart] {
         house.meet_in_a_statement(outage).await;
+    }
+    // Vitess reads every table when it starts, which it can't while one is locked.
+    if Backend::one() != Backend::Vitess {
+        house.meet_in_a_statement(Outage::Renew).await;
     }
 }
 
@@ -344,7 +353,7 @@ async fn the_server_lost_at_work() {
 async fn a_renewed_certificate_is_looked_at() {
     let server = PrivateServer::start(&Stack::from_env().unwrap()).await;
     let mut server = server.unwrap();
-    let scene = Scene::on(server.stack(), Call::Get, Backend::Server, |setup| setup).await;
+    let scene = Scene::on(server.stack(), Call::Get, Backend::one(), |setup| setup).await;
     scene.succeed().await;
     let errand = scene.errand().await;
     let other = server.present_certificate_for(&["database.example"]);

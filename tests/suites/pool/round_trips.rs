@@ -14,7 +14,7 @@ async fn round_trips(scene: &Scene) -> usize {
 
 #[tokio::test]
 async fn a_warm_call_needs_no_more_than_its_statements() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         for (call, most) in [
             (Call::Get, 1),
             (Call::List, 1),
@@ -34,7 +34,7 @@ async fn a_warm_call_needs_no_more_than_its_statements() {
 
 #[tokio::test]
 async fn a_new_connection_needs_no_more_than_the_protocol() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         let scene = Scene::new(Call::Get, backend).await;
         // TLS (the first time, MySQL wants the key share of another group) and the password
         // (the first time, caching_sha2_password wants it itself). Session tickets that the
@@ -53,7 +53,7 @@ async fn a_new_connection_needs_no_more_than_the_protocol() {
 
 #[tokio::test]
 async fn a_ping_comes_only_after_idling() {
-    for backend in Backend::ALL {
+    for backend in Backend::all() {
         let scene = Scene::with(Call::Get, backend, pinging).await;
         scene.succeed().await;
         tokio::time::sleep(2 * PING_AFTER).await;

@@ -24,7 +24,7 @@ async fn scene(max_age: Option<Duration>) -> (Arc<Scene>, Proxy) {
     let address: SocketAddr = address.parse().unwrap();
     let secrets = Proxy::start(address).await.unwrap();
     let url = format!("http://{}", secrets.address());
-    let scene = Scene::on(&stack, Call::Get, Backend::Server, |setup| {
+    let scene = Scene::on(&stack, Call::Get, Backend::one(), |setup| {
         let setup = setup
             .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
             .env("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string())

@@ -70,14 +70,14 @@ impl GeneralLog {
 
 /// A function of `call` with its connection.
 async fn one(call: Call) -> Scene {
-    let scene = Scene::new(call, Backend::Server).await;
+    let scene = Scene::new(call, Backend::one()).await;
     scene.succeed().await;
     scene
 }
 
 /// A function of `call` with as many connections as it may have.
 async fn many(call: Call) -> Scene {
-    let scene = Scene::with(call, Backend::Server, |setup| {
+    let scene = Scene::with(call, Backend::one(), |setup| {
         setup
             .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
             .env("DATABASE_POOL_MAX", "5")
@@ -116,7 +116,7 @@ async fn every_connection_is_closed_in_order() {
 #[tokio::test]
 async fn vtgate_hears_goodbye_on_every_connection() {
     for call in Call::ALL {
-        let scene = Scene::new(call, Backend::Vitess).await;
+        let scene = Scene::new(call, Backend::StandIn).await;
         scene.succeed().await;
         let vtgate = scene.database.vtgate().unwrap();
         let (before, open) = (vtgate.farewells(), scene.proxy.counts().open);
@@ -148,7 +148,7 @@ async fn a_server_that_does_not_answer_holds_nothing_up() {
 
 #[tokio::test]
 async fn an_invocation_under_way_leaves_nothing_half_written() {
-    let scene = Scene::new(Call::Create, Backend::Server).await;
+    let scene = Scene::new(Call::Create, Backend::one()).await;
     scene.succeed().await;
     let errand = scene.errand().await;
 
@@ -184,7 +184,14 @@ async fn an_invocation_under_way_leaves_nothing_half_written() {
 
     let mut admin = stack.admin().await.unwrap();
     let limit = Instant::now() + PATIENCE;
-    while !database.connections(&mut admin).await.unwrap().is_empty() {
+    loop {
+        let left = match database.vitess() {
+            Some(vitess) => vitess.sessions(database.username()).await.unwrap(),
+            None => database.connections(&mut admin).await.unwrap().len(),
+        };
+        if left == 0 {
+            break;
+        }
         assert!(Instant::now() < limit, "a connection stays");
         sleep(Duration::from_millis(10)).await;
     }

@@ -76,7 +76,7 @@ fn assert_tells_no_value(text: &str) {
 
 #[tokio::test]
 async fn a_read_that_meets_an_error() {
-    let scene = Scene::new(Call::Get, Backend::Vitess).await;
+    let scene = Scene::new(Call::Get, Backend::StandIn).await;
     let mut wrong = Vec::new();
     for error in VitessError::all() {
         scene.succeed().await;
@@ -116,7 +116,7 @@ async fn writes_that_meet(
     errors: impl Iterator<Item = VitessError>,
     place: impl Fn(Failure) -> Failure,
 ) {
-    let scene = Scene::new(Call::Create, Backend::Vitess).await;
+    let scene = Scene::new(Call::Create, Backend::StandIn).await;
     for error in errors {
         scene.succeed().await;
         scene.vtgate().fail(place(Failure::with(error)));
@@ -186,7 +186,7 @@ async fn a_transaction_that_meets_an_error_after_commit() {
 
 #[tokio::test]
 async fn a_change_that_meets_an_error_after_it_was_done() {
-    let scene = Scene::new(Call::Update, Backend::Vitess).await;
+    let scene = Scene::new(Call::Update, Backend::StandIn).await;
     for error in VitessError::all().filter(may_be_done) {
         scene.succeed().await;
         let failure = Failure::with(error).on("UPDATE orders").after_executing();
