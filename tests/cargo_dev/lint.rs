@@ -1,17 +1,35 @@
-//! `cargo dev lint`: the migrations under PlanetScale's rules, without any server.
+//! `cargo dev lint`: what the migrations do, seen on a real server, under the rules.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use schema::lint::{Finding, Options, Severity, lint};
-use schema::{FilesError, Migrations};
+use database::settings::Settings;
+use database::{Database, DatabaseError};
+use lambda::Deadline;
+use lambda::clock::SystemClock;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
+use schema::{Finding, Migrations, Options};
+
+use super::{DevError, Run, environment, environment_path, target};
+use crate::stack::access::{ADMIN, LINT_SCHEMAS, connect};
+use crate::stack::progress::print;
+use crate::stack::server::{self, Server};
+use crate::stack::tls::{self, Certificates};
+
+/// For all statements together, and for another run of the command to end.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The migrations, in place of `shared/migrations`.
     pub folder: Option<PathBuf>,
+    /// The server program, in place of the running stack's server or the first one found.
+    pub server: Option<PathBuf>,
     /// Foreign keys are allowed.
     pub foreign_keys: bool,
     /// For a workflow of GitHub, which shows each finding at its line. So it is also where
@@ -19,25 +37,211 @@ pub struct Request {
     pub github: bool,
 }
 
-/// Prints every finding and a summary to standard output. Fails when there is an error among
-/// them, or no migrations to read.
-pub fn run(request: &Request) -> ExitCode {
+/// The migrations were not judged.
+#[derive(Debug, thiserror::Error)]
+pub enum LintError {
+    /// There is no server to run them on.
+    #[error(transparent)]
+    Server(#[from] DevError),
+    /// It failed while they ran.
+    #[error("the server, while the migrations ran: {0}")]
+    Database(#[from] DatabaseError),
+}
+
+/// Prints every finding and a summary to standard output, and to standard error which server
+/// answered. Fails when there is an error among the findings, or no migrations to read.
+///
+/// # Errors
+///
+/// [`LintError`] where no server can say what the migrations do.
+pub async fn run(request: &Request) -> Result<ExitCode, LintError> {
     let folder = request.folder.clone().unwrap_or_else(own_folder);
     let of_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
     let github = request.github || of_github;
-    let options = Options {
-        foreign_keys: request.foreign_keys,
-    };
     let (text, passed) = match Migrations::read(&folder) {
-        Ok(migrations) => report(&folder, &migrations, options, github),
+        Ok(migrations) => {
+            let findings = findings(request, &migrations).await?;
+            report(&folder, &migrations, &findings, github)
+        }
         Err(error) => (unreadable(&error, github), false),
     };
     // Who closed the output wants no more of it.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    if passed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    Ok(match passed {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Asks the server of the running stack, or one that is started for this.
+async fn findings(request: &Request, migrations: &Migrations) -> Result<Vec<Finding>, LintError> {
+    let options = Options {
+        foreign_keys: request.foreign_keys,
+    };
+    if request.server.is_none()
+        && let Some(scratch) = Scratch::of_running_stack().await
+    {
+        return scratch.findings(migrations, &options).await;
+    }
+    let run = own_run().await?;
+    let found = async {
+        let server = start(&run, request.server.as_deref()).await?;
+        let certificates = Certificates::in_folder(&run.folder.join(tls::FOLDER));
+        let address = Address {
+            host: server.address.ip().to_string(),
+            port: server.address.port(),
+            ca_file: certificates.authority.display().to_string(),
+            username: ADMIN.to_owned(),
+            password: server.admin_password.clone(),
+        };
+        let scratch = Scratch::new(address, server.program.to_string()).await;
+        let scratch = scratch.map_err(DevError::from)?;
+        scratch.findings(migrations, &options).await
+    };
+    let found = found.await;
+    // Nothing on it is worth an orderly end.
+    run.processes.kill_all();
+    found
+}
+
+/// Takes the folder of the command's own server, once no other run has it.
+async fn own_run() -> Result<Run, DevError> {
+    let folder = target().join("dev-lint");
+    let mut waited = Duration::ZERO;
+    loop {
+        match Run::new("cargo dev lint", &folder).await {
+            Err(DevError::Running { .. }) if waited < PATIENCE => {
+                let pause = Duration::from_millis(50);
+                tokio::time::sleep(pause).await;
+                waited += pause;
+            }
+            run => return run,
+        }
+    }
+}
+
+async fn start(run: &Run, program: Option<&Path>) -> Result<Server, DevError> {
+    let Run {
+        folder,
+        processes,
+        progress,
+        ..
+    } = run;
+    let certificates = Certificates::keep(&folder.join(tls::FOLDER))?;
+    let program = server::find(program, processes, progress).await?;
+    let started = server::start(&program, false, &certificates, folder, processes, progress);
+    Ok(started.await?)
+}
+
+/// Where a server is, and who may make schemas there.
+struct Address {
+    host: String,
+    port: u16,
+    ca_file: String,
+    username: String,
+    password: String,
+}
+
+/// An empty schema of this run's own.
+struct Scratch {
+    address: Address,
+    admin: Conn,
+    /// What the server is called.
+    server: String,
+    schema: String,
+}
+
+impl Scratch {
+    /// On the server of `cargo dev`, if that is up and lets us.
+    async fn of_running_stack() -> Option<Self> {
+        let environment = environment::read(&environment_path(&super::default_folder())).ok()?;
+        let url = Opts::from_url(environment.get("DATABASE_URL")?).ok()?;
+        let address = Address {
+            host: url.ip_or_hostname().to_owned(),
+            port: url.tcp_port(),
+            ca_file: environment.get("DATABASE_CA_FILE")?.clone(),
+            username: url.user()?.to_owned(),
+            password: url.pass()?.to_owned(),
+        };
+        Self::new(address, "the server of cargo dev".to_owned())
+            .await
+            .ok()
+    }
+
+    async fn new(
+        address: Address,
+        server: String,
+    ) -> Result<Self, crate::stack::access::ConnectError> {
+        let Address {
+            host,
+            port,
+            ca_file,
+            username,
+            password,
+        } = &address;
+        let ca_file = Path::new(ca_file);
+        let mut admin = connect(host, *port, Some(ca_file), username, password, None).await?;
+        let schema = format!("{LINT_SCHEMAS}_{}", uuid::Uuid::new_v4().simple());
+        let create = format!("CREATE DATABASE `{schema}` CHARACTER SET utf8mb4");
+        admin.query_drop(create).await?;
+        Ok(Self {
+            address,
+            admin,
+            server,
+            schema,
+        })
+    }
+
+    async fn findings(
+        mut self,
+        migrations: &Migrations,
+        options: &Options,
+    ) -> Result<Vec<Finding>, LintError> {
+        let version: Option<String> = self
+            .admin
+            .query_first("SELECT VERSION()")
+            .await
+            .unwrap_or(None);
+        let version = version.unwrap_or_default();
+        print(&format!("  {} answers: {version}", self.server));
+        if version.contains("MariaDB") {
+            print(
+                "  MariaDB takes some things that MySQL refuses, and refuses others: MySQL decides in CI, and the branch before production",
+            );
+        }
+        let database = self.database()?;
+        let found = async {
+            let mut session = database.session(Deadline::after(PATIENCE)).await?;
+            schema::check(&mut session, migrations.iter(), options).await
+        };
+        let found = found.await;
+        database.close().await;
+        let drop = format!("DROP DATABASE `{}`", self.schema);
+        // It is a scratch schema: what stays of it harms nobody.
+        let _ = self.admin.query_drop(drop).await;
+        Ok(found?)
+    }
+
+    fn database(&self) -> Result<Database, DatabaseError> {
+        let Address {
+            host,
+            port,
+            ca_file,
+            username,
+            password,
+        } = &self.address;
+        let schema = &self.schema;
+        let url = format!("mysql://{username}:{password}@{host}:{port}/{schema}");
+        let settings = Settings::read(|name| match name {
+            "DATABASE_URL" => Some(url.clone()),
+            "DATABASE_CA_FILE" => Some(ca_file.clone()),
+            "DATABASE_STATEMENT_TIMEOUT_MS" | "DATABASE_CONNECT_TIMEOUT_MS" => {
+                Some("60000".to_owned())
+            }
+            _ => None,
+        });
+        let settings = settings.map_err(|_| DatabaseError::Refused)?;
+        Ok(Database::new(settings, Arc::new(SystemClock)))
     }
 }
 
@@ -53,12 +257,11 @@ fn own_folder() -> PathBuf {
 fn report(
     folder: &Path,
     migrations: &Migrations,
-    options: Options,
+    findings: &[Finding],
     github: bool,
 ) -> (String, bool) {
-    let findings = lint(migrations, options);
     let mut text = String::new();
-    for finding in &findings {
+    for finding in findings {
         text += &if github {
             annotation(finding)
         } else {
@@ -66,13 +269,8 @@ fn report(
         };
         text += "\n";
     }
-    let of = |severity| {
-        let findings = findings.iter();
-        findings
-            .filter(|finding| finding.rule.severity() == severity)
-            .count()
-    };
-    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let warnings = findings.len() - errors;
     text += &format!(
         "{}: {}, {}, {}\n",
         folder.display(),
@@ -88,7 +286,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-fn unreadable(error: &FilesError, github: bool) -> String {
+fn unreadable(error: &schema::FilesError, github: bool) -> String {
     if github {
         format!("::error::{}\n", escaped(&error.to_string()))
     } else {

@@ -14,8 +14,8 @@ Secrets Manager, PlanetScale's API, and the functions with the routes of templat
 
 Usage: cargo dev [OPTIONS]                 runs everything until Ctrl-C
        cargo dev test [OPTIONS] [-- ARGS]  runs the tests; ARGS go to cargo test
-       cargo dev lint [OPTIONS] [FOLDER]   checks the migrations in FOLDER (shared/migrations) against
-                                           PlanetScale's rules
+       cargo dev lint [OPTIONS] [FOLDER]   runs the migrations in FOLDER (shared/migrations) on an
+                                           empty schema, and says what would fail in production
        cargo dev migrate [OPTIONS]         brings new migrations to production as AWS would, on the
                                            stack that runs in another terminal
 
@@ -44,6 +44,8 @@ Options of cargo dev migrate:
   --folder PATH    the folder of the running stack
 
 Options of cargo dev lint:
+  --server PATH    the database server; the default is that of the running stack, then the first
+                   server that is found
   --foreign-keys   allows foreign keys, as the database's settings on PlanetScale may
   --github         writes annotations for GitHub's workflows; the default where GITHUB_ACTIONS is set
 ";
@@ -83,7 +85,10 @@ fn main() -> ExitCode {
                 let code = status.code().and_then(|code| u8::try_from(code).ok());
                 Ok::<_, DevError>(code.map_or(ExitCode::FAILURE, ExitCode::from))
             }
-            Request::Lint(request) => Ok(lint::run(&request)),
+            Request::Lint(request) => Ok(match lint::run(&request).await {
+                Ok(code) => code,
+                Err(error) => failure(&error),
+            }),
             Request::Migrate(request) => Ok(match migrate::run(&request).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure(&error),
@@ -149,6 +154,7 @@ fn parse_lint(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
+            Long("server") => request.server = Some(PathBuf::from(arguments.value()?)),
             Long("foreign-keys") => request.foreign_keys = true,
             Long("github") => request.github = true,
             Value(folder) if request.folder.is_none() => request.folder = Some(folder.into()),

@@ -22,6 +22,9 @@ pub const TEST_CREDENTIAL: &str = "test";
 /// The administrator of the whole server.
 pub const ADMIN: &str = "admin";
 
+/// What the names of the scratch schemas of `cargo dev lint` begin with.
+pub const LINT_SCHEMAS: &str = "lint";
+
 /// How long to wait for a server on the same machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -180,7 +183,7 @@ impl Login {
     }
 
     /// The statements that create the schema and the user, or give the user its new password.
-    pub fn statements(&self) -> [String; 4] {
+    pub fn statements(&self) -> [String; 5] {
         let Self {
             username,
             password,
@@ -191,6 +194,8 @@ impl Login {
             format!("CREATE USER IF NOT EXISTS '{username}'@'%' IDENTIFIED BY '{password}'"),
             format!("ALTER USER '{username}'@'%' IDENTIFIED BY '{password}'"),
             format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{schema}`.* TO '{username}'@'%'"),
+            // `cargo dev lint` runs migrations in schemas of these names.
+            format!("GRANT ALL ON `{LINT_SCHEMAS}\\_%`.* TO '{username}'@'%'"),
         ]
     }
 

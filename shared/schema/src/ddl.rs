@@ -12,7 +12,7 @@ mod outline;
 mod view;
 mod words;
 
-use super::Statement;
+use super::statement::Statement;
 
 /// A name of one part and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

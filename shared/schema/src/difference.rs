@@ -1,250 +1,200 @@
 //! What differs between two snapshots of a schema.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
+
+use crate::snapshot::{
+    Check, Column, ForeignKeyPart, KeyPart, Options, Partition, Snapshot, Table, View,
 };
 
-use crate::snapshot::{Check, Column, ForeignKey, Key, Partitioning, Snapshot, Table, View, same};
-
-/// What became of something from one snapshot to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate<T> {
-    Added(T),
-    Dropped(T),
-    Changed(T, T),
+/// Something that is in a schema or is not: a table, a view, or a part of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) enum Part<'s> {
+    Table(&'s Options),
+    View(&'s View),
+    Column(&'s Column),
+    Key(&'s [KeyPart]),
+    Check(&'s Check),
+    ForeignKey(&'s [ForeignKeyPart]),
+    Partitions(&'s [Partition]),
 }
 
-impl<T: PartialEq + Copy> Fate<T> {
-    fn of(old: Option<T>, new: Option<T>) -> Option<Self> {
-        match (old, new) {
-            (None, Some(new)) => Some(Self::Added(new)),
-            (Some(old), None) => Some(Self::Dropped(old)),
-            (Some(old), Some(new)) if old != new => Some(Self::Changed(old, new)),
-            _ => None,
+/// What a message calls it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Subject {
+    pub(crate) table: String,
+    /// `column`, `index` and so on; empty for the table itself.
+    kind: &'static str,
+    /// Empty for the table itself.
+    pub(crate) name: String,
+}
+
+/// One difference: what was there before, and what is there after.
+#[derive(Debug, Clone)]
+pub(crate) struct Difference<'s> {
+    pub(crate) subject: Subject,
+    pub(crate) old: Option<Part<'s>>,
+    pub(crate) new: Option<Part<'s>>,
+}
+
+impl Subject {
+    pub(crate) fn of(table: &str, part: &Part, name: &str) -> Self {
+        let kind = match part {
+            Part::Table(_) => "table",
+            Part::View(_) => "view",
+            Part::Column(_) => "column",
+            Part::Key(_) => "index",
+            Part::Check(_) => "CHECK",
+            Part::ForeignKey(_) => "foreign key",
+            Part::Partitions(_) => "partitioning",
+        };
+        Self {
+            table: table.to_owned(),
+            kind,
+            name: name.to_owned(),
+        }
+    }
+
+    /// Whether it is a whole table or view.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.name.is_empty()
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, kind, name } = self;
+        match (*kind, name.as_str()) {
+            ("partitioning", _) => write!(f, "the partitioning of `{table}`"),
+            (kind, "") => write!(f, "the {kind} `{table}`"),
+            (kind, name) => write!(f, "the {kind} `{name}` of `{table}`"),
         }
     }
 }
 
-/// One difference. CHECKs and foreign keys are told apart by what they say, because a deployment
-/// changes their names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Difference<'s> {
-    Table(Fate<&'s Table>),
-    View(Fate<&'s View>),
-    Column(Fate<&'s Column>),
-    /// The columns are the same in another order.
-    ColumnOrder,
-    Key(&'s str, Fate<&'s Key>),
-    Check(&'s str, Fate<&'s Check>),
-    ForeignKey(&'s str, Fate<&'s ForeignKey>),
-    Partitioning(Fate<&'s Partitioning>),
-    Engine(&'s str),
-    Collation(&'s str),
-    Options,
-    Comment,
+/// The parts of a table by what tells one from another. That is the name, but what they say for
+/// CHECKs and foreign keys, because a deployment changes their names.
+pub(crate) fn parts(table: &Table) -> BTreeMap<String, (&str, Part<'_>)> {
+    let mut parts = BTreeMap::new();
+    parts.insert(String::new(), ("", Part::Table(&table.options)));
+    for column in &table.columns {
+        let name = column.name.as_str();
+        parts.insert(
+            format!("a {}", name.to_lowercase()),
+            (name, Part::Column(column)),
+        );
+    }
+    for (name, key) in &table.keys {
+        parts.insert(format!("b {name}"), (name, Part::Key(key)));
+    }
+    let of_content = table
+        .checks
+        .iter()
+        .map(|(name, check)| (name, Part::Check(check)));
+    let foreign_keys = table.foreign_keys.iter();
+    let foreign_keys = foreign_keys.map(|(name, key)| (name, Part::ForeignKey(key)));
+    for (name, part) in of_content.chain(foreign_keys) {
+        let mut content = format!("c {part:?}");
+        while parts.contains_key(&content) {
+            content.push('+');
+        }
+        parts.insert(content, (name.as_str(), part));
+    }
+    if !table.partitions.is_empty() {
+        parts.insert("d".to_owned(), ("", Part::Partitions(&table.partitions)));
+    }
+    parts
 }
 
-/// The differences by the name of the table or view, in the order of the names.
-pub(crate) fn differences<'s>(
-    old: &'s Snapshot,
-    new: &'s Snapshot,
-) -> Vec<(&'s str, Difference<'s>)> {
+/// The differences, in the order of the tables' names.
+pub(crate) fn differences<'s>(old: &'s Snapshot, new: &'s Snapshot) -> Vec<Difference<'s>> {
     let mut found = Vec::new();
-    for name in names(&old.tables, &new.tables) {
-        match Fate::of(table(old, name), table(new, name)) {
-            Some(Fate::Changed(old, new)) => {
-                let in_table = of_table(old, new).into_iter();
-                found.extend(in_table.map(|difference| (name, difference)));
+    let nothing = BTreeMap::new;
+    for name in keys(&old.tables, &new.tables) {
+        let (before, after) = (old.tables.get(name), new.tables.get(name));
+        if before != after {
+            let (before, after) = (
+                before.map(|table| parts(table)),
+                after.map(|table| parts(table)),
+            );
+            let gone = after.is_none();
+            let (before, after) = (
+                before.unwrap_or_else(nothing),
+                after.unwrap_or_else(nothing),
+            );
+            for key in keys(&before, &after) {
+                let (before, after) = (before.get(key), after.get(key));
+                // The parts of a table go with it.
+                if gone && !key.is_empty() || before.map(|of| of.1) == after.map(|of| of.1) {
+                    continue;
+                }
+                found.extend(Difference::of(name, before.copied(), after.copied()));
             }
-            Some(fate) => found.push((name, Difference::Table(fate))),
-            None => {}
         }
     }
-    for name in names(&old.views, &new.views) {
-        let fate = Fate::of(view(old, name), view(new, name));
-        found.extend(fate.map(|fate| (name, Difference::View(fate))));
+    for name in keys(&old.views, &new.views) {
+        let view = |of: &'s Snapshot| of.views.get(name).map(|view| ("", Part::View(view)));
+        let (before, after) = (view(old), view(new));
+        if before != after {
+            found.extend(Difference::of(name, before, after));
+        }
     }
     found
 }
 
-fn table<'s>(snapshot: &'s Snapshot, name: &str) -> Option<&'s Table> {
-    snapshot.tables.get(name).map(Arc::as_ref)
+/// The keys of both maps, in their order.
+fn keys<'m, T>(
+    one: &'m BTreeMap<String, T>,
+    other: &'m BTreeMap<String, T>,
+) -> impl Iterator<Item = &'m String> {
+    let names: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    names.into_iter()
 }
 
-fn view<'s>(snapshot: &'s Snapshot, name: &str) -> Option<&'s View> {
-    snapshot.views.get(name).map(Arc::as_ref)
-}
-
-fn names<'s, T>(old: &'s BTreeMap<String, T>, new: &'s BTreeMap<String, T>) -> BTreeSet<&'s str> {
-    old.keys().chain(new.keys()).map(String::as_str).collect()
-}
-
-fn of_table<'s>(old: &'s Table, new: &'s Table) -> Vec<Difference<'s>> {
-    let mut found = Vec::new();
-    let gone = old
-        .columns
-        .iter()
-        .filter(|old| new.column(&old.name).is_none());
-    found.extend(gone.map(|old| Difference::Column(Fate::Dropped(old))));
-    for column in &new.columns {
-        let fate = Fate::of(old.column(&column.name), Some(column));
-        found.extend(fate.map(Difference::Column));
+impl<'s> Difference<'s> {
+    fn of(
+        table: &str,
+        old: Option<(&str, Part<'s>)>,
+        new: Option<(&str, Part<'s>)>,
+    ) -> Option<Self> {
+        let (name, part) = new.or(old)?;
+        Some(Self {
+            subject: Subject::of(table, &part, name),
+            old: old.map(|(_, part)| part),
+            new: new.map(|(_, part)| part),
+        })
     }
-    let order = |of: &'s Table, other: &Table| -> Vec<&'s str> {
-        let columns = of.columns.iter().map(|column| column.name.as_str());
-        columns
-            .filter(|name| other.column(name).is_some())
-            .collect()
-    };
-    let (old_order, new_order) = (order(old, new), order(new, old));
-    if !old_order
-        .iter()
-        .zip(&new_order)
-        .all(|(old, new)| same(old, new))
-    {
-        found.push(Difference::ColumnOrder);
-    }
-    for name in names(&old.keys, &new.keys) {
-        let fate = Fate::of(old.keys.get(name), new.keys.get(name));
-        found.extend(fate.map(|fate| Difference::Key(name, fate)));
-    }
-    let checks = by_content(&old.checks, &new.checks);
-    found.extend(checks.map(|(name, fate)| Difference::Check(name, fate)));
-    let foreign_keys = by_content(&old.foreign_keys, &new.foreign_keys);
-    found.extend(foreign_keys.map(|(name, fate)| Difference::ForeignKey(name, fate)));
-    let partitioning = Fate::of(old.partitioning.as_ref(), new.partitioning.as_ref());
-    found.extend(partitioning.map(Difference::Partitioning));
-    if old.engine != new.engine || old.kind != new.kind {
-        found.push(Difference::Engine(&new.engine));
-    }
-    if old.collation != new.collation {
-        found.push(Difference::Collation(&new.collation));
-    }
-    if old.options != new.options {
-        found.push(Difference::Options);
-    }
-    if old.comment != new.comment {
-        found.push(Difference::Comment);
-    }
-    found
-}
-
-/// What only one of the maps has, whatever its name.
-fn by_content<'s, T: PartialEq>(
-    old: &'s BTreeMap<String, T>,
-    new: &'s BTreeMap<String, T>,
-) -> impl Iterator<Item = (&'s str, Fate<&'s T>)> {
-    let mut added: Vec<_> = new.iter().collect();
-    let mut dropped = Vec::new();
-    for (name, content) in old {
-        match added.iter().position(|(_, new)| *new == content) {
-            Some(place) => _ = added.remove(place),
-            None => dropped.push((name.as_str(), Fate::Dropped(content))),
-        }
-    }
-    let added = added.into_iter();
-    dropped
-        .into_iter()
-        .chain(added.map(|(name, content)| (name.as_str(), Fate::Added(content))))
 }
 
 impl Snapshot {
     /// How this schema differs from the one that was expected, in plain words: one phrase for each
-    /// difference that the fingerprints see, as "the table `orders` lacks the column `note`".
+    /// difference, such as "the column `note` of `orders` is missing". The names of CHECKs and
+    /// foreign keys make no difference.
     pub fn differences_from(&self, expected: &Snapshot) -> Vec<String> {
-        differences(self, expected)
-            .into_iter()
-            .filter_map(|(name, difference)| explain(name, difference))
-            .collect()
-    }
-}
-
-/// In a schema that should be as the new one is.
-fn explain(name: &str, difference: Difference) -> Option<String> {
-    let lacks_or_has = |what: &str, fate: Fate<()>, differs: &str| match fate {
-        Fate::Added(()) => format!("the table `{name}` lacks the {what}"),
-        Fate::Dropped(()) => format!("the table `{name}` has the unexpected {what}"),
-        Fate::Changed((), ()) => format!("the {what} of `{name}` {differs}"),
-    };
-    Some(match difference {
-        Difference::Table(Fate::Added(_)) => format!("the table `{name}` is missing"),
-        Difference::Table(_) => format!("there is an unexpected table `{name}`"),
-        Difference::View(Fate::Added(_)) => format!("the view `{name}` is missing"),
-        Difference::View(Fate::Dropped(_)) => format!("there is an unexpected view `{name}`"),
-        Difference::View(Fate::Changed(old, new)) => {
-            let defined = |view: &View| View {
-                security: String::new(),
-                valid: true,
-                columns: Vec::new(),
-                ..view.clone()
-            };
-            if defined(old) == defined(new) {
-                return None;
-            }
-            format!("the view `{name}` is defined in another way")
+        let all = differences(self, expected).into_iter();
+        let is_told = |Subject { table, name, .. }: &Subject| {
+            name.is_empty() || self.tables.contains_key(table)
+        };
+        let told: Vec<_> = all
+            .filter(|difference| is_told(&difference.subject))
+            .map(|Difference { subject, old, new }| match (old, new) {
+                (None, _) => format!("{subject} is missing"),
+                (_, None) => format!("{subject} should not be there"),
+                (Some(Part::Column(is)), Some(Part::Column(should)))
+                    if is.data_type != should.data_type =>
+                {
+                    format!(
+                        "{subject} is {} and should be {}",
+                        is.data_type, should.data_type
+                    )
+                }
+                _ => format!("{subject} is defined in another way than expected"),
+            })
+            .collect();
+        match told.is_empty() && self.fingerprint() != expected.fingerprint() {
+            true => vec!["columns are in another order".to_owned()],
+            false => told,
         }
-        Difference::Column(fate) => match fate {
-            Fate::Added(column) | Fate::Dropped(column) => {
-                lacks_or_has(&format!("column `{}`", column.name), fate.kind(), "")
-            }
-            Fate::Changed(old, new) => {
-                let column = &new.name;
-                format!("the column `{column}` of `{name}` is {old} instead of {new}")
-            }
-        },
-        Difference::ColumnOrder => format!("the columns of `{name}` are in another order"),
-        Difference::Key(key, fate) => {
-            lacks_or_has(&format!("index `{key}`"), fate.kind(), "is another one")
-        }
-        Difference::Check(_, fate) => {
-            let (Fate::Added(check) | Fate::Dropped(check) | Fate::Changed(_, check)) = fate;
-            lacks_or_has(&format!("CHECK {}", check.clause), fate.kind(), "")
-        }
-        Difference::ForeignKey(_, fate) => {
-            let (Fate::Added(key) | Fate::Dropped(key) | Fate::Changed(_, key)) = fate;
-            let (columns, referenced) = (key.columns.join("`, `"), &key.referenced_table);
-            let what = format!("foreign key from `{columns}` to `{referenced}`");
-            lacks_or_has(&what, fate.kind(), "")
-        }
-        Difference::Partitioning(_) => format!("the table `{name}` has other partitions"),
-        Difference::Engine(_) => format!("the table `{name}` has another engine"),
-        Difference::Collation(_) => format!("the table `{name}` has another collation"),
-        Difference::Options => format!("the table `{name}` has other options"),
-        Difference::Comment => format!("the table `{name}` has another comment"),
-    })
-}
-
-impl<T> Fate<T> {
-    fn kind(&self) -> Fate<()> {
-        match self {
-            Self::Added(_) => Fate::Added(()),
-            Self::Dropped(_) => Fate::Dropped(()),
-            Self::Changed(..) => Fate::Changed((), ()),
-        }
-    }
-}
-
-impl fmt::Display for Column {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.data_type)?;
-        if let Some(collation) = &self.collation {
-            write!(f, " COLLATE {collation}")?;
-        }
-        if let Some(expression) = &self.expression {
-            write!(f, " AS ({expression})")?;
-        }
-        f.write_str(if self.nullable { " NULL" } else { " NOT NULL" })?;
-        if let Some(default) = &self.default {
-            write!(f, " DEFAULT {default}")?;
-        }
-        if !self.extra.is_empty() {
-            write!(f, " {}", self.extra)?;
-        }
-        if !self.comment.is_empty() {
-            write!(f, " COMMENT '{}'", self.comment)?;
-        }
-        Ok(())
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, fs, io, path::Path};
 
-use super::statement::{self, Comment, Statement};
+use super::{
+    split::{Comment, Statement, split},
+    statement,
+};
 
 /// Where this project has them, as messages name it.
 const FOLDER: &str = "shared/migrations";
@@ -63,7 +66,7 @@ impl Migration {
         let sql = text.replace("\r\n", "\n");
         // Some editors on Windows begin a file with this, and no server takes it.
         let without_mark = sql.strip_prefix('\u{feff}').unwrap_or(&sql);
-        let (statements, stray_comments) = statement::read(without_mark);
+        let (statements, stray_comments) = split(without_mark);
         Ok(Self {
             version,
             name,
@@ -97,6 +100,10 @@ impl Migration {
     /// Its statements, in order. None is empty.
     pub fn statements(&self) -> &[Statement] {
         &self.statements
+    }
+
+    pub(super) fn old(&self) -> (Vec<statement::Statement>, Vec<statement::Comment>) {
+        statement::read(self.sql.strip_prefix('\u{feff}').unwrap_or(&self.sql))
     }
 
     /// The comments that are before none of them.
@@ -147,7 +154,7 @@ impl Migrations {
         Self::parse(FOLDER, BUILT_IN.iter().copied())
     }
 
-    /// Those of a folder. Hidden files are passed over.
+    /// Those of a folder. Hidden files and documentation (`*.md`) are passed over.
     ///
     /// # Errors
     ///
@@ -157,7 +164,7 @@ impl Migrations {
         for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
             let path = entry.map_err(unreadable(folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if !name.starts_with('.') {
+            if !name.starts_with('.') && !name.ends_with(".md") {
                 let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
                 files.push((name.into_owned(), text));
             }

@@ -1,13 +1,10 @@
 //! What tells one schema from another.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    files::checksum,
-    snapshot::{Check, ForeignKey, Snapshot, Table, View},
-};
+use crate::{difference::parts, files::checksum, snapshot::Snapshot};
 
 /// SHA-256 of a schema, shown in lowercase hex digits. Two schemas with the same fingerprint serve
 /// the same statements in the same way.
@@ -48,41 +45,27 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// What is hashed of a table: CHECKs and foreign keys without their names, and the rest.
-type Hashed<'s> = (Vec<&'s Check>, Vec<&'s ForeignKey>, Table);
-
 impl Snapshot {
     /// What tells this schema from another.
     pub fn fingerprint(&self) -> Fingerprint {
-        let tables: BTreeMap<&str, Hashed> = self
-            .tables
-            .iter()
-            .map(|(name, table)| (name.as_str(), hashed(table)))
+        let tables = self.tables.iter();
+        let tables: Vec<_> = tables
+            .map(|(name, table)| {
+                let order: Vec<_> = table.columns.iter().map(|column| &column.name).collect();
+                let parts: Vec<_> = parts(table)
+                    .into_iter()
+                    .map(|(key, (_, part))| (key, part))
+                    .collect();
+                (name, order, parts)
+            })
             .collect();
-        let views: BTreeMap<&str, [&str; 2]> = self
+        let views: Vec<_> = self
             .views
             .iter()
-            .map(|(name, view)| (name.as_str(), hashed_view(view)))
+            .map(|(name, view)| (name, view.as_ref()))
             .collect();
-        // Maps with text for keys and no floating point always have a JSON.
+        // It has a JSON: every key of a map in it is a text.
         let json = serde_json::to_string(&(tables, views)).unwrap_or_default();
         Fingerprint(checksum(&json))
     }
-}
-
-fn hashed(table: &Table) -> Hashed<'_> {
-    let mut checks: Vec<_> = table.checks.values().collect();
-    let mut foreign_keys: Vec<_> = table.foreign_keys.values().collect();
-    checks.sort();
-    foreign_keys.sort();
-    let rest = Table {
-        checks: BTreeMap::new(),
-        foreign_keys: BTreeMap::new(),
-        ..table.clone()
-    };
-    (checks, foreign_keys, rest)
-}
-
-fn hashed_view(view: &View) -> [&str; 2] {
-    [&view.definition, &view.check_option]
 }

@@ -11,20 +11,29 @@
 //! - [`lint`] finds what PlanetScale would refuse, and what would lose data.
 
 mod allowance;
+mod check;
+mod conversion;
 mod ddl;
 mod difference;
 mod files;
 mod fingerprint;
 pub mod ledger;
 pub mod lint;
+mod old_allowance;
 mod plan;
+mod rule;
+mod rules;
 pub mod settings;
 mod snapshot;
+mod split;
 mod statement;
+mod words;
 
+pub use check::{Finding, Options, check, read};
 pub use files::{FilesError, Migration, Migrations};
 pub use fingerprint::{Fingerprint, NoFingerprint};
 pub use ledger::{Ledger, LedgerError};
 pub use plan::{Changes, Deviation, Outdated, Plan, PlannedMigration, Shape, Step};
+pub use rule::{Rule, Severity};
 pub use snapshot::{Make, Snapshot};
-pub use statement::Statement;
+pub use split::Statement;

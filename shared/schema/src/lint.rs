@@ -19,9 +19,10 @@ pub use rule::{Rule, Severity};
 use schema::Schema;
 
 use super::{
-    Migration, Migrations, Statement, allowance,
+    Migration, Migrations,
     ddl::{Alien, Ddl, Name, Unreadable},
-    ledger,
+    ledger, old_allowance,
+    statement::Statement,
 };
 
 /// What differs from one database to another.
@@ -84,6 +85,7 @@ pub fn lint(migrations: &Migrations, options: Options) -> Vec<Finding> {
 
 fn of_file(migration: &Migration, schema: &mut Schema, options: Options) -> Vec<Finding> {
     let mut found = Vec::new();
+    let (statements, stray_comments) = migration.old();
     if migration.statements().is_empty() {
         found.push(Found {
             line: 1,
@@ -91,7 +93,7 @@ fn of_file(migration: &Migration, schema: &mut Schema, options: Options) -> Vec<
             what: "there is no statement in this file".to_owned(),
         });
     }
-    for statement in migration.statements() {
+    for statement in &statements {
         let mut linter = Linter {
             schema: &mut *schema,
             options,
@@ -102,7 +104,7 @@ fn of_file(migration: &Migration, schema: &mut Schema, options: Options) -> Vec<
         linter.statement(Ddl::read(statement));
         found.extend(after_allowances(statement, linter.found));
     }
-    for allowance in allowance::of(migration.stray_comments()) {
+    for allowance in old_allowance::of(&stray_comments) {
         let code = &allowance.code;
         found.push(Found {
             line: allowance.line,
@@ -129,7 +131,7 @@ struct Found {
 
 /// Takes out what the statement's comments allow, and puts in what is wrong with them.
 fn after_allowances(statement: &Statement, mut found: Vec<Found>) -> Vec<Found> {
-    for allowance in allowance::of(statement.comments()) {
+    for allowance in old_allowance::of(statement.comments()) {
         let code = &allowance.code;
         let rule = Rule::ALL.iter().find(|rule| rule.code() == code);
         let fault = match rule {

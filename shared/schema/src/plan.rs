@@ -124,12 +124,15 @@ impl Plan {
     /// As [`Plan::migrations`].
     pub fn changes(&self, migrations: &Migrations) -> Result<Changes, Outdated> {
         let migrations = self.migrations(migrations)?;
-        let statements = migrations.into_iter().flat_map(Migration::statements);
+        let statements: Vec<_> = migrations
+            .into_iter()
+            .flat_map(|migration| migration.old().0)
+            .collect();
         let ledger = match self.creates_ledger {
             true => statement::split(ledger::CREATE),
             false => Vec::new(),
         };
-        Ok(Changes::of(ledger.iter().chain(statements)))
+        Ok(Changes::of(ledger.iter().chain(&statements)))
     }
 
     /// The statements to run, in order: the ledger's own first, where it is missing.

@@ -12,7 +12,6 @@
 
 mod access;
 mod document;
-mod rules;
 mod schema_change;
 mod supply_chain;
 mod workflows;

@@ -8,7 +8,7 @@ use super::{
     view,
     words::{Words, keyword},
 };
-use crate::Statement;
+use crate::statement::Statement;
 
 const DATA: [&str; 19] = [
     "INSERT",

@@ -9,7 +9,7 @@ use sqlparser::{
 };
 
 use super::{Identifier, Name};
-use crate::Statement;
+use crate::statement::Statement;
 
 /// Tokens without white space and comments; their lines are those of the file. A clone is cheap, so
 /// whoever has to look ahead reads on in one.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Statement, allowance,
     ddl::{Change, Clause, Ddl},
     lint::Rule,
+    old_allowance,
+    statement::Statement,
 };
 
 use super::table::{Fate, TableChanges};
@@ -56,7 +57,7 @@ impl Changes {
                 }
             }
             Ddl::DropTables { tables, .. } => {
-                let allowed = allowance::has(statement, Rule::DropTable.code());
+                let allowed = old_allowance::has(statement, Rule::DropTable.code());
                 for table in tables {
                     self.drop(table.name, allowed);
                 }

@@ -1,9 +1,9 @@
 //! Holds a deploy request against what the migrations do.
 
 use crate::{
-    Statement,
     ddl::{Change, Clause, Column, Ddl, Definition, Given, Key, KeyPart},
     statement,
+    statement::Statement as OldStatement,
 };
 
 use super::{
@@ -168,7 +168,7 @@ impl TableChanges {
     fn check(
         &self,
         table: &str,
-        statement: &Statement,
+        statement: &OldStatement,
         before: &Definition,
     ) -> Result<(), Deviation> {
         let table = || table.to_owned();

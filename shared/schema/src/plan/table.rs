@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Statement, allowance,
     ddl::{Change, Definition, ForeignKey, Key, KeyKind, KeyPart, NewTable},
     lint::Rule,
+    old_allowance,
+    statement::Statement,
 };
 
 /// What becomes of a table or a view, from before the first of the migrations to after the last.
@@ -105,7 +106,7 @@ impl TableChanges {
     }
 
     pub(super) fn alter(&mut self, statement: &Statement, change: Change) {
-        let allowed = |rule: Rule| allowance::has(statement, rule.code());
+        let allowed = |rule: Rule| old_allowance::has(statement, rule.code());
         match change {
             Change::Define(definition) => {
                 self.redefines_all |= definition.options.charset.is_some();
