@@ -24,26 +24,28 @@
 
 mod api_client;
 mod backups;
+mod branch_schema;
 mod branches;
 mod call;
+mod changes;
+mod constraint_names;
 pub mod contract;
 mod database;
 mod deploy_requests;
 mod deploying;
 mod deployment;
 mod diff;
-mod difference;
 mod faults;
 mod insights;
 mod passwords;
 mod recorder;
 mod reviews;
 mod routes;
-mod schema;
 mod schema_lint;
 mod serve;
 mod server;
 mod state;
+mod unique_keys;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

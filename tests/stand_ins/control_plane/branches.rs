@@ -244,6 +244,11 @@ pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal>
 /// Turns safe migrations on or off. A schema that breaks a rule can't have them.
 pub async fn protect(call: &mut Call<'_>, name: &str, protected: bool) -> Result<Answer, Refusal> {
     let branch = find(call, name)?.clone();
+    if protected && !branch.production {
+        return Err(Refusal::unprocessable(
+            "Safe migrations can only be enabled on production branches",
+        ));
+    }
     if protected && !branch.safe_migrations {
         let findings = schema_lint::lint(call, &branch.schema).await?;
         if !findings.is_empty() {
@@ -268,7 +273,11 @@ pub fn promote(call: &mut Call<'_>, name: &str, production: bool) -> Result<Answ
     }
     if let Some(branch) = call.state.branch_mut(name) {
         branch.production = production;
+        branch.safe_migrations &= production;
         branch.updated_at = Time::now();
+        call.plane
+            .vtgate
+            .protect_schema(&branch.schema, branch.safe_migrations);
     }
     Ok(ok(find(call, name)?.view(call)))
 }

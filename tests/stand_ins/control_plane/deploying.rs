@@ -1,11 +1,12 @@
 //! What moves deployments on: comparing, queueing, changing the target and changing it back.
 
+use super::branch_schema::{BranchSchema, quoted};
 use super::branches;
 use super::call::{Call, Refusal};
+use super::changes::{Change, ConstraintNames, changes};
+use super::constraint_names::{new_name, with_new_names};
 use super::deploy_requests::DeployRequest;
 use super::deployment::{Deployment, Operation, Stage};
-use super::difference::{Change, difference};
-use super::schema::{Schema, quoted};
 use super::schema_lint;
 use super::server::Server;
 
@@ -76,7 +77,7 @@ async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let target = branches::find(call, &request.into_branch)?.schema.clone();
     let from = call.server.read(&target).await?;
     let to = call.server.read(&branch).await?;
-    let changes = difference(&from, &to);
+    let changes = changes(&from, &to, ConstraintNames::Original);
     let lint_errors = schema_lint::lint(call, &branch).await?;
     let check_error = call.plane.faults.deploy_check_error();
 
@@ -130,6 +131,7 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let kept = kept_schema(call, number);
     let before = deployment(call, number)?.before.clone().unwrap_or_default();
     let wanted = wanted(call, number, &before).await?;
+    let Deployment { instant_ddl, .. } = *deployment(call, number)?;
     let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
     if call.server.exists(&kept).await? {
         // An earlier attempt was killed on its way.
@@ -139,7 +141,8 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     call.server.create_schema(&kept, &target).await?;
     let mut failed = None;
     for (at, change) in changes.iter().enumerate() {
-        if let Err(error) = change_target(call.server, &target, &kept, change).await {
+        let online = !instant_ddl && change.leaves_table();
+        if let Err(error) = change_target(call.server, &target, &kept, change, online).await {
             failed = Some((at, error));
             break;
         }
@@ -155,7 +158,7 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         return Ok(call.server.drop_schema(&kept).await?);
     }
     if let Some(wanted) = wanted {
-        settle(call.server, &target, &wanted).await?;
+        settle(call.server, &target, &wanted, ConstraintNames::Original).await?;
     }
     if let Some(branch) = call.state.branch_mut(&into_branch) {
         branch.schema_changed();
@@ -163,8 +166,8 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let request = deploy_request(call, number)?;
     request.deployment.enter(Stage::CompletePendingRevert);
     request.deployed();
-    match request.deployment.instant_ddl {
-        // Nothing is kept that it could be reverted with.
+    match instant_ddl {
+        // An instant change cannot be reverted.
         true => complete(call, number).await,
         false => Ok(()),
     }
@@ -174,63 +177,77 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
 async fn wanted(
     call: &mut Call<'_>,
     number: u64,
-    before: &Schema,
-) -> Result<Option<Schema>, Refusal> {
+    before: &BranchSchema,
+) -> Result<Option<BranchSchema>, Refusal> {
     let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
     let branch = branches::find(call, &request.branch)?.schema.clone();
     let wanted = call.server.read(&branch).await?;
-    let changes = difference(before, &wanted);
+    let changes = changes(before, &wanted, ConstraintNames::Original);
     let same = deployment(call, number)?.changes().eq(&changes);
     Ok(same.then_some(wanted))
 }
 
-/// Does what statements have left undone: MySQL gives the key of a foreign key another name by
-/// itself.
+/// Changes what the statements have left different: MySQL itself renames the index of a foreign key.
 async fn settle(
     server: &mut Server,
     target: &str,
-    wanted: &Schema,
+    wanted: &BranchSchema,
+    names: ConstraintNames,
 ) -> Result<(), mysql_async::Error> {
-    let rest = difference(&server.read(target).await?, wanted);
+    let rest = changes(&server.read(target).await?, wanted, names);
     let rest: Vec<String> = rest.into_iter().map(|change| change.statement).collect();
     server.run(target, &rest).await
 }
 
-/// Carries one change out, and keeps what it takes away from the target.
+/// Makes one change, and keeps the rows and values that the target loses by it. If the change is
+/// made online, all constraints of the table get new names.
 async fn change_target(
     server: &mut Server,
     target: &str,
     kept: &str,
     change: &Change,
+    online: bool,
 ) -> Result<(), mysql_async::Error> {
     let table = quoted(&change.table);
-    let (from, kept) = (quoted(target), quoted(kept));
+    let (from, into) = (quoted(target), quoted(kept));
     if change.drops_table() {
-        let keep = format!("RENAME TABLE {from}.{table} TO {kept}.{table}");
+        let keep = format!("RENAME TABLE {from}.{table} TO {into}.{table}");
         return server.run(target, &[keep]).await;
     }
     if !change.dropped_columns.is_empty() {
-        let schema = server.read(target).await?;
-        let identity = schema
-            .tables
-            .get(&change.table)
-            .and_then(|table| table.identity());
-        let identity = identity.unwrap_or_default();
-        let columns: Vec<String> = identity
-            .iter()
-            .chain(
-                change
-                    .dropped_columns
-                    .iter()
-                    .filter(|column| !identity.contains(column)),
-            )
-            .map(|column| quoted(column))
-            .collect();
+        let mut columns = server.row_identity(target, &change.table).await?;
+        let dropped = change.dropped_columns.iter();
+        let dropped: Vec<_> = dropped.filter(|name| !columns.contains(name)).collect();
+        columns.extend(dropped.into_iter().cloned());
+        let columns: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
         let columns = columns.join(", ");
-        let keep = format!("CREATE TABLE {kept}.{table} AS SELECT {columns} FROM {from}.{table}");
+        let keep = format!("CREATE TABLE {into}.{table} AS SELECT {columns} FROM {from}.{table}");
         server.run(target, &[keep]).await?;
     }
-    server.run(target, &[&change.statement]).await
+    if !online {
+        return server.run(target, &[&change.statement]).await;
+    }
+    let before = server.read(target).await?;
+    let statement = with_new_names(&change.table, &change.statement);
+    server.run(target, &[statement]).await?;
+    let after = server.read(target).await?;
+    let (before, after) = (
+        before.tables.get(&change.table),
+        after.tables.get(&change.table),
+    );
+    let mut renames = Vec::new();
+    for constraint in after.iter().flat_map(|table| &table.constraints) {
+        if before.is_some_and(|before| before.constraints.contains(constraint)) {
+            let name = quoted(&new_name(&change.table, &constraint.name));
+            renames.push(constraint.drop_constraint());
+            renames.push(format!("ADD CONSTRAINT {name} {}", constraint.condition()));
+        }
+    }
+    if renames.is_empty() {
+        return Ok(());
+    }
+    let rename = format!("ALTER TABLE {table} {}", renames.join(", "));
+    server.run(target, &[rename]).await
 }
 
 /// Makes the target what it was, with the rows and values that were kept.
@@ -238,37 +255,33 @@ async fn change_back(
     server: &mut Server,
     target: &str,
     kept: &str,
-    before: &Schema,
+    before: &BranchSchema,
 ) -> Result<(), mysql_async::Error> {
     let now = server.read(target).await?;
     let keepings = server.read(kept).await?;
     let (into, from) = (quoted(target), quoted(kept));
-    for name in keepings
-        .tables
-        .keys()
-        .filter(|name| !now.tables.contains_key(*name))
-    {
-        let table = quoted(name);
-        let bring = format!("RENAME TABLE {from}.{table} TO {into}.{table}");
-        server.run(target, &[bring]).await?;
+    for name in keepings.tables.keys() {
+        if !now.tables.contains_key(name) {
+            let table = quoted(name);
+            let bring = format!("RENAME TABLE {from}.{table} TO {into}.{table}");
+            server.run(target, &[bring]).await?;
+        }
     }
     for _ in 0..2 {
-        settle(server, target, before).await?;
+        settle(server, target, before, ConstraintNames::Exact).await?;
     }
     for (name, keeping) in &keepings.tables {
-        let identity = before.tables.get(name).and_then(|table| table.identity());
-        let (Some(identity), true) = (identity, now.tables.contains_key(name)) else {
+        let identity = server.row_identity(target, name).await?;
+        if identity.is_empty() || !now.tables.contains_key(name) {
             continue;
-        };
-        let (table, mut values) = (quoted(name), Vec::new());
-        for column in keeping
-            .columns
-            .iter()
-            .filter(|column| !identity.contains(&column.name))
-        {
-            let column = quoted(&column.name);
-            values.push(format!("{into}.{table}.{column} = {from}.{table}.{column}"));
         }
+        let table = quoted(name);
+        let columns = keeping.columns.iter().map(|column| &column.name);
+        let values: Vec<String> = columns
+            .filter(|column| !identity.contains(column))
+            .map(|column| quoted(column))
+            .map(|column| format!("{into}.{table}.{column} = {from}.{table}.{column}"))
+            .collect();
         let using: Vec<String> = identity.iter().map(|column| quoted(column)).collect();
         let restore = format!(
             "UPDATE {into}.{table} JOIN {from}.{table} USING ({}) SET {}",

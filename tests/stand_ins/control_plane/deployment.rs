@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::DATABASE;
+use super::branch_schema::BranchSchema;
 use super::call::actor;
-use super::difference::{Change, Kind};
-use super::schema::Schema;
+use super::changes::{Change, Kind};
 use super::state::{Time, new_id};
 
 /// How long a deployment can be reverted.
@@ -120,7 +120,7 @@ pub struct Deployment {
     /// Why the checks failed, beside the lint errors.
     pub check_error: Option<String>,
     /// The target as it was when the deployment began.
-    pub before: Option<Schema>,
+    pub before: Option<BranchSchema>,
     /// Until when it can be reverted.
     pub revert_until: Option<Time>,
     /// It is to fail at this operation, counting from 0.
@@ -302,7 +302,7 @@ impl Deployment {
 
     pub fn is_instant(&self) -> bool {
         let mut operations = self.operations.iter();
-        !self.operations.is_empty() && operations.all(|operation| operation.change.is_instant())
+        !self.operations.is_empty() && operations.all(|operation| operation.change.is_instant)
     }
 
     /// What it does, without when and how far it is.

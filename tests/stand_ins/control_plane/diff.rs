@@ -1,34 +1,28 @@
-//! Differences as people read them: of each table that changes, its statement with `+` and `-`
-//! before the lines.
+//! Differences for people: the CREATE statements of what changes, with `+` and `-` before the lines.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
-use super::schema::Schema;
+use super::branch_schema::BranchSchema;
+use super::changes::{ConstraintNames, changes};
 
-/// `{"data": [{"name", "raw", "html"}]}` as both diffs of the API are.
-pub fn view(from: &Schema, to: &Schema) -> Value {
-    let find = |schema: &Schema, name: &str| {
+/// `{"data": [{"name", "raw", "html"}]}`, as in both diffs of the API.
+pub fn view(from: &BranchSchema, to: &BranchSchema) -> Value {
+    let create = |schema: &BranchSchema, name: &str| {
         let mut creates = schema.creates();
         let found = creates.find(|(other, _)| *other == name);
         found
             .map(|(_, create)| format!("{create};\n"))
             .unwrap_or_default()
     };
-    let names: BTreeSet<&str> = from
-        .creates()
-        .chain(to.creates())
-        .map(|(name, _)| name)
-        .collect();
+    let changes = changes(from, to, ConstraintNames::Original);
+    let names: BTreeSet<&str> = changes.iter().map(|change| change.table.as_str()).collect();
     let mut data = Vec::new();
     for name in names {
-        let (old, new) = (find(from, name), find(to, name));
-        if old != new {
-            let raw = lines(&old, &new);
-            data.push(json!({"name": name, "raw": raw, "html": super::html(&raw)}));
-        }
+        let raw = lines(&create(from, name), &create(to, name));
+        data.push(json!({"name": name, "raw": raw, "html": super::html(&raw)}));
     }
     json!({"data": data})
 }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
+use super::branch_schema::quoted;
 use super::call::{Answer, error};
-use super::schema::quoted;
 
 /// Calls that are to fail, and how.
 ///

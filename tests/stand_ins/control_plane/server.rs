@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
+use super::branch_schema::{BranchSchema, quoted};
 use super::passwords::Role;
-use super::schema::{Schema, Table, quoted};
+use super::unique_keys::UniqueKey;
 use crate::stack;
 use crate::stack::access::Access;
 
@@ -70,28 +71,25 @@ impl Server {
         Ok(())
     }
 
-    /// A schema's tables and views.
-    pub async fn read(&mut self, schema: &str) -> Result<Schema, Error> {
+    /// Reads the tables and views of a schema.
+    pub async fn read(&mut self, schema: &str) -> Result<BranchSchema, Error> {
+        BranchSchema::read(self.connection().await?, schema).await
+    }
+
+    /// The columns that identify the rows of a table.
+    pub async fn row_identity(&mut self, schema: &str, table: &str) -> Result<Vec<String>, Error> {
+        UniqueKey::row_identity(self.connection().await?, schema, table).await
+    }
+
+    /// The columns of a table that are not generated, for a statement.
+    async fn stored_columns(&mut self, schema: &str, table: &str) -> Result<String, Error> {
+        let query = "SELECT column_name FROM information_schema.columns \
+                     WHERE table_schema = ? AND table_name = ? \
+                     AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position";
         let connection = self.connection().await?;
-        connection
-            .query_drop(format!("USE {}", quoted(schema)))
-            .await?;
-        let names: Vec<(String, String)> = connection.query("SHOW FULL TABLES").await?;
-        let mut read = Schema::default();
-        for (name, kind) in names {
-            if kind == "VIEW" {
-                let show = format!("SHOW CREATE VIEW {}", quoted(&name));
-                let row: Option<mysql_async::Row> = connection.query_first(show).await?;
-                let create: Option<String> = row.and_then(|mut row| row.take(1));
-                read.add_view(&name, &create.unwrap_or_default(), schema);
-            } else {
-                let show = format!("SHOW CREATE TABLE {}", quoted(&name));
-                let row: Option<(String, String)> = connection.query_first(show).await?;
-                let (_, create) = row.unwrap_or_default();
-                read.tables.insert(name, Table::parse(&create));
-            }
-        }
-        Ok(read)
+        let names: Vec<String> = connection.exec(query, (schema, table)).await?;
+        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        Ok(names.join(", "))
     }
 
     /// Makes an empty schema with the character set of another one.
@@ -113,11 +111,11 @@ impl Server {
     pub async fn copy(&mut self, from: &str, to: &str, rows: Rows) -> Result<(), Error> {
         let schema = self.read(from).await?;
         self.create_schema(to, from).await?;
-        let creates: Vec<&str> = schema.tables.values().map(Table::create).collect();
+        let creates: Vec<&String> = schema.tables.values().map(|table| &table.create).collect();
         self.run(to, &creates).await?;
         if rows == Rows::Copied {
-            for (name, table) in &schema.tables {
-                let columns = table.stored_columns();
+            for name in schema.tables.keys() {
+                let columns = self.stored_columns(from, name).await?;
                 let (source, target) = (quoted(from), quoted(to));
                 let name = quoted(name);
                 let fill = format!(
@@ -130,7 +128,7 @@ impl Server {
     }
 
     /// Makes a schema's views. One may stand on another, which has to be there first.
-    async fn create_views(&mut self, schema: &str, from: &Schema) -> Result<(), Error> {
+    async fn create_views(&mut self, schema: &str, from: &BranchSchema) -> Result<(), Error> {
         let mut left: Vec<&String> = from.views.values().collect();
         while !left.is_empty() {
             let mut refused = Vec::new();

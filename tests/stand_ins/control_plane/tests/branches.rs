@@ -140,12 +140,16 @@ async fn ddl_is_refused_where_safe_migrations_are_enabled() {
         .await
         .unwrap();
 
-    let protected = scene.post("/branches/dev/safe-migrations", json!({})).await;
+    let safe = "/branches/dev/safe-migrations";
+    assert_eq!(
+        scene.refused(safe, json!({})).await,
+        "Safe migrations can only be enabled on production branches"
+    );
+    scene.post("/branches/dev/promote", json!({})).await;
+    let protected = scene.post(safe, json!({})).await;
     assert_eq!(protected["safe_migrations"], true);
     assert_eq!(server_error(dev.query_drop("DROP TABLE a").await), direct);
-    let (status, branch) = scene
-        .send("DELETE", "/branches/dev/safe-migrations", None)
-        .await;
+    let (status, branch) = scene.send("DELETE", safe, None).await;
     assert_eq!((status, &branch["safe_migrations"]), (200, &json!(false)));
     dev.query_drop("DROP TABLE a").await.unwrap();
 }

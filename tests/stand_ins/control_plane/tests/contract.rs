@@ -53,6 +53,7 @@ async fn branches(scene: &Scene) {
     let lint = scene.get("/branches/dev/schema/lint").await;
     assert_eq!(lint["data"].as_array().unwrap().len(), 2, "{lint}");
     scene.get("/branches/dev/diff").await;
+    scene.post("/branches/dev/promote", json!({})).await;
     scene
         .refused("/branches/dev/safe-migrations", json!({}))
         .await;
@@ -76,7 +77,6 @@ async fn branches(scene: &Scene) {
         scene.send("PATCH", "/branches/next", Some(change)).await.0,
         200
     );
-    scene.post("/branches/next/promote", json!({})).await;
     scene.post("/branches/next/demote", json!({})).await;
     scene
         .post(

@@ -146,6 +146,7 @@ async fn a_branch_goes_with_its_deployment_where_it_may() {
     // The other way round, production would go.
     scene.branch("stage").await;
     scene.run("stage", &["DROP TABLE free"]).await;
+    scene.post("/branches/stage/promote", json!({})).await;
     scene
         .post("/branches/stage/safe-migrations", json!({}))
         .await;
@@ -247,6 +248,7 @@ async fn a_gated_deployment_waits_and_can_be_cancelled() {
 async fn without_a_target_it_is_for_the_branch_s_parent() {
     let scene = Scene::new().await;
     scene.branch("staging").await;
+    scene.post("/branches/staging/promote", json!({})).await;
     scene
         .post("/branches/staging/safe-migrations", json!({}))
         .await;

@@ -11,6 +11,7 @@
 mod api;
 mod backups;
 mod branches;
+mod constraint_names;
 mod contract;
 mod deploy_requests;
 mod differences;

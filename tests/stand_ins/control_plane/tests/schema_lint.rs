@@ -109,6 +109,7 @@ async fn a_schema_that_breaks_a_rule_can_not_have_safe_migrations() {
     scene
         .run("dev", &["CREATE TABLE loose (id INT NULL)"])
         .await;
+    scene.post("/branches/dev/promote", json!({})).await;
     let path = "/branches/dev/safe-migrations";
     let (status, refusal) = scene.send("POST", path, None).await;
     assert_eq!((status, &refusal["code"]), (422, &json!("unprocessable")));

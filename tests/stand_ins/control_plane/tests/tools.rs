@@ -110,6 +110,7 @@ async fn pscale_changes_a_schema() {
     pscale.run(&["deploy-request", "list", DATABASE]).await;
     pscale.run(&["backup", "create", DATABASE, "main"]).await;
     pscale.run(&["backup", "list", DATABASE, "main"]).await;
+    pscale.run(&["branch", "promote", DATABASE, "dev"]).await;
     pscale
         .run(&["branch", "safe-migrations", "enable", DATABASE, "dev"])
         .await;
@@ -166,7 +167,8 @@ async fn what_the_tools_ask_is_answered() {
     let branch = scene.post("/branches", new).await;
     assert_eq!(branch["parent_branch"], "main");
     scene.ready_branch("dev").await;
-    // No body at all, and bodies of nothing.
+    scene.post("/branches/dev/promote", json!({})).await;
+    // No body at all.
     let (status, _) = scene
         .send("POST", "/branches/dev/safe-migrations", None)
         .await;

@@ -46,7 +46,6 @@ func branch(ctx context.Context, client *planetscale.Client, name string) {
 	expect("DatabaseBranches.List", "whether the new one is there", there, true)
 	expect("DatabaseBranches.List", "production of the new one", listed, false)
 
-	protect(ctx, client, name)
 	promote(ctx, client, name)
 	usePasswords(ctx, client, name)
 }
@@ -73,12 +72,13 @@ func protect(ctx context.Context, client *planetscale.Client, name string) {
 	expect("DatabaseBranches.DisableSafeMigrations", "safe_migrations", disabled.SafeMigrations, false)
 }
 
-// To production, and back to development.
+// To production, where safe migrations can be enabled, and back to development.
 func promote(ctx context.Context, client *planetscale.Client, name string) {
 	promoted, err := client.DatabaseBranches.Promote(ctx,
 		&planetscale.PromoteRequest{Organization: organization, Database: database, Branch: name})
 	check("DatabaseBranches.Promote", err)
 	expect("DatabaseBranches.Promote", "production", promoted.Production, true)
+	protect(ctx, client, name)
 	demoted, err := client.DatabaseBranches.Demote(ctx,
 		&planetscale.DemoteRequest{Organization: organization, Database: database, Branch: name})
 	check("DatabaseBranches.Demote", err)
