@@ -72,6 +72,9 @@ pub enum VitessError {
         /// Its log.
         log: PathBuf,
     },
+    /// It lets a user in that it should not know.
+    #[error("Vitess lets a removed user in")]
+    LetIn,
     /// It does not say how many sessions it has.
     #[error("Vitess does not tell its counts: {0}")]
     Counts(#[from] reqwest::Error),
@@ -89,6 +92,15 @@ pub enum VitessError {
     File(#[from] FileError),
 }
 
+/// What becomes of DDL that a client sends, and that is no part of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectDdl {
+    /// It is done.
+    Taken,
+    /// It is refused, as PlanetScale does where safe migrations are enabled.
+    Refused,
+}
+
 /// A Vitess with one keyspace of one shard. It is gone when this is dropped.
 pub struct Vitess {
     /// vtcombo.
@@ -98,6 +110,7 @@ pub struct Vitess {
     keyspace: String,
     /// The user that the tablets have on MySQL, and the schema that the keyspace lies in.
     tablets: Login,
+    ddl: DirectDdl,
     administration: Administration,
     mysql: SocketAddr,
     address: SocketAddr,
@@ -121,6 +134,7 @@ impl Vitess {
         access: &Access,
         keyspace: &str,
         tablets: Login,
+        ddl: DirectDdl,
     ) -> Result<Self, VitessError> {
         let administration = access.administration.clone();
         let administration = administration.ok_or(ConnectError::NotAdministered)?;
@@ -132,8 +146,9 @@ impl Vitess {
             admin.query_drop(grant).await?;
         }
         admin.disconnect().await?;
-        let name = format!("vitess-{}", tablets.schema);
-        let folder = access.folder.join(FOLDER).join(&tablets.schema);
+        let port = free_port()?;
+        let name = format!("vitess-{}-{port}", tablets.schema);
+        let folder = access.folder.join(FOLDER).join(&name);
         file::create_folder(&folder)?;
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let users = [(ADMIN.to_owned(), administration.password.clone())];
@@ -143,9 +158,10 @@ impl Vitess {
             folder,
             keyspace: keyspace.to_owned(),
             tablets,
+            ddl,
             administration,
             mysql: access.server,
-            address: loopback(free_port()?),
+            address: loopback(port),
             pages: loopback(free_port()?),
             users: Mutex::new(users.into()),
             running: Mutex::default(),
@@ -215,6 +231,31 @@ impl Vitess {
         Ok(())
     }
 
+    /// Lets a user in no more; its sessions stay.
+    ///
+    /// # Errors
+    ///
+    /// Vitess lets the user in all the same.
+    pub async fn remove_user(&self, user: &str) -> Result<(), VitessError> {
+        let Some(password) = self.users().remove(user) else {
+            return Ok(());
+        };
+        self.write_users()?;
+        let program = self.running().clone();
+        if let Some(program) = program {
+            program.signal(Signal::SIGHUP);
+        }
+        let began = Instant::now();
+        while let Ok(connection) = self.connect(user, &password).await {
+            connection.disconnect().await?;
+            if began.elapsed() > PATIENCE {
+                return Err(VitessError::LetIn);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
     /// How many sessions the user has at vtgate.
     ///
     /// # Errors
@@ -267,6 +308,9 @@ impl Vitess {
             .args(["--db-app-user", username])
             // PlanetScale takes no foreign keys unless the database's settings allow them.
             .args(["--foreign-key-mode", "disallow"]);
+        if self.ddl == DirectDdl::Refused {
+            run.arg("--enable-direct-ddl=false");
+        }
         for role in ["allprivs", "appdebug", "dba", "erepl", "filtered", "repl"] {
             run.arg(format!("--db-{role}-user={ADMIN}"));
         }

@@ -22,7 +22,7 @@ use crate::stack::tls::{self, Certificates};
 use crate::stack::tools::Tools;
 use crate::stand_ins::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
 use crate::stand_ins::step_functions::{self, States, StatesError, lambda};
-use crate::vitess::{self, Vitess, VitessError};
+use crate::vitess::{self, DirectDdl, Vitess, VitessError};
 
 /// The id of the secret with the database's login.
 const SECRET_ID: &str = "orders/database";
@@ -316,7 +316,13 @@ impl Run {
     async fn vitess(&self, base: &Base) -> Result<Vitess, VitessError> {
         let step = self.progress.step("starting Vitess");
         let login = &base.server.login;
-        let vitess = Vitess::start(&base.access, &login.schema, login.clone()).await?;
+        let vitess = Vitess::start(
+            &base.access,
+            &login.schema,
+            login.clone(),
+            DirectDdl::Refused,
+        )
+        .await?;
         vitess
             .set_password(&login.username, &login.password)
             .await?;

@@ -13,7 +13,7 @@ use crate::stack::background;
 use crate::stack::file;
 use crate::stack::{Stack, StackError, remove};
 use crate::stand_ins::vtgate::{Authentication, Upstream, Vtgate};
-use crate::vitess::Vitess;
+use crate::vitess::{DirectDdl, Vitess};
 
 /// A schema of one test; it and its user are gone when the value is dropped, unless it was given.
 #[derive(Debug)]
@@ -85,7 +85,13 @@ impl FreshDatabase {
 
     /// Puts a Vitess of its own before it, whose keyspace is named as the schema.
     pub(crate) async fn on_vitess(mut self) -> Result<Self, StackError> {
-        let vitess = Vitess::start(self.access(), self.name(), self.login.clone()).await?;
+        let vitess = Vitess::start(
+            self.access(),
+            self.name(),
+            self.login.clone(),
+            DirectDdl::Refused,
+        )
+        .await?;
         let (user, password) = (self.username(), self.password());
         vitess.set_password(user, password).await?;
         self.front = Front::Vitess(vitess);

@@ -6,7 +6,8 @@
 //!
 //! * a branch is a schema on the local server, a copy of its parent's without rows;
 //! * a password is a login at a [stand-in of vtgate](crate::stand_ins::vtgate), which leads it to its branch
-//!   with the grants of its role, and refuses DDL where safe migrations are enabled;
+//!   with the grants of its role, and refuses DDL where safe migrations are enabled; where the stack
+//!   has Vitess (`--vitess`), it is a login at a real vtgate of the branch's own;
 //! * a deploy request is the difference between two schemas, a deployment the change of one of
 //!   them. A deployment moves on whenever somebody has looked at it;
 //! * a backup is a copy with its rows, from which a branch can be made.
@@ -46,10 +47,11 @@ mod serve;
 mod server;
 mod state;
 mod unique_keys;
+mod vitess;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,12 +63,15 @@ use tokio::task::JoinHandle;
 use crate::stack::access::{Access, ConnectError};
 use crate::stack::database::FreshDatabase;
 use crate::stand_ins::vtgate::{Authentication, Identity, Upstream, Vtgate};
+use crate::vitess::VitessError;
 use backups::Backup;
+use branches::Branch;
 use call::Call;
 use faults::Faults;
 use recorder::Recorder;
 use server::Server;
 use state::{State, Store, Token};
+use vitess::BranchVitess;
 
 pub use api_client::ApiClient;
 pub use faults::ApiFailure;
@@ -91,6 +96,9 @@ pub enum ControlPlaneError {
     /// No port, or no certificate.
     #[error("can't start the control plane: {0}")]
     Io(#[from] io::Error),
+    /// Vitess does not start before a branch.
+    #[error("the control plane: {0}")]
+    Vitess(#[from] VitessError),
     /// The server does not let it in.
     #[error("the control plane: {0}")]
     Connect(#[from] ConnectError),
@@ -138,6 +146,8 @@ struct Plane {
     /// The schema of production, which the names of all others begin with.
     production: String,
     vtgate: Vtgate,
+    /// Before the branches, in place of the stand-in.
+    vitess: Option<BranchVitess>,
     upstream: Upstream,
     faults: Faults,
     recorder: Recorder,
@@ -191,6 +201,7 @@ impl ControlPlane {
             url: format!("http://{}", listener.local_addr()?),
             production: production.to_owned(),
             vtgate,
+            vitess: BranchVitess::of(access),
             upstream,
             faults: Faults::default(),
             recorder: Recorder::default(),
@@ -200,7 +211,7 @@ impl ControlPlane {
                 store,
             }),
         });
-        plane.open_gate().await;
+        plane.open_gate().await?;
         let task = tokio::spawn(serve::serve(listener, Arc::clone(&plane)));
         Ok(Self { plane, task })
     }
@@ -303,7 +314,8 @@ impl ControlPlane {
             }
         })
         .await;
-        self.plane.open_gate().await;
+        // What fails is tried again when the control plane starts.
+        let _ = self.plane.open_gate().await;
     }
 
     /// Closes a deploy request, as somebody else would.
@@ -380,8 +392,15 @@ impl Drop for ControlPlane {
 }
 
 impl Plane {
-    /// Tells the stand-in who is let in and what is protected.
-    async fn open_gate(&self) {
+    /// Where clients of the branch connect to.
+    fn address(&self, branch: &Branch) -> SocketAddr {
+        let vitess = self.vitess.as_ref();
+        let vitess = vitess.and_then(|vitess| vitess.address(branch));
+        vitess.unwrap_or_else(|| self.vtgate.address())
+    }
+
+    /// Tells the stand-in and Vitess who is let in and what is protected.
+    async fn open_gate(&self) -> Result<(), VitessError> {
         let inside = self.inside.lock().await;
         let state = &inside.state;
         for branch in &state.branches {
@@ -391,10 +410,12 @@ impl Plane {
         for password in &state.passwords {
             if let Some(branch) = state.branch(&password.branch) {
                 password.admit(self, &branch.schema);
+                password.admit_at_vitess(self, branch).await?;
             }
         }
         self.vtgate
             .forbid_foreign_keys(!state.settings.foreign_keys_enabled);
+        Ok(())
     }
 
     async fn advance_all(&self) {

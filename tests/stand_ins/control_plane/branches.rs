@@ -225,6 +225,9 @@ pub fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
 pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     super::passwords::remove_of_branch(call, &branch.name).await?;
     backups::remove_of_branch(call, &branch.name).await?;
+    if let Some(vitess) = &call.plane.vitess {
+        vitess.end(&branch.schema);
+    }
     call.server.drop_schema(&branch.schema).await?;
     for user in &branch.users {
         call.server.drop_user(user).await?;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Plane;
 use super::server::Server;
 use super::state::State;
+use crate::vitess::VitessError;
 
 /// How many objects a page has where nobody asks for another number, and at most.
 const PER_PAGE: usize = 25;
@@ -61,6 +62,9 @@ pub enum Refusal {
     /// The server behind refused, or is gone.
     #[error("Internal Server Error")]
     Server(#[from] mysql_async::Error),
+    /// Vitess does not run before a branch.
+    #[error("Internal Server Error")]
+    Vitess(#[from] VitessError),
 }
 
 impl Refusal {
@@ -77,7 +81,9 @@ impl Refusal {
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_params"),
             Self::LintErrors => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable"),
             Self::NotHere => (StatusCode::NOT_IMPLEMENTED, "not_implemented"),
-            Self::Server(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error"),
+            Self::Server(_) | Self::Vitess(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error")
+            }
         }
     }
 

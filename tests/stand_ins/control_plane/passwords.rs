@@ -12,6 +12,7 @@ use super::state::{Time, new_id};
 use super::{DATABASE, Plane};
 use crate::stack::access::random_password;
 use crate::stand_ins::vtgate::{Account, Route};
+use crate::vitess::VitessError;
 
 /// What a password may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,9 +85,20 @@ impl Password {
         plane.vtgate.admit(&self.username, account);
     }
 
+    /// Lets the user in at the Vitess of its branch, if it is to have one and its time is not over.
+    pub async fn admit_at_vitess(&self, plane: &Plane, branch: &Branch) -> Result<(), VitessError> {
+        match &plane.vitess {
+            Some(vitess) if self.is_expired() => {
+                vitess.refuse(&branch.schema, &self.username).await
+            }
+            Some(vitess) => vitess.admit(branch, &self.username, &self.secret).await,
+            None => Ok(()),
+        }
+    }
+
     /// The password itself is told only once.
     fn view(&self, call: &Call<'_>, branch: &Branch, plain_text: Option<&str>) -> Value {
-        let address = call.plane.vtgate.address().to_string();
+        let address = call.plane.address(branch).to_string();
         json!({
             "id": self.id,
             "name": self.name,
@@ -200,6 +212,7 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         branch.owns_user(&password.user);
     }
     password.admit(call.plane, &branch.schema);
+    password.admit_at_vitess(call.plane, &branch).await?;
     let view = password.view(call, &branch, Some(&password.secret));
     call.state.passwords.push(password);
     Ok(created(view))
@@ -261,6 +274,10 @@ pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), R
 
 async fn remove(call: &mut Call<'_>, password: &Password) -> Result<(), Refusal> {
     call.plane.vtgate.remove_password(&password.username);
+    if let (Some(vitess), Some(branch)) = (&call.plane.vitess, call.state.branch(&password.branch))
+    {
+        vitess.refuse(&branch.schema, &password.username).await?;
+    }
     call.server.lock_user(&password.user).await?;
     call.state.passwords.retain(|other| other.id != password.id);
     Ok(())

@@ -89,7 +89,7 @@ impl Branch {
 
     pub(super) fn view(&self, call: &Call<'_>) -> Value {
         let ready = self.is_ready();
-        let address = call.plane.vtgate.address().to_string();
+        let address = call.plane.address(self).to_string();
         let path = format!("{}/branches/{}", database::path(), self.name);
         json!({
             "type": "Branch",

@@ -1,0 +1,87 @@
+//! Real Vitess before the branches, where the stack has it: each branch has one of its own that
+//! serves the database's name, as on PlanetScale.
+//!
+//! A branch that is protected takes no direct DDL, as it is set when its first password is made.
+//! The roles of passwords, and their times, are not known to Vitess.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::DATABASE;
+use super::branches::Branch;
+use crate::stack::access::{ADMIN, Access, Login};
+use crate::vitess::{DirectDdl, Vitess, VitessError};
+
+/// Those that run, by the schema of the branch.
+pub struct BranchVitess {
+    access: Access,
+    running: Mutex<BTreeMap<String, Arc<Vitess>>>,
+}
+
+impl BranchVitess {
+    /// None where the stack is without Vitess.
+    pub fn of(access: &Access) -> Option<Self> {
+        access.vitess.is_some().then(|| Self {
+            access: access.clone(),
+            running: Mutex::default(),
+        })
+    }
+
+    /// Where clients of the branch connect to; nowhere before it has a password.
+    pub fn address(&self, branch: &Branch) -> Option<SocketAddr> {
+        let running = self.running();
+        running.get(&branch.schema).map(|vitess| vitess.address())
+    }
+
+    /// Lets a user in, at a Vitess that is started for it where the branch has none.
+    pub async fn admit(
+        &self,
+        branch: &Branch,
+        user: &str,
+        password: &str,
+    ) -> Result<(), VitessError> {
+        let known = self.running().get(&branch.schema).cloned();
+        let vitess = match known {
+            Some(vitess) => vitess,
+            None => self.start(branch).await?,
+        };
+        vitess.set_password(user, password).await
+    }
+
+    /// Lets a user in no more.
+    pub async fn refuse(&self, schema: &str, user: &str) -> Result<(), VitessError> {
+        let vitess = self.running().get(schema).cloned();
+        match vitess {
+            Some(vitess) => vitess.remove_user(user).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends that of a schema.
+    pub fn end(&self, schema: &str) {
+        self.running().remove(schema);
+    }
+
+    async fn start(&self, branch: &Branch) -> Result<Arc<Vitess>, VitessError> {
+        let password = self.access.administration.as_ref();
+        let tablets = Login {
+            username: ADMIN.to_owned(),
+            password: password.map(|of| of.password.clone()).unwrap_or_default(),
+            schema: branch.schema.clone(),
+        };
+        let ddl = match branch.safe_migrations {
+            true => DirectDdl::Refused,
+            false => DirectDdl::Taken,
+        };
+        let vitess = Vitess::start(&self.access, DATABASE, tablets, ddl).await?;
+        let vitess = Arc::new(vitess);
+        self.running()
+            .insert(branch.schema.clone(), Arc::clone(&vitess));
+        Ok(vitess)
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Vitess>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
