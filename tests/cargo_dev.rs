@@ -16,25 +16,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
 
+use anyhow::{Context as _, anyhow, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::watch::WatchError;
-use crate::stack::access::ConnectError;
-use crate::stack::file::{self, FileError};
-use crate::stack::migrations::MigrationError;
-use crate::stack::process::{ProcessError, Processes};
+use crate::stack::file;
+use crate::stack::process::Processes;
 use crate::stack::progress::Progress;
-use crate::stack::secrets::SecretsError;
-use crate::stack::server::ServerError;
-use crate::stack::template::TemplateError;
-use crate::stack::tls::TlsError;
-use crate::stack::tools::ToolsError;
-use crate::stand_ins::control_plane::ControlPlaneError;
-use crate::stand_ins::step_functions::StatesError;
-use crate::vitess::VitessError;
 
 pub use crate::stack::progress::print;
-pub use existing_database::{Given, GivenError};
+pub use existing_database::Given;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,85 +45,15 @@ pub struct Options {
     pub template: Option<PathBuf>,
 }
 
-/// Why the stack is not up (any more).
-#[derive(Debug, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "each is the error of the part that bears its name"
-)]
-pub enum DevError {
-    /// Another run has the folder.
-    #[error("{command} is running already in {}{}: stop it first", .folder.display(), process(.by))]
-    Running {
-        /// Which command.
-        command: &'static str,
-        /// The folder that only one can have.
-        folder: PathBuf,
-        /// The other's process id, if it is known.
-        by: String,
-    },
-    #[error("can't lock {}: {source}", .path.display())]
-    Lock {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("can't listen for signals: {0}")]
-    Signals(std::io::Error),
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("the server: {0}")]
-    Statement(#[from] mysql_async::Error),
-    #[error(transparent)]
-    Given(#[from] GivenError),
-    #[error(transparent)]
-    Vitess(#[from] VitessError),
-    #[error(transparent)]
-    Migration(#[from] MigrationError),
-    #[error(transparent)]
-    Tools(#[from] ToolsError),
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    #[error(transparent)]
-    ControlPlane(#[from] ControlPlaneError),
-    #[error(transparent)]
-    States(#[from] StatesError),
-    #[error(transparent)]
-    Watch(#[from] WatchError),
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The functions don't compile.
-    #[error("the functions can't be built:\n{0}")]
-    Build(String),
-    /// It was told to stop too early.
-    #[error("stopped before {0}")]
-    Interrupted(&'static str),
-}
-
-fn process(id: &str) -> String {
-    if id.is_empty() {
-        String::new()
-    } else {
-        format!(" (process {id})")
-    }
-}
-
 /// `cargo dev`: runs the stack until it is told to stop, which is well, or until a part of it
 /// ends, which is not.
-pub async fn run(options: &Options) -> Result<(), DevError> {
+pub async fn run(options: &Options) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     let folder = options.folder.clone().unwrap_or_else(default_folder);
     let run = Run::new("cargo dev", &folder).await?;
     let up = tokio::select! {
         up = run.everything(options) => up,
-        () = stop.next() => Err(DevError::Interrupted("everything was up")),
+        () = stop.next() => Err(anyhow!("stopped before everything was up")),
     };
     let result = match up {
         Ok(everything) => {
@@ -150,7 +70,7 @@ pub async fn run(options: &Options) -> Result<(), DevError> {
 }
 
 /// `cargo dev test`: runs every test beside the stack, and says how they ended.
-pub async fn test(options: &Options, arguments: &[OsString]) -> Result<ExitStatus, DevError> {
+pub async fn test(options: &Options, arguments: &[OsString]) -> anyhow::Result<ExitStatus> {
     let mut stop = StopSignals::new()?;
     let folder = options
         .folder
@@ -159,7 +79,7 @@ pub async fn test(options: &Options, arguments: &[OsString]) -> Result<ExitStatu
     let run = Run::new("cargo dev test", &folder).await?;
     let result = tokio::select! {
         result = run.tests(options, arguments) => result,
-        () = stop.next() => Err(DevError::Interrupted("the tests had ended")),
+        () = stop.next() => Err(anyhow!("stopped before the tests had ended")),
     };
     run.end(&mut stop).await;
     result
@@ -175,7 +95,7 @@ struct Run {
 }
 
 impl Run {
-    async fn new(command: &'static str, folder: &Path) -> Result<Self, DevError> {
+    async fn new(command: &'static str, folder: &Path) -> anyhow::Result<Self> {
         file::create_folder(folder)?;
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let lock = lock(command, &folder)?;
@@ -218,8 +138,8 @@ impl Run {
 struct StopSignals([Signal; 3]);
 
 impl StopSignals {
-    fn new() -> Result<Self, DevError> {
-        let listen = |kind| signal(kind).map_err(DevError::Signals);
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("can't listen for signals");
         Ok(Self([
             listen(SignalKind::interrupt())?,
             listen(SignalKind::terminate())?,
@@ -238,38 +158,28 @@ impl StopSignals {
 }
 
 /// Takes the folder for this run. The lock goes with the process, however it ends.
-fn lock(command: &'static str, folder: &Path) -> Result<File, DevError> {
+fn lock(command: &'static str, folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
-    let failed = |source| DevError::Lock {
-        path: path.clone(),
-        source,
-    };
+    let failed = |error| anyhow!("can't lock {}: {error}", path.display());
     let mut options = File::options();
-    let mut lock = options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
+    options.read(true).write(true).create(true).truncate(false);
+    let mut lock = options.open(&path).map_err(failed)?;
     match lock.try_lock() {
-        Ok(()) => {
-            lock.set_len(0)
-                .and_then(|()| write!(lock, "{}", std::process::id()))
-                .map_err(failed)?;
-            Ok(lock)
-        }
+        Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut by = String::new();
-            let _ = lock.read_to_string(&mut by);
-            Err(DevError::Running {
-                command,
-                folder: folder.to_owned(),
-                by,
-            })
+            let mut id = String::new();
+            let _ = lock.read_to_string(&mut id);
+            bail!(
+                "{command} is running already in {} (process {id}): stop it first",
+                folder.display()
+            );
         }
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
+    let id = std::process::id();
+    let written = lock.set_len(0).and_then(|()| write!(lock, "{id}"));
+    written.map_err(failed)?;
+    Ok(lock)
 }
 
 /// Where a stack in this folder says what other tools need.

@@ -5,7 +5,7 @@
 //! through [`Stack`]:
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), tests::stack::StackError> {
+//! # async fn example() -> anyhow::Result<()> {
 //! let stack = tests::stack::Stack::from_env()?;
 //! let database = stack.fresh_database().await?;
 //! let program = stack.binary("get-order");
@@ -29,25 +29,20 @@ pub(crate) mod template;
 pub(crate) mod tls;
 pub(crate) mod tools;
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 pub use self::database::FreshDatabase;
 pub use self::process::free_port;
 pub use self::server::PrivateServer;
-pub use self::template::{Function, Route, Template, TemplateError, Value};
+pub use self::template::{Function, Route, Template, Value, merged, yaml};
 
-use self::access::{Access, ConnectError, Login};
-use self::file::FileError;
-use self::migrations::MigrationError;
-use self::secrets::{Secrets, SecretsError};
-use self::server::ServerError;
-use crate::vitess::VitessError;
+use self::access::{Access, Login};
+use self::secrets::Secrets;
 
 /// The variable in which `cargo dev test` tells the tests where the stack is, as JSON.
 pub(crate) const VARIABLE: &str = "LOCAL_STACK";
@@ -63,53 +58,14 @@ pub struct Stack {
     secrets: Secrets,
 }
 
-/// Why the stack can't be used. Its `Debug` is the same sentence, so that `unwrap` shows it.
-#[derive(thiserror::Error)]
-pub enum StackError {
-    /// There is no running stack.
-    #[error("no stack is running for this test: start the tests with `cargo dev test`")]
-    NotRunning,
-    /// The template can't be read, or does not have what was asked for.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The server does not let us in.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// A server of the test's own does not run.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// The server refused a statement.
-    #[error("the server: {0}")]
-    Statement(#[from] mysql_async::Error),
-    /// The migrations can't be applied.
-    #[error(transparent)]
-    Migration(#[from] MigrationError),
-    /// A file can't be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The stand-in of vtgate does not start.
-    #[error("the stand-in of vtgate: {0}")]
-    Vtgate(#[from] io::Error),
-    /// Vitess does not start.
-    #[error(transparent)]
-    Vitess(#[from] VitessError),
-    /// The Secrets Manager refused.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-}
-
-impl fmt::Debug for StackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Stack {
     /// The running stack. Fails with a sentence that says how to run the tests when there is
     /// none.
-    pub fn from_env() -> Result<Self, StackError> {
-        let access = std::env::var(VARIABLE).map_err(|_| StackError::NotRunning)?;
-        let access: Access = serde_json::from_str(&access).map_err(|_| StackError::NotRunning)?;
+    pub fn from_env() -> anyhow::Result<Self> {
+        let access = std::env::var(VARIABLE).unwrap_or_default();
+        let access: Access = serde_json::from_str(&access).map_err(|_| {
+            anyhow!("no stack is running for this test: start the tests with `cargo dev test`")
+        })?;
         Ok(Self {
             template: Template::read()?,
             secrets: Secrets::at(&access.secrets_url),
@@ -174,13 +130,13 @@ impl Stack {
 
     /// A connection over TLS as an administrator of the whole server: to see and kill others'
     /// connections, to lock tables, to change users.
-    pub async fn admin(&self) -> Result<Conn, StackError> {
+    pub async fn admin(&self) -> anyhow::Result<Conn> {
         Ok(self.access.connect_as_admin(None).await?)
     }
 
     /// A new schema with the migrations applied and nothing in it, a user that may read and
     /// write (and nothing else) in it, and a secret with the user's login.
-    pub async fn fresh_database(&self) -> Result<FreshDatabase, StackError> {
+    pub async fn fresh_database(&self) -> anyhow::Result<FreshDatabase> {
         let database = self.new_database().await?;
         let secret = database.secret();
         self.secrets.create(database.secret_id(), &secret).await?;
@@ -189,7 +145,7 @@ impl Stack {
 
     /// The same behind a stand-in of vtgate of its own, which the secret, the URL and the
     /// functions' environment lead to.
-    pub async fn fresh_keyspace(&self) -> Result<FreshDatabase, StackError> {
+    pub async fn fresh_keyspace(&self) -> anyhow::Result<FreshDatabase> {
         let database = self.new_database().await?.behind_vtgate().await?;
         let secret = database.secret();
         self.secrets.create(database.secret_id(), &secret).await?;
@@ -198,7 +154,7 @@ impl Stack {
 
     /// The same behind a [`Vitess`](crate::vitess::Vitess) of its own, which the secret, the URL and the
     /// functions' environment lead to.
-    pub async fn fresh_database_on_vitess(&self) -> Result<FreshDatabase, StackError> {
+    pub async fn fresh_database_on_vitess(&self) -> anyhow::Result<FreshDatabase> {
         let database = self.new_database().await?.on_vitess().await?;
         let secret = database.secret();
         self.secrets.create(database.secret_id(), &secret).await?;
@@ -206,7 +162,7 @@ impl Stack {
     }
 
     /// The database that the test run was given (`cargo dev test --url`), if it was.
-    pub async fn given_database(&self) -> Result<Option<FreshDatabase>, StackError> {
+    pub async fn given_database(&self) -> anyhow::Result<Option<FreshDatabase>> {
         let Some(login) = &self.access.given else {
             return Ok(None);
         };
@@ -216,7 +172,7 @@ impl Stack {
         Ok(Some(database))
     }
 
-    async fn new_database(&self) -> Result<FreshDatabase, StackError> {
+    async fn new_database(&self) -> anyhow::Result<FreshDatabase> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         // MySQL takes 32 characters for a user's name at most.
         let name = format!("{PREFIX}{}", id.get(..16).unwrap_or(&id));
@@ -237,15 +193,15 @@ impl Stack {
     }
 
     /// Stores `value`, whatever it is, as a new secret and returns its id. It goes with the stack.
-    pub async fn new_secret(&self, value: &str) -> Result<String, StackError> {
+    pub async fn new_secret(&self, value: &str) -> anyhow::Result<String> {
         let id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
         self.secrets.create(&id, value).await?;
         Ok(id)
     }
 
     /// Gives the secret a new current version, as a rotation does.
-    pub async fn change_secret(&self, id: &str, value: &str) -> Result<(), StackError> {
-        Ok(self.secrets.change(id, value).await?)
+    pub async fn change_secret(&self, id: &str, value: &str) -> anyhow::Result<()> {
+        self.secrets.change(id, value).await
     }
 }
 

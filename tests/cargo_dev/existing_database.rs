@@ -12,15 +12,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use anyhow::{Context as _, anyhow, bail};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use schema::{Ledger, LedgerError, Migrations, Plan, ledger};
 
 use super::start::Purpose;
-use super::{DevError, Options, Run, programs, target};
+use super::{Options, Run, programs, target};
 use crate::stack::access::{Access, Login};
 use crate::stack::file;
-use crate::stack::migrations::{self, MigrationError};
+use crate::stack::migrations;
 use crate::stack::secrets;
 use crate::stack::tools::Tools;
 
@@ -42,31 +43,6 @@ pub struct Given {
     ca_file: Option<PathBuf>,
 }
 
-/// The database can't be tested with. No message holds the URL, which holds the password.
-#[derive(Debug, thiserror::Error)]
-pub enum GivenError {
-    /// The URL is none, or a part of it is missing.
-    #[error("--url is to be mysql://user:password@host:port/name, with every part of it")]
-    Url,
-    /// The host has no address.
-    #[error("the host {0} has no address")]
-    Host(String),
-    /// The file of `--ca` can't be read.
-    #[error("--ca: {0}")]
-    CaFile(file::FileError),
-    /// There is something in it that could be somebody's.
-    #[error(
-        "the schema {schema} holds tables that are not this project's ({}): name one that is \
-         empty, or that holds nothing else", .tables.join(", ")
-    )]
-    NotOurs {
-        /// Its name.
-        schema: String,
-        /// The tables.
-        tables: Vec<String>,
-    },
-}
-
 impl fmt::Debug for Given {
     /// Without the URL, which holds the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,9 +59,12 @@ impl Given {
         Self { url, ca_file }
     }
 
-    fn login(&self) -> Result<(String, u16, Login), GivenError> {
-        let options = Opts::from_url(&self.url).map_err(|_| GivenError::Url)?;
-        let part = |part: Option<&str>| part.map(str::to_owned).ok_or(GivenError::Url);
+    fn login(&self) -> anyhow::Result<(String, u16, Login)> {
+        // No message may hold the URL, which holds the password.
+        const WRONG: &str =
+            "--url is to be mysql://user:password@host:port/name, with every part of it";
+        let options = Opts::from_url(&self.url).map_err(|_| anyhow!(WRONG))?;
+        let part = |part: Option<&str>| part.map(str::to_owned).context(WRONG);
         let login = Login {
             username: part(options.user())?,
             password: part(options.pass())?,
@@ -106,11 +85,11 @@ impl Run {
         given: &Given,
         options: &Options,
         arguments: &[OsString],
-    ) -> Result<ExitStatus, DevError> {
+    ) -> anyhow::Result<ExitStatus> {
         let (host, port, login) = given.login()?;
         let ca_file = given.ca_file.as_ref();
         if let Some(ca_file) = ca_file {
-            file::read(ca_file).map_err(GivenError::CaFile)?;
+            file::read(ca_file).map_err(|error| anyhow!("--ca: {error}"))?;
         }
         let ca_file = ca_file.map(|path| std::path::absolute(path).unwrap_or(path.clone()));
         let server = resolve(&host, port).await?;
@@ -163,28 +142,31 @@ impl Run {
     }
 }
 
-async fn resolve(host: &str, port: u16) -> Result<SocketAddr, GivenError> {
+async fn resolve(host: &str, port: u16) -> anyhow::Result<SocketAddr> {
     let addresses = tokio::net::lookup_host((host, port)).await;
     let address = addresses.ok().and_then(|mut addresses| addresses.next());
-    address.ok_or_else(|| GivenError::Host(host.to_owned()))
+    address.with_context(|| format!("the host {host} has no address"))
 }
 
 /// Makes the tables that are missing, unless there are others. Views have no rows, and what Vitess
 /// keeps of tables that a deployment has replaced goes by itself.
-async fn make_tables(connection: &mut Conn, schema: &str) -> Result<usize, DevError> {
+async fn make_tables(connection: &mut Conn, schema: &str) -> anyhow::Result<usize> {
     let folder = crate::root().join("shared/migrations");
-    let migrations = Migrations::read(&folder).map_err(MigrationError::from)?;
-    let ours = tables_of(&migrations).map_err(MigrationError::from)?;
+    let migrations = Migrations::read(&folder)?;
+    let ours = tables_of(&migrations)?;
     let there: Vec<(String, String)> = connection.query("SHOW FULL TABLES").await?;
     let others = there.into_iter().filter(|(table, kind)| {
         kind != "VIEW" && !table.starts_with(OF_VITESS) && !ours.contains(table)
     });
     let tables: Vec<_> = others.map(|(table, _)| table).collect();
     if !tables.is_empty() {
-        let schema = schema.to_owned();
-        return Err(GivenError::NotOurs { schema, tables }.into());
+        bail!(
+            "the schema {schema} holds tables that are not this project's ({}): name a schema that \
+             is empty or holds only this project's tables",
+            tables.join(", ")
+        );
     }
-    Ok(migrations::apply(connection, &folder).await?)
+    migrations::apply(connection, &folder).await
 }
 
 /// The tables that a database has, or has had, with any number of the migrations applied.
@@ -239,8 +221,9 @@ mod tests {
             "mysql://me@db.example/orders",
             "mysql://me:hunter2@db.example",
         ] {
-            let error = given(url).err().unwrap();
-            assert!(matches!(error, GivenError::Url), "{url}");
+            let error = given(url).err().unwrap().to_string();
+            assert!(error.starts_with("--url is to be"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use tests::cargo_dev::{self, DevError, Given, Options, lint, migrate};
+use tests::cargo_dev::{self, Given, Options, lint, migrate};
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, the migrations, sample data, a
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
             Request::Test(options, arguments) => {
                 let status = cargo_dev::test(&options, &arguments).await?;
                 let code = status.code().and_then(|code| u8::try_from(code).ok());
-                Ok::<_, DevError>(code.map_or(ExitCode::FAILURE, ExitCode::from))
+                anyhow::Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
             }
             Request::Lint(request) => Ok(match lint::run(&request).await {
                 Ok(code) => code,

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DevError, Options, Run, environment_path, programs, target};
+use anyhow::bail;
+
+use super::{Options, Run, environment_path, programs, target};
 use crate::cargo_dev::environment::EnvironmentFile;
 use crate::cargo_dev::migrate;
 use crate::cargo_dev::sample::{self, Shown};
@@ -18,10 +20,10 @@ use crate::stack::migrations;
 use crate::stack::process::{ProcessError, Program, command};
 use crate::stack::secrets::{self, Secrets};
 use crate::stack::server::{self, Make, Server};
-use crate::stack::tls::{self, Certificates};
+use crate::stack::tls::{self, Authority, Certificates};
 use crate::stack::tools::Tools;
 use crate::stand_ins::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
-use crate::stand_ins::step_functions::{self, States, StatesError, lambda};
+use crate::stand_ins::step_functions::{self, States, lambda};
 use crate::vitess::{self, DirectDdl, Vitess, VitessError};
 
 /// The id of the secret with the database's login.
@@ -91,7 +93,7 @@ impl Purpose {
 
 impl Run {
     /// Starts the server and the Secrets Manager, and builds the functions meanwhile.
-    pub async fn base(&self, options: &Options, purpose: Purpose) -> Result<Base, DevError> {
+    pub async fn base(&self, options: &Options, purpose: Purpose) -> anyhow::Result<Base> {
         let Self {
             folder,
             processes,
@@ -102,13 +104,13 @@ impl Run {
             true => Some(vitess::build(&target(), processes, progress).await?),
             false => None,
         };
-        let certificates = Certificates::keep(&folder.join(tls::FOLDER))?;
+        let certificates = Certificates::by(&Authority::new()?, &folder.join(tls::FOLDER))?;
         let server = async {
             let program = server::find(options.server.as_deref(), processes, progress).await?;
             if options.vitess && program.make != Make::MySql {
-                return Err(VitessError::NotMySql.into());
+                return Err(anyhow::Error::from(VitessError::NotMySql));
             }
-            Ok(server::start(
+            server::start(
                 &program,
                 options.vitess,
                 &certificates,
@@ -116,7 +118,7 @@ impl Run {
                 processes,
                 progress,
             )
-            .await?)
+            .await
         };
         let secrets = async {
             let tools = Tools::find(&target(), processes, progress).await?;
@@ -124,7 +126,7 @@ impl Run {
             let (process, url) =
                 secrets::start(&tools.moto_server, purpose.lambda_port(), processes).await?;
             step.done("Secrets Manager (moto)");
-            Ok::<_, DevError>((tools, process, url))
+            anyhow::Ok((tools, process, url))
         };
         let (server, (tools, secrets, secrets_url), ()) =
             tokio::try_join!(server, secrets, self.build(options, purpose))?;
@@ -154,7 +156,7 @@ impl Run {
     }
 
     /// Builds the functions, and for tests the one that only they have.
-    pub(super) async fn build(&self, options: &Options, purpose: Purpose) -> Result<(), DevError> {
+    pub(super) async fn build(&self, options: &Options, purpose: Purpose) -> anyhow::Result<()> {
         let mut step = self.progress.step("building the functions");
         step.follow(self.processes.log("cargo-build"));
         let mut build = command("cargo");
@@ -170,13 +172,15 @@ impl Run {
                 step.done("functions built");
                 Ok(())
             }
-            Err(ProcessError::Ended { log, .. }) => Err(DevError::Build(file::read(&log)?)),
+            Err(ProcessError::Ended { log, .. }) => {
+                bail!("the functions can't be built:\n{}", file::read(&log)?)
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Starts all of it.
-    pub async fn everything(&self, options: &Options) -> Result<Everything, DevError> {
+    pub async fn everything(&self, options: &Options) -> anyhow::Result<Everything> {
         let Self {
             folder,
             processes,
@@ -190,9 +194,7 @@ impl Run {
                 "  port {taken} is taken by another program: taking {port}"
             ));
         }
-        let lambda = lambda::Endpoint::start()
-            .await
-            .map_err(StatesError::Start)?;
+        let lambda = lambda::Endpoint::start().await?;
         let base = self
             .base(
                 options,
@@ -282,7 +284,7 @@ impl Run {
     }
 
     /// Serves calls until a part ends, though none should.
-    pub async fn serve(&self, everything: Everything) -> DevError {
+    pub async fn serve(&self, everything: Everything) -> anyhow::Error {
         let Everything {
             base,
             vitess,
@@ -306,7 +308,7 @@ impl Run {
         tokio::select! {
             failure = base.a_part_ends() => failure.into(),
             failure = vitess_ends => failure.into(),
-            failure = functions.serve(&self.processes, &self.progress) => failure.into(),
+            failure = functions.serve(&self.processes, &self.progress) => failure,
             never = front.pass_on() => match never {},
             never = deployments => match never {},
         }

@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 use tokio::process::Command;
 
 use super::start::Purpose;
-use super::{DevError, Options, Run};
+use super::{Options, Run};
 use crate::stack;
 use crate::stack::access::Access;
 use crate::stack::file;
@@ -67,7 +67,7 @@ impl Run {
         &self,
         options: &Options,
         arguments: &[OsString],
-    ) -> Result<ExitStatus, DevError> {
+    ) -> anyhow::Result<ExitStatus> {
         if let Some(given) = &options.given {
             return self.tests_on(given, options, arguments).await;
         }
@@ -125,7 +125,7 @@ impl Run {
         access: &Access,
         arguments: &[OsString],
         server: Option<&Path>,
-    ) -> Result<ExitStatus, DevError> {
+    ) -> anyhow::Result<ExitStatus> {
         let mut tests = cargo_test(std::env::vars_os());
         tests
             .args(arguments)

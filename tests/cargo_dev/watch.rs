@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-use crate::stack::file::{self, FileError};
-use crate::stack::process::{ProcessError, Processes, Program, command};
+use crate::stack::file;
+use crate::stack::process::{Processes, Program, command};
 use crate::stack::progress::Progress;
-use crate::stack::template::{Function, Template, TemplateError};
+use crate::stack::template::{Function, Route, Template};
 use crate::stack::tools::install;
 
 /// The default port, which is also that of `cargo lambda invoke`.
@@ -24,37 +25,6 @@ pub const PORT: u16 = 9000;
 
 /// How many ports after [`PORT`] are tried when another program uses it.
 const TRIED: u16 = 20;
-
-/// The functions can't be served.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// Another program has the port that was asked for.
-    #[error("another program uses port {0}: stop it, or choose another port with --port")]
-    PortTaken(u16),
-    /// Other programs have all ports that were tried.
-    #[error("other programs use the ports {PORT} to {}: choose a free one with --port", PORT + TRIED)]
-    AllTaken,
-    /// Two functions are given different values for the same variable.
-    #[error(
-        "template.yaml gives {variable} a different value in two functions, but cargo lambda watch has one environment for all"
-    )]
-    Conflict {
-        /// The variable.
-        variable: String,
-    },
-    /// A route has no counterpart in `cargo lambda watch`.
-    #[error("template.yaml: cargo lambda watch cannot serve the route {0}")]
-    Route(String),
-    /// The template does not fit.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// `cargo lambda watch` could not be started.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// Its configuration can't be written.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
 
 /// Where the functions are called: a port on this machine's loopback addresses, and on no other.
 ///
@@ -68,12 +38,19 @@ pub struct Front {
 
 impl Front {
     /// The port asked for, or the first free one from [`PORT`] on.
-    pub fn choose(asked_for: Option<u16>) -> Result<Self, WatchError> {
+    pub fn choose(asked_for: Option<u16>) -> anyhow::Result<Self> {
         match asked_for {
-            Some(port) => Self::take(port).ok_or(WatchError::PortTaken(port)),
-            None => (PORT..=PORT + TRIED)
-                .find_map(Self::take)
-                .ok_or(WatchError::AllTaken),
+            Some(port) => Self::take(port).with_context(|| {
+                format!(
+                    "another program uses port {port}: stop it, or choose another port with --port"
+                )
+            }),
+            None => (PORT..=PORT + TRIED).find_map(Self::take).with_context(|| {
+                let last = PORT + TRIED;
+                format!(
+                    "other programs use the ports {PORT} to {last}: choose a free one with --port"
+                )
+            }),
         }
     }
 
@@ -171,7 +148,7 @@ impl Functions {
         setup: Setup,
         processes: &Processes,
         progress: &Progress,
-    ) -> Result<Self, WatchError> {
+    ) -> anyhow::Result<Self> {
         let text = file::read(&setup.template)?;
         let template = Template::parse(&text)?;
         let configuration = setup.configuration(&template)?;
@@ -194,7 +171,7 @@ impl Functions {
     /// Copies what the functions write to standard output, and starts `cargo lambda watch` again
     /// when the template declares other functions, routes or variables. Returns when it has
     /// ended by itself or cannot be started again.
-    pub async fn serve(&mut self, processes: &Processes, progress: &Progress) -> WatchError {
+    pub async fn serve(&mut self, processes: &Processes, progress: &Progress) -> anyhow::Error {
         loop {
             let changed = tokio::select! {
                 status = self.watch.ended() => return self.watch.failure(status).into(),
@@ -202,8 +179,7 @@ impl Functions {
                 text = changed(&self.setup.template, &self.text) => text,
             };
             self.text = changed;
-            let read = Template::parse(&self.text).map_err(WatchError::from);
-            let configured = read.and_then(|template| {
+            let configured = Template::parse(&self.text).and_then(|template| {
                 let configuration = self.setup.configuration(&template)?;
                 Ok((template, configuration))
             });
@@ -229,15 +205,11 @@ impl Functions {
 }
 
 impl Setup {
-    fn configuration(&self, template: &Template) -> Result<String, WatchError> {
+    fn configuration(&self, template: &Template) -> anyhow::Result<String> {
         configuration_text(template.functions(), &self.common, &self.deployed)
     }
 
-    async fn watch(
-        &self,
-        configuration: &str,
-        processes: &Processes,
-    ) -> Result<Program, WatchError> {
+    async fn watch(&self, configuration: &str, processes: &Processes) -> anyhow::Result<Program> {
         let address = self.front.address();
         let file = self.folder.join("cargo-lambda.toml");
         file::write(&file, configuration)?;
@@ -288,22 +260,23 @@ fn configuration_text(
     functions: &[Function],
     common: &BTreeMap<String, String>,
     deployed: &BTreeMap<String, String>,
-) -> Result<String, WatchError> {
+) -> anyhow::Result<String> {
     let mut environment = common.clone();
     let mut routes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for function in functions {
         for (variable, value) in function.environment(deployed)? {
             let before = environment.insert(variable.clone(), value.clone());
             if before.is_some_and(|before| before != value) {
-                return Err(WatchError::Conflict { variable });
+                bail!(
+                    "template.yaml gives {variable} a different value in two functions, but cargo \
+                     lambda watch has one environment for all"
+                );
             }
         }
         for route in &function.routes {
             if !route.path.starts_with('/') || route.method == "ANY" {
-                return Err(WatchError::Route(format!(
-                    "{} {}",
-                    route.method, route.path
-                )));
+                let Route { method, path } = route;
+                bail!("template.yaml: cargo lambda watch cannot serve the route {method} {path}");
             }
             let entry = format!(
                 "{{ method = {}, function = {} }}",
@@ -356,7 +329,7 @@ Resources:
     Properties: {Events: {A: {Type: HttpApi, Properties: {Path: '/orders/{id}', Method: PATCH}}, B: {Type: HttpApi, Properties: {Path: '/files/{rest+}', Method: GET}}}}
 ";
 
-    fn text(template: &str) -> Result<String, WatchError> {
+    fn text(template: &str) -> anyhow::Result<String> {
         let template = Template::parse(template).unwrap();
         let common = BTreeMap::from([("AWS_REGION".to_owned(), "here".to_owned())]);
         let deployed = BTreeMap::from([("SECRET".to_owned(), "id".to_owned())]);
@@ -388,9 +361,8 @@ Resources:
             1,
         );
         assert!(template.contains(own));
-        assert!(
-            matches!(text(&template), Err(WatchError::Conflict { variable }) if variable == "SECRET")
-        );
+        let error = text(&template).unwrap_err().to_string();
+        assert!(error.contains("gives SECRET a different value"), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use mysql_async::{Conn, Row};
 use crate::stack::access::{Access, ConnectError, Login};
 use crate::stack::background;
 use crate::stack::file;
-use crate::stack::{Stack, StackError, remove};
+use crate::stack::{Stack, remove};
 use crate::stand_ins::vtgate::{Authentication, Upstream, Vtgate};
 use crate::vitess::{DirectDdl, Vitess};
 
@@ -42,7 +42,7 @@ struct Gate {
 }
 
 impl Gate {
-    async fn open(database: &FreshDatabase) -> Result<Self, StackError> {
+    async fn open(database: &FreshDatabase) -> anyhow::Result<Self> {
         let Access {
             ca_file, folder, ..
         } = database.stack.access();
@@ -78,13 +78,13 @@ impl FreshDatabase {
     }
 
     /// Puts a stand-in of vtgate of its own before it.
-    pub(crate) async fn behind_vtgate(mut self) -> Result<Self, StackError> {
+    pub(crate) async fn behind_vtgate(mut self) -> anyhow::Result<Self> {
         self.front = Front::StandIn(Gate::open(&self).await?);
         Ok(self)
     }
 
     /// Puts a Vitess of its own before it, whose keyspace is named as the schema.
-    pub(crate) async fn on_vitess(mut self) -> Result<Self, StackError> {
+    pub(crate) async fn on_vitess(mut self) -> anyhow::Result<Self> {
         let vitess = Vitess::start(
             self.access(),
             self.name(),
@@ -170,7 +170,7 @@ impl FreshDatabase {
     }
 
     /// Gives its user another password; the old one is refused at once.
-    pub async fn change_password(&self, password: &str) -> Result<(), StackError> {
+    pub async fn change_password(&self, password: &str) -> anyhow::Result<()> {
         let user = self.username();
         match &self.front {
             Front::StandIn(gate) => gate.vtgate.set_password(user, password),
@@ -186,7 +186,7 @@ impl FreshDatabase {
     }
 
     /// A connection over TLS to the server itself as its user.
-    pub async fn connect(&self) -> Result<Conn, StackError> {
+    pub async fn connect(&self) -> anyhow::Result<Conn> {
         let Login {
             username,
             password,
@@ -200,20 +200,20 @@ impl FreshDatabase {
     }
 
     /// The connections of its user at the server, as an [administrator](Stack::admin) sees them.
-    pub async fn connections(&self, admin: &mut Conn) -> Result<Vec<u64>, StackError> {
+    pub async fn connections(&self, admin: &mut Conn) -> anyhow::Result<Vec<u64>> {
         let connections = self.states(admin).await?;
         Ok(connections.into_iter().map(|(id, _)| id).collect())
     }
 
     /// How many statements of its user wait for a table that another has locked.
-    pub async fn waiting_for_a_table(&self, admin: &mut Conn) -> Result<usize, StackError> {
+    pub async fn waiting_for_a_table(&self, admin: &mut Conn) -> anyhow::Result<usize> {
         let states = self.states(admin).await?.into_iter();
         let waiting = |state: &String| state == "Waiting for table metadata lock";
         Ok(states.filter(|(_, state)| waiting(state)).count())
     }
 
     /// The connections of its user with what each of them does.
-    async fn states(&self, admin: &mut Conn) -> Result<Vec<(u64, String)>, StackError> {
+    async fn states(&self, admin: &mut Conn) -> anyhow::Result<Vec<(u64, String)>> {
         // The table of the same name fails on MySQL while a statement runs whose text has bytes in
         // it that are none.
         let rows: Vec<Row> = admin.query("SHOW PROCESSLIST").await?;
@@ -230,13 +230,13 @@ impl FreshDatabase {
     }
 
     /// Ends all connections of its user, as a failover does, and waits until they are gone.
-    pub async fn kill_connections(&self, admin: &mut Conn) -> Result<(), StackError> {
+    pub async fn kill_connections(&self, admin: &mut Conn) -> anyhow::Result<()> {
         while self.kill_connections_once(admin).await? > 0 {}
         Ok(())
     }
 
     /// Ends the connections that its user has now, not those that follow, and says how many.
-    pub async fn kill_connections_once(&self, admin: &mut Conn) -> Result<usize, StackError> {
+    pub async fn kill_connections_once(&self, admin: &mut Conn) -> anyhow::Result<usize> {
         let connections = self.connections(admin).await?;
         for id in &connections {
             // It may have gone by itself in the meantime.
@@ -248,7 +248,7 @@ impl FreshDatabase {
     /// The environment that `template.yaml` gives the function, filled in for this schema, with
     /// what Lambda adds that the function needs (region, credentials) and what leads it to this
     /// stack. Without the variables of the Runtime API.
-    pub fn environment(&self, function: &str) -> Result<BTreeMap<String, String>, StackError> {
+    pub fn environment(&self, function: &str) -> anyhow::Result<BTreeMap<String, String>> {
         let deployed = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), self.secret_id.clone())]);
         let mut environment = self
             .stack

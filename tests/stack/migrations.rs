@@ -3,55 +3,29 @@
 
 use std::path::Path;
 
+use anyhow::{anyhow, bail};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use schema::{FilesError, Ledger, LedgerError, Migrations, ledger};
+use schema::{Ledger, Migrations, ledger};
 
 /// ER_BAD_FIELD_ERROR.
 const UNKNOWN_COLUMN: u16 = 1054;
 
-/// The schema could not be brought up to date.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrationError {
-    /// The files are none.
-    #[error(transparent)]
-    Files(#[from] FilesError),
-    /// The schema is not one that these files have made.
-    #[error("{0}; or delete the data folder and start again")]
-    Ledger(#[from] LedgerError),
-    /// An older version of this project made the ledger.
-    #[error(
-        "the table schema_migrations has no checksums, because an older version of this project made it: delete the data folder and start again"
-    )]
-    OldLedger,
-    /// The server refused a statement. What came before it stays: DDL is not rolled back.
-    #[error("{place}: {source}")]
-    Refused {
-        /// The file and the line.
-        place: String,
-        /// What the server said.
-        source: Error,
-    },
-    /// The ledger can't be read or written.
-    #[error("the table schema_migrations: {0}")]
-    Table(#[from] Error),
-}
-
 /// Applies to the connection's schema what it lacks, and says how many files that were.
-pub async fn apply(connection: &mut Conn, folder: &Path) -> Result<usize, MigrationError> {
+pub async fn apply(connection: &mut Conn, folder: &Path) -> anyhow::Result<usize> {
     let migrations = Migrations::read(folder)?;
     let recorded = read(connection).await?;
-    let pending = recorded.pending(&migrations)?;
+    let pending = recorded
+        .pending(&migrations)
+        .map_err(|error| anyhow!("{error}; or delete the data folder and start again"))?;
     if !recorded.exists() {
         connection.query_drop(ledger::CREATE).await?;
     }
     for migration in &pending {
         for statement in migration.statements() {
             let ran = connection.query_drop(statement.text()).await;
-            ran.map_err(|source| MigrationError::Refused {
-                place: format!("{}:{}", migration.file(), statement.line()),
-                source,
-            })?;
+            // What came before it stays: DDL is not rolled back.
+            ran.map_err(|error| anyhow!("{}:{}: {error}", migration.file(), statement.line()))?;
         }
         let row = (migration.version(), migration.name(), migration.checksum());
         connection.exec_drop(ledger::RECORD.sql(), row).await?;
@@ -59,15 +33,18 @@ pub async fn apply(connection: &mut Conn, folder: &Path) -> Result<usize, Migrat
     Ok(pending.len())
 }
 
-async fn read(connection: &mut Conn) -> Result<Ledger, MigrationError> {
+async fn read(connection: &mut Conn) -> anyhow::Result<Ledger> {
     let tables: Option<u64> = connection.query_first(ledger::EXISTS.sql()).await?;
     if tables.unwrap_or_default() == 0 {
         return Ok(Ledger::absent());
     }
     match connection.query(ledger::READ.sql()).await {
         Ok(rows) => Ok(Ledger::new(rows)),
-        Err(Error::Server(error)) if error.code == UNKNOWN_COLUMN => Err(MigrationError::OldLedger),
-        Err(error) => Err(error.into()),
+        Err(Error::Server(error)) if error.code == UNKNOWN_COLUMN => bail!(
+            "the table schema_migrations has no checksums, because an older version of this project \
+             made it: delete the data folder and start again"
+        ),
+        Err(error) => Err(anyhow!("the table schema_migrations: {error}")),
     }
 }
 
@@ -81,6 +58,7 @@ mod tests {
     use database::settings::Settings;
     use lambda::Deadline;
     use lambda::clock::SystemClock;
+    use schema::LedgerError;
 
     use super::*;
     use crate::stack::{FreshDatabase, Stack};
@@ -103,7 +81,7 @@ mod tests {
         database: &FreshDatabase,
         connection: &mut Conn,
         files: &[(&str, &str)],
-    ) -> Result<usize, MigrationError> {
+    ) -> anyhow::Result<usize> {
         let folder = std::env::temp_dir().join(database.name());
         let own = crate::root().join("shared/migrations/0001_orders.sql");
         fs::create_dir_all(&folder).unwrap();

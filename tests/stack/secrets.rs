@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use anyhow::anyhow;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use aws_sdk_secretsmanager::{Client, Config};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
@@ -36,21 +37,6 @@ pub struct Secrets {
     client: Client,
 }
 
-/// The Secrets Manager refused, or is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("the Secrets Manager: {0}")]
-pub struct SecretsError(String);
-
-impl<E, R> From<SdkError<E, R>> for SecretsError
-where
-    E: std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    fn from(error: SdkError<E, R>) -> Self {
-        Self(DisplayErrorContext(error).to_string())
-    }
-}
-
 impl Secrets {
     /// The Secrets Manager at `url`.
     pub fn at(url: &str) -> Self {
@@ -72,24 +58,30 @@ impl Secrets {
     }
 
     /// Stores a new secret.
-    pub async fn create(&self, name: &str, value: &str) -> Result<(), SecretsError> {
+    pub async fn create(&self, name: &str, value: &str) -> anyhow::Result<()> {
         self.client
             .create_secret()
             .name(name)
             .secret_string(value)
             .send()
-            .await?;
+            .await
+            .map_err(refused)?;
         Ok(())
     }
 
     /// Gives a secret a new current version.
-    pub async fn change(&self, id: &str, value: &str) -> Result<(), SecretsError> {
+    pub async fn change(&self, id: &str, value: &str) -> anyhow::Result<()> {
         self.client
             .put_secret_value()
             .secret_id(id)
             .secret_string(value)
             .send()
-            .await?;
+            .await
+            .map_err(refused)?;
         Ok(())
     }
+}
+
+fn refused(error: impl std::error::Error) -> anyhow::Error {
+    anyhow!("the Secrets Manager: {}", DisplayErrorContext(error))
 }

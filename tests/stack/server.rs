@@ -9,14 +9,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
+
 pub use find::{Make, ServerProgram, find};
 pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
 
-use crate::stack::access::{self, ADMIN, ConnectError, Login};
-use crate::stack::file::{self, FileError};
+use crate::stack::access::{self, ADMIN, Login};
+use crate::stack::file;
 use crate::stack::process::{ProcessError, Processes, Program, free_port};
 use crate::stack::progress::Progress;
-use crate::stack::tls::{Certificates, TlsError};
+use crate::stack::tls::Certificates;
 
 /// Every flag that both makes of server understand; `loose` marks those of one alone.
 const FLAGS: [&str; 13] = [
@@ -52,87 +54,6 @@ const FLAGS_FOR_VITESS: [&str; 5] = [
 
 /// How long a server may take until it lets us in.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// There is no running server.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// None is there and none can be got.
-    #[error(
-        "no database server: there is no mysqld and no mariadbd on PATH or in the usual places;\n  \
-         the package manager can't help: {install};\n  docker is not running;\n  \
-         or name a server program yourself: --server PATH, or the variable MYSQLD"
-    )]
-    None {
-        /// Why the package manager could not install one, and what to do.
-        install: String,
-    },
-    /// The one asked for is none.
-    #[error("{} is not a program (asked for by --server or MYSQLD)", .0.display())]
-    NoProgram(PathBuf),
-    /// It doesn't say its version.
-    #[error("{} does not tell its version as a MySQL or MariaDB server does: {said}", .path.display())]
-    Version {
-        /// The program.
-        path: PathBuf,
-        /// What it said instead.
-        said: String,
-    },
-    /// Its version is too old.
-    #[error("{} is too old, it takes MySQL 8.0 or MariaDB 10.6 at least: {said}; name another one with --server PATH", .path.display())]
-    TooOld {
-        /// The program.
-        path: PathBuf,
-        /// What it said.
-        said: String,
-    },
-    /// MariaDB's scripts are missing.
-    #[error(
-        "can't find MariaDB's {script} in any of {folders:?}: install the whole server package"
-    )]
-    NoSystemTables {
-        /// The script.
-        script: String,
-        /// Where it was looked for.
-        folders: Vec<PathBuf>,
-    },
-    /// The data folder can't be made.
-    #[error("can't make the server's data folder: {source}{}", advice(.source))]
-    Initialize {
-        /// How the server ended.
-        source: ProcessError,
-    },
-    /// It doesn't start on its data folder.
-    #[error("the server does not start on its data folder {}: {source}{}\n  If its data is broken, remove that folder and start again.", .data.display(), advice(.source))]
-    Start {
-        /// The data folder.
-        data: PathBuf,
-        /// How it ended.
-        source: ProcessError,
-    },
-    /// It runs, but doesn't let us in.
-    #[error("the server runs but takes no connection after {} s: {source}\n  What it wrote: {}", PATIENCE.as_secs(), .log.display())]
-    Closed {
-        /// The last attempt's error.
-        source: ConnectError,
-        /// Its log.
-        log: PathBuf,
-    },
-    /// It has no certificate.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// It does not let us in.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// It refused a statement.
-    #[error("the server: {0}")]
-    Statement(#[from] mysql_async::Error),
-    /// It can't be started at all.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// A file can't be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
 
 /// What to do about the faults that a server's last words tell.
 fn advice(error: &ProcessError) -> &'static str {
@@ -179,7 +100,7 @@ pub async fn start(
     folder: &Path,
     processes: &Processes,
     progress: &Progress,
-) -> Result<Server, ServerError> {
+) -> anyhow::Result<Server> {
     let data = folder.join("data");
     let step = progress.step("starting the server");
     program.remove_container(folder);
@@ -228,7 +149,7 @@ impl Site {
     }
 
     /// Starts the server and waits until it takes connections.
-    async fn start(&self, processes: &Processes) -> Result<Program, ServerError> {
+    async fn start(&self, processes: &Processes) -> anyhow::Result<Program> {
         let Self {
             program,
             for_vitess,
@@ -257,8 +178,13 @@ impl Site {
         let process = processes.start("server", run)?;
         tokio::select! {
             status = process.ended() => {
-                let source = process.failure(status);
-                return Err(ServerError::Start { data: self.data(), source });
+                let error = process.failure(status);
+                bail!(
+                    "the server does not start on its data folder {}: {error}{}\n  \
+                     If its data is broken, remove that folder and start again.",
+                    self.data().display(),
+                    advice(&error)
+                );
             }
             let_in = self.wait_until_let_in(process.log()) => let_in?,
         }
@@ -266,7 +192,7 @@ impl Site {
         Ok(process)
     }
 
-    async fn wait_until_let_in(&self, log: &Path) -> Result<(), ServerError> {
+    async fn wait_until_let_in(&self, log: &Path) -> anyhow::Result<()> {
         let ca_file = &self.certificates.authority;
         let began = Instant::now();
         loop {
@@ -279,12 +205,12 @@ impl Site {
                     let _ = connection.disconnect().await;
                     return Ok(());
                 }
-                Err(source) if began.elapsed() > PATIENCE => {
-                    return Err(ServerError::Closed {
-                        source,
-                        log: log.to_owned(),
-                    });
-                }
+                Err(error) if began.elapsed() > PATIENCE => bail!(
+                    "the server runs but accepts no connection after {} s: {error}\n  \
+                     Its output: {}",
+                    PATIENCE.as_secs(),
+                    log.display()
+                ),
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -297,7 +223,7 @@ async fn make_data(
     data: &Path,
     processes: &Processes,
     progress: &Progress,
-) -> Result<(), ServerError> {
+) -> anyhow::Result<()> {
     // Written last, so that it is missing when the data was left half made.
     let made_by = folder.join("data-made-by");
     let identity = program.identity();

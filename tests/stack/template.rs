@@ -1,11 +1,13 @@
-//! What `template.yaml` says of the functions: their programs, routes and environment. The local
-//! stack and the tests take them from there, so that nothing is written twice.
+//! What `template.yaml` says about the functions: their programs, routes and environment. The local
+//! stack and the tests read them there, so that nothing is written twice.
 
 use std::collections::BTreeMap;
 
-use saphyr::{LoadableYamlNode, Yaml};
+use anyhow::{Context as _, anyhow, bail};
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value as Json};
 
-use crate::stack::file::{self, FileError};
+use crate::stack::file;
 
 /// The functions that the template declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +26,6 @@ pub struct Function {
     pub environment: BTreeMap<String, Value>,
     /// How long an invocation may take, in seconds.
     pub timeout: u64,
-    /// Memory in MB.
-    pub memory: u64,
 }
 
 /// A route of the HTTP API, as in `GET /orders/{order_id}`.
@@ -49,78 +49,40 @@ pub enum Value {
     Deployed(String),
 }
 
-/// The template can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// It can't be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// It is not YAML.
-    #[error("template.yaml: {0}")]
-    Yaml(#[from] saphyr::ScanError),
-    /// Something is missing in it, or is not what it must be.
-    #[error("template.yaml: {at}: {wrong}")]
-    Content {
-        /// Where, as in `Resources.GetOrder`.
-        at: String,
-        /// What is wrong there.
-        wrong: &'static str,
-    },
-    /// No function has this program.
-    #[error("template.yaml declares no function with the program {0}")]
-    NoFunction(String),
-    /// A variable has a value that is known only when deployed, and nothing stands for it here.
-    #[error(
-        "template.yaml gives {function} the variable {variable} as {expression}, which the local stack can't fill in"
-    )]
-    Unfilled {
-        /// The function's program.
-        function: String,
-        /// The variable.
-        variable: String,
-        /// What the template has for it.
-        expression: String,
-    },
-}
-
 impl Template {
     /// Reads the template of this project.
-    pub fn read() -> Result<Self, TemplateError> {
+    pub fn read() -> anyhow::Result<Self> {
         Self::parse(&file::read(&crate::root().join("template.yaml"))?)
     }
 
     /// Reads a template.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let documents = Yaml::load_from_str(text)?;
-        let root = documents
-            .first()
-            .ok_or_else(|| content("the whole", "is empty"))?;
-        let resources = root
-            .as_mapping_get("Resources")
-            .and_then(Yaml::as_mapping)
-            .ok_or_else(|| content("Resources", "is missing"))?;
-        let mut functions = Vec::new();
-        for (name, resource) in resources {
-            let kind = resource.as_mapping_get("Type").and_then(Yaml::as_str);
-            if kind == Some("AWS::Serverless::Function") {
-                functions.push(function(root, name.as_str().unwrap_or_default(), resource)?);
-            }
-        }
-        Ok(Self { functions })
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let document = yaml(text).map_err(|error| anyhow!("template.yaml: {error}"))?;
+        let resources = document.get("Resources").and_then(Json::as_object);
+        let resources = resources.context("template.yaml: it has no Resources")?;
+        let functions = resources
+            .iter()
+            .filter(|(_, resource)| text_at(resource, "/Type") == Some("AWS::Serverless::Function"))
+            .map(|(name, resource)| {
+                function(&document, resource)
+                    .map_err(|error| anyhow!("template.yaml: Resources.{name}: {error}"))
+            });
+        Ok(Self {
+            functions: functions.collect::<anyhow::Result<_>>()?,
+        })
     }
 
-    /// All functions, in the template's order.
+    /// All functions, by the names of their resources.
     pub fn functions(&self) -> &[Function] {
         &self.functions
     }
 
     /// The function with this program.
-    pub fn function(&self, binary: &str) -> Result<&Function, TemplateError> {
-        let found = self
-            .functions
-            .iter()
-            .find(|function| function.binary == binary);
-        found.ok_or_else(|| TemplateError::NoFunction(binary.to_owned()))
+    pub fn function(&self, binary: &str) -> anyhow::Result<&Function> {
+        let mut functions = self.functions.iter();
+        functions
+            .find(|function| function.binary == binary)
+            .with_context(|| format!("template.yaml has no function with the program {binary}"))
     }
 }
 
@@ -130,142 +92,148 @@ impl Function {
     pub fn environment(
         &self,
         deployed: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, String>, TemplateError> {
-        let mut filled = BTreeMap::new();
-        for (variable, value) in &self.environment {
+    ) -> anyhow::Result<BTreeMap<String, String>> {
+        let filled = self.environment.iter().map(|(variable, value)| {
             let value = match (deployed.get(variable), value) {
                 (_, Value::Known(value)) | (Some(value), _) | (None, Value::Default(value)) => {
                     value
                 }
-                (None, Value::Deployed(expression)) => {
-                    return Err(TemplateError::Unfilled {
-                        function: self.binary.clone(),
-                        variable: variable.clone(),
-                        expression: expression.clone(),
-                    });
-                }
+                (None, Value::Deployed(expression)) => bail!(
+                    "template.yaml gives {} the variable {variable} as {expression}, which the \
+                     local stack can't fill in",
+                    self.binary
+                ),
             };
-            filled.insert(variable.clone(), value.clone());
-        }
-        Ok(filled)
+            Ok((variable.clone(), value.clone()))
+        });
+        filled.collect()
     }
 }
 
-fn function(root: &Yaml<'_>, name: &str, resource: &Yaml<'_>) -> Result<Function, TemplateError> {
-    let at = format!("Resources.{name}");
-    let binary = get(resource, &["Metadata", "BuildProperties", "Binary"])
-        .and_then(Yaml::as_str)
-        .ok_or_else(|| content(&at, "has no Metadata.BuildProperties.Binary"))?;
-
-    let setting = |property: &str, default: u64| {
-        let own = get(resource, &["Properties", property]);
-        let value = own.or_else(|| get(root, &["Globals", "Function", property]));
-        value
-            .and_then(Yaml::as_integer)
-            .and_then(|value| value.try_into().ok())
-            .unwrap_or(default)
+fn function(document: &Json, resource: &Json) -> anyhow::Result<Function> {
+    let binary = text_at(resource, "/Metadata/BuildProperties/Binary")
+        .context("it has no Metadata.BuildProperties.Binary")?;
+    let part = |of: &Json, path: &str| {
+        let part = of.pointer(path).cloned();
+        part.unwrap_or_else(|| Map::new().into())
     };
-
-    let mut environment = BTreeMap::new();
-    let variables = ["Environment", "Variables"];
-    let everyone = get(root, &["Globals", "Function"]).and_then(|common| get(common, &variables));
-    let own = get(resource, &["Properties"]).and_then(|properties| get(properties, &variables));
-    for set in [everyone, own]
-        .into_iter()
-        .flatten()
-        .filter_map(Yaml::as_mapping)
-    {
-        for (variable, given) in set {
-            let variable = variable.as_str().unwrap_or_default();
-            let value = value(root, given).ok_or_else(|| {
-                content(
-                    &at,
-                    "has a variable that is neither a text nor an expression",
-                )
-            })?;
-            environment.insert(variable.to_owned(), value);
-        }
-    }
-
-    let events = get(resource, &["Properties", "Events"]).and_then(Yaml::as_mapping);
-    let routes = events
-        .into_iter()
-        .flatten()
-        .filter(|(_, event)| get(event, &["Type"]).and_then(Yaml::as_str) == Some("HttpApi"))
+    let properties = merged(
+        &part(document, "/Globals/Function"),
+        &part(resource, "/Properties"),
+    );
+    let timeout = properties.get("Timeout").and_then(Json::as_u64);
+    let fields = |path: &str| {
+        let fields = properties.pointer(path).and_then(Json::as_object);
+        fields.into_iter().flatten()
+    };
+    let environment = fields("/Environment/Variables").map(|(variable, given)| {
+        let value = value(document, given)
+            .with_context(|| format!("{variable} is neither a text nor an expression"))?;
+        Ok((variable.clone(), value))
+    });
+    let routes = fields("/Events")
+        .filter(|(_, event)| text_at(event, "/Type") == Some("HttpApi"))
         .map(|(_, event)| {
-            route(event).ok_or_else(|| content(&at, "has an HttpApi event without Path or Method"))
-        })
-        .collect::<Result<_, _>>()?;
-
+            let property = |path| {
+                text_at(event, path).context("it has an HttpApi event without Path or Method")
+            };
+            Ok(Route {
+                method: property("/Properties/Method")?.to_uppercase(),
+                path: property("/Properties/Path")?.to_owned(),
+            })
+        });
     Ok(Function {
         binary: binary.to_owned(),
-        routes,
-        environment,
-        // The defaults of AWS SAM and Lambda.
-        timeout: setting("Timeout", 3),
-        memory: setting("MemorySize", 128),
-    })
-}
-
-fn route(event: &Yaml<'_>) -> Option<Route> {
-    let property = |name| get(event, &["Properties", name]).and_then(Yaml::as_str);
-    Some(Route {
-        method: property("Method")?.to_uppercase(),
-        path: property("Path")?.to_owned(),
+        routes: routes.collect::<anyhow::Result<_>>()?,
+        environment: environment.collect::<anyhow::Result<_>>()?,
+        // Lambda's default.
+        timeout: timeout.unwrap_or(3),
     })
 }
 
 /// A scalar is itself, a reference to a parameter that has a default is that default.
-fn value(root: &Yaml<'_>, given: &Yaml<'_>) -> Option<Value> {
+fn value(document: &Json, given: &Json) -> Option<Value> {
     if let Some(text) = scalar(given) {
         return Some(match text.is_empty() {
             true => Value::Default(text),
             false => Value::Known(text),
         });
     }
-    let (function, argument) = match given {
-        Yaml::Tagged(tag, argument) => (format!("!{}", tag.suffix), argument.as_ref()),
-        // The long form: `Ref: Name`, `Fn::Sub: …`.
-        Yaml::Mapping(mapping) if mapping.len() == 1 => {
-            let (function, argument) = mapping.iter().next()?;
-            let function = function.as_str()?;
-            (
-                format!("!{}", function.trim_start_matches("Fn::")),
-                argument,
-            )
-        }
-        _ => return None,
-    };
-    if function == "!Ref" {
-        let default = get(root, &["Parameters", argument.as_str()?, "Default"]);
+    let (function, argument) = given.as_object()?.iter().next()?;
+    let argument = scalar(argument).unwrap_or_else(|| "…".to_owned());
+    if function == "Ref" {
+        let default = document.pointer(&format!("/Parameters/{argument}/Default"));
         if let Some(text) = default.and_then(scalar) {
             return Some(Value::Default(text));
         }
     }
-    Some(Value::Deployed(format!(
-        "{function} {}",
-        scalar(argument).unwrap_or_else(|| "…".to_owned())
-    )))
+    let function = function.trim_start_matches("Fn::");
+    Some(Value::Deployed(format!("!{function} {argument}")))
 }
 
 /// CloudFormation takes numbers and truth values in an environment for their text.
-fn scalar(yaml: &Yaml<'_>) -> Option<String> {
-    let text = yaml.as_str().map(str::to_owned);
-    text.or_else(|| yaml.as_integer().map(|number| number.to_string()))
-        .or_else(|| yaml.as_floating_point().map(|number| number.to_string()))
-        .or_else(|| yaml.as_bool().map(|truth| truth.to_string()))
-}
-
-fn get<'a, 'input>(yaml: &'a Yaml<'input>, path: &[&str]) -> Option<&'a Yaml<'input>> {
-    path.iter()
-        .try_fold(yaml, |yaml, key| yaml.as_mapping_get(key))
-}
-
-fn content(at: &str, wrong: &'static str) -> TemplateError {
-    TemplateError::Content {
-        at: at.to_owned(),
-        wrong,
+fn scalar(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(_) | Json::Bool(_) => Some(value.to_string()),
+        _ => None,
     }
+}
+
+fn text_at<'a>(value: &'a Json, path: &str) -> Option<&'a str> {
+    value.pointer(path).and_then(Json::as_str)
+}
+
+/// A YAML document as JSON, with the short forms of CloudFormation (`!Ref X`) written out
+/// (`{"Ref": "X"}`).
+pub fn yaml(text: &str) -> anyhow::Result<Json> {
+    let documents = Yaml::load_from_str(text)?;
+    long_form(documents.first().context("it is empty")?)
+}
+
+fn long_form(node: &Yaml<'_>) -> anyhow::Result<Json> {
+    Ok(match node {
+        Yaml::Tagged(tag, inner) => {
+            let function = match tag.suffix.as_ref() {
+                "Ref" => "Ref".to_owned(),
+                function => format!("Fn::{function}"),
+            };
+            Json::Object(Map::from_iter([(function, long_form(inner)?)]))
+        }
+        Yaml::Mapping(fields) => fields
+            .iter()
+            .map(|(name, value)| {
+                let name = name.as_str().context("a name is not a text")?;
+                Ok((name.to_owned(), long_form(value)?))
+            })
+            .collect::<anyhow::Result<_>>()?,
+        Yaml::Sequence(values) => values
+            .iter()
+            .map(long_form)
+            .collect::<anyhow::Result<_>>()?,
+        Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
+        Yaml::Value(Scalar::Integer(number)) => (*number).into(),
+        Yaml::Value(Scalar::FloatingPoint(number)) => number.into_inner().into(),
+        Yaml::Value(Scalar::Boolean(truth)) => (*truth).into(),
+        Yaml::Value(Scalar::Null) => Json::Null,
+        other => bail!("{other:?} has no place in it"),
+    })
+}
+
+/// Merges as SAM does for `Globals`: maps field by field; anything else is replaced.
+pub fn merged(global: &Json, own: &Json) -> Json {
+    let (Json::Object(global), Json::Object(own)) = (global, own) else {
+        return own.clone();
+    };
+    let mut fields = global.clone();
+    for (name, value) in own {
+        let value = match global.get(name) {
+            Some(global) => merged(global, value),
+            None => value.clone(),
+        };
+        fields.insert(name.clone(), value);
+    }
+    Json::Object(fields)
 }
 
 #[cfg(test)]
@@ -291,7 +259,6 @@ Resources:
     Type: AWS::Serverless::Function
     Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: get-order}}
     Properties:
-      MemorySize: 256
       Environment:
         Variables:
           NUMBER: 8
@@ -312,7 +279,7 @@ Resources:
     fn a_function_is_read_with_what_globals_say() {
         let template = Template::parse(TEMPLATE).unwrap();
         let function = template.function("get-order").unwrap();
-        assert_eq!((function.timeout, function.memory), (10, 256));
+        assert_eq!(function.timeout, 10);
         let route = Route {
             method: "GET".to_owned(),
             path: "/orders/{order_id}".to_owned(),
@@ -386,7 +353,7 @@ Resources:
         let error = Template::parse(&TEMPLATE.replace("Binary: get-order", "")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "template.yaml: Resources.GetOrder: has no Metadata.BuildProperties.Binary"
+            "template.yaml: Resources.GetOrder: it has no Metadata.BuildProperties.Binary"
         );
         assert!(Template::parse("a: [").is_err());
         assert!(Template::parse("").is_err());

@@ -8,10 +8,11 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow, bail};
 use tokio::process::Command;
 
-use crate::stack::file::{self, FileError};
-use crate::stack::process::{ProcessError, Processes, command};
+use crate::stack::file;
+use crate::stack::process::{Processes, command};
 use crate::stack::progress::Progress;
 
 /// Where the programs are.
@@ -23,35 +24,13 @@ pub struct Tools {
     pub moto_server: PathBuf,
 }
 
-/// The programs can't be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ToolsError {
-    /// There is no Python 3.
-    #[error("python3 is missing: install Python 3 with its module venv")]
-    NoPython,
-    /// The virtual environment can't be made.
-    #[error("can't make a virtual environment with python3 -m venv: {reason}\n  {advice}")]
-    Venv {
-        /// What Python said.
-        reason: ProcessError,
-        /// What to do.
-        advice: String,
-    },
-    /// The packages can't be installed.
-    #[error("can't install the packages of tests/requirements.txt (is there a network?): {0}")]
-    Packages(ProcessError),
-    /// A file can't be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
-
 impl Tools {
     /// Finds the programs, or installs them into `target/tools`.
     pub async fn find(
         target: &Path,
         processes: &Processes,
         progress: &Progress,
-    ) -> Result<Self, ToolsError> {
+    ) -> anyhow::Result<Self> {
         let pins = file::read(&crate::root().join("tests/requirements.txt"))?;
         if let Some(tools) = Self::on_path(&pins).await {
             return Ok(tools);
@@ -114,22 +93,21 @@ async fn is_whole(venv: &Path) -> bool {
     output(program.arg("--help")).await.is_some()
 }
 
-async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> Result<(), ToolsError> {
-    let python = install::on_path("python3").ok_or(ToolsError::NoPython)?;
+async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> anyhow::Result<()> {
+    let python = install::on_path("python3")
+        .context("python3 is missing: install Python 3 with its module venv")?;
     let make_venv = || {
         let mut make = command(&python);
         make.args(["-m", "venv", "--clear"]).arg(venv);
         processes.run("venv", make)
     };
     if let Err(reason) = make_venv().await {
+        let failed = "can't make a virtual environment with python3 -m venv";
         if let Err(advice) = install::venv(processes, progress).await {
-            return Err(ToolsError::Venv { reason, advice });
+            bail!("{failed}: {reason}\n  {advice}");
         }
-        let retried = make_venv().await;
-        retried.map_err(|reason| ToolsError::Venv {
-            reason,
-            advice: String::new(),
-        })?;
+        let again = make_venv().await;
+        again.map_err(|reason| anyhow!("{failed}: {reason}"))?;
     }
 
     let mut step = progress.step("installing cargo-lambda, moto and SAM");
@@ -144,10 +122,11 @@ async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> Result
         "-r",
     ]);
     install.arg(crate::root().join("tests/requirements.txt"));
-    processes
-        .run("pip", install)
-        .await
-        .map_err(ToolsError::Packages)?;
+    processes.run("pip", install).await.map_err(|error| {
+        anyhow!(
+            "can't install the packages of tests/requirements.txt (is there a network?): {error}"
+        )
+    })?;
     step.done("cargo-lambda, moto and SAM installed (target/tools)");
     Ok(())
 }

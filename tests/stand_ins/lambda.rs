@@ -38,7 +38,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::stack::process::descendants;
-use crate::stack::{FreshDatabase, Route, Stack, StackError, background};
+use crate::stack::{FreshDatabase, Route, Stack, background};
 use crate::stand_ins::lambda::event::Event;
 
 pub use answer::Answer;
@@ -183,7 +183,7 @@ pub struct Function {
 impl Function {
     /// The function of `template.yaml` with the program `name` and its environment there, on
     /// `database`.
-    pub fn of(stack: &Stack, database: &FreshDatabase, name: &str) -> Result<Setup, StackError> {
+    pub fn of(stack: &Stack, database: &FreshDatabase, name: &str) -> anyhow::Result<Setup> {
         let declared = stack.template().function(name)?;
         Ok(Setup {
             name: name.to_owned(),

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use anyhow::{anyhow, bail};
 use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use super::ServerError;
 use crate::stack::process::{Processes, command};
 use crate::stack::progress::Progress;
 use crate::stack::tools::install;
@@ -66,7 +66,7 @@ pub async fn find(
     asked_for: Option<&Path>,
     processes: &Processes,
     progress: &Progress,
-) -> Result<ServerProgram, ServerError> {
+) -> anyhow::Result<ServerProgram> {
     let named_by_variable = std::env::var_os("MYSQLD").filter(|value| !value.is_empty());
     if let Some(path) = asked_for.or(named_by_variable.as_deref().map(Path::new)) {
         return ServerProgram::at(path.to_owned()).await;
@@ -94,7 +94,11 @@ pub async fn find(
         step.done(IMAGE);
         return Ok(program);
     }
-    Err(ServerError::None { install: line })
+    bail!(
+        "no database server: there is no mysqld and no mariadbd on the PATH or in the usual places;\n  \
+         the package manager can't help: {line};\n  docker is not running;\n  \
+         or name a server program yourself: --server PATH, or the variable MYSQLD"
+    )
 }
 
 /// `mysqld` before `mariadbd`, the PATH before the usual places.
@@ -123,15 +127,18 @@ async fn docker_runs() -> bool {
 }
 
 impl ServerProgram {
-    async fn at(path: PathBuf) -> Result<Self, ServerError> {
+    async fn at(path: PathBuf) -> anyhow::Result<Self> {
         if !is_program(&path) {
-            return Err(ServerError::NoProgram(path));
+            bail!(
+                "{} is not a program (from --server or MYSQLD)",
+                path.display()
+            );
         }
         let path = std::path::absolute(&path).unwrap_or(path);
         Self::ask(Location::Path(path)).await
     }
 
-    async fn ask(location: Location) -> Result<Self, ServerError> {
+    async fn ask(location: Location) -> anyhow::Result<Self> {
         let (mut ask, shown) = match &location {
             Location::Path(path) => (Command::new(path), path.clone()),
             Location::Docker => {
@@ -145,10 +152,11 @@ impl ServerProgram {
             .arg("--version")
             .output()
             .await;
-        let output = output.map_err(|source| ServerError::Version {
-            path: shown.clone(),
-            said: source.to_string(),
-        })?;
+        let shown = shown.display();
+        let unknown = |said: &str| {
+            anyhow!("{shown} does not tell its version as a MySQL or MariaDB server does: {said}")
+        };
+        let output = output.map_err(|error| unknown(&error.to_string()))?;
         let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         match parse_version(&said) {
             Some((make, major, minor)) if make.takes(major, minor) => Ok(Self {
@@ -156,11 +164,14 @@ impl ServerProgram {
                 make,
                 version: said,
             }),
-            Some(_) => Err(ServerError::TooOld { path: shown, said }),
-            None => {
-                let said = format!("{said}{}", String::from_utf8_lossy(&output.stderr).trim());
-                Err(ServerError::Version { path: shown, said })
-            }
+            Some(_) => bail!(
+                "{shown} is too old: {said}. MySQL 8.0 or MariaDB 10.6 is needed at least; name \
+                 another one with --server PATH"
+            ),
+            None => Err(unknown(&format!(
+                "{said}{}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            ))),
         }
     }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, anyhow};
 use tokio::process::Command;
 
-use super::ServerError;
+use super::advice;
 use super::find::{Make, ServerProgram};
 use crate::stack::file;
 use crate::stack::process::Processes;
@@ -26,7 +27,7 @@ pub async fn initialize(
     processes: &Processes,
     folder: &Path,
     data: &Path,
-) -> Result<(), ServerError> {
+) -> anyhow::Result<()> {
     match program.make {
         Make::MySql => {
             let mut initialize = program.command(folder, None);
@@ -51,14 +52,17 @@ pub async fn initialize(
     }
 }
 
-async fn run(processes: &Processes, command: Command) -> Result<(), ServerError> {
-    processes
-        .run("server", command)
-        .await
-        .map_err(|source| ServerError::Initialize { source })
+async fn run(processes: &Processes, command: Command) -> anyhow::Result<()> {
+    let made = processes.run("server", command).await;
+    made.map_err(|error| {
+        anyhow!(
+            "can't make the server's data folder: {error}{}",
+            advice(&error)
+        )
+    })
 }
 
-async fn system_tables(program: &ServerProgram, folder: &Path) -> Result<String, ServerError> {
+async fn system_tables(program: &ServerProgram, folder: &Path) -> anyhow::Result<String> {
     // The server knows where it was installed to; it looks for its messages beside the scripts.
     let help = program
         .command(folder, None)
@@ -74,13 +78,10 @@ async fn system_tables(program: &ServerProgram, folder: &Path) -> Result<String,
         let mut candidates = folders
             .iter()
             .flat_map(|folder| names.iter().map(|name| folder.join(name)));
-        let script =
-            candidates
-                .find(|file| file.is_file())
-                .ok_or_else(|| ServerError::NoSystemTables {
-                    script: names.join(" or "),
-                    folders: folders.clone(),
-                })?;
+        let script = candidates.find(|file| file.is_file()).with_context(|| {
+            let script = names.join(" or ");
+            format!("can't find MariaDB's {script} in any of {folders:?}: install the whole server package")
+        })?;
         let _ = writeln!(sql, "{}", file::read(&script)?);
     }
     // The scripts also make users without a password for this machine's name.

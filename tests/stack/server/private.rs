@@ -6,7 +6,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::find::Make;
-use super::{ServerError, Site, accounts_statements, initialize};
+use super::{Site, accounts_statements, initialize};
 use crate::stack::Stack;
 use crate::stack::access::{Access, Administration, ConnectError, random_password};
 use crate::stack::file;
@@ -31,7 +31,7 @@ impl PrivateServer {
     /// # Errors
     ///
     /// It does not start.
-    pub async fn start(stack: &Stack) -> Result<Self, ServerError> {
+    pub async fn start(stack: &Stack) -> anyhow::Result<Self> {
         let access = stack.access();
         let name = uuid::Uuid::new_v4().simple().to_string();
         let folder = access.folder.join(FOLDER).join(&name);
@@ -92,7 +92,7 @@ impl PrivateServer {
     /// # Errors
     ///
     /// It does not start.
-    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
         let program = self.site.start(&self.processes).await?;
         // Kept, since it can't be made while the certificate is for another host.
         let admin = self.stack.access().connect_as_admin(None).await?;
@@ -105,7 +105,7 @@ impl PrivateServer {
     /// # Errors
     ///
     /// The server does not take it.
-    pub async fn renew_certificate(&mut self) -> Result<(), ServerError> {
+    pub async fn renew_certificate(&mut self) -> anyhow::Result<()> {
         self.present_certificate_for(&THIS_MACHINE).await
     }
 
@@ -114,7 +114,7 @@ impl PrivateServer {
     /// # Errors
     ///
     /// The server does not take it.
-    pub async fn present_certificate_for(&mut self, hosts: &[&str]) -> Result<(), ServerError> {
+    pub async fn present_certificate_for(&mut self, hosts: &[&str]) -> anyhow::Result<()> {
         self.site.certificates.renew(&self.authority, hosts)?;
         let reload = match self.site.program.make {
             Make::MySql => "ALTER INSTANCE RELOAD TLS",

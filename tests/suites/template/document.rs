@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value};
+use tests::stack::merged;
 
 /// The template, with its short forms (`!Ref X`) written out (`{"Ref": "X"}`).
 pub struct Document(Value);
@@ -81,46 +81,5 @@ impl Function {
 /// A YAML file of the project as a tree.
 pub fn yaml(path: &str) -> Value {
     let text = fs::read_to_string(tests::root().join(path)).unwrap();
-    let documents = Yaml::load_from_str(&text).unwrap();
-    long_form(&documents[0])
-}
-
-/// Merges like SAM does for `Globals`: maps field by field; anything else is replaced.
-fn merged(global: &Value, own: &Value) -> Value {
-    match (global, own) {
-        (Value::Object(global), Value::Object(own)) => {
-            let mut fields = global.clone();
-            for (name, value) in own {
-                let value = match global.get(name) {
-                    Some(global) => merged(global, value),
-                    None => value.clone(),
-                };
-                fields.insert(name.clone(), value);
-            }
-            Value::Object(fields)
-        }
-        _ => own.clone(),
-    }
-}
-
-fn long_form(node: &Yaml<'_>) -> Value {
-    match node {
-        Yaml::Tagged(tag, inner) => {
-            let function = match tag.suffix.as_ref() {
-                "Ref" => "Ref".to_owned(),
-                function => format!("Fn::{function}"),
-            };
-            Value::Object(Map::from_iter([(function, long_form(inner))]))
-        }
-        Yaml::Mapping(fields) => fields
-            .iter()
-            .map(|(name, value)| (name.as_str().unwrap().to_owned(), long_form(value)))
-            .collect(),
-        Yaml::Sequence(values) => values.iter().map(long_form).collect(),
-        Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
-        Yaml::Value(Scalar::Integer(number)) => (*number).into(),
-        Yaml::Value(Scalar::Boolean(truth)) => (*truth).into(),
-        Yaml::Value(Scalar::Null) => Value::Null,
-        other => panic!("nothing in these files should be {other:?}"),
-    }
+    tests::stack::yaml(&text).unwrap()
 }
