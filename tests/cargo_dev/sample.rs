@@ -4,7 +4,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use uuid::Uuid;
 
-/// Fills empty tables. The time is the same as in the ids.
+/// What fills empty tables.
 const SAMPLE: &str = include_str!("sample.sql");
 
 /// An order and a customer to show in examples.

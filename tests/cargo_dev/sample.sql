@@ -5,7 +5,7 @@ INSERT INTO orders (id, customer_id, status, currency, total, version, created_a
 WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 299)
 SELECT
   -- A UUIDv7 of the order's time.
-  UNHEX(CONCAT(LPAD(HEX(1767600000000 + n * 39601234), 12, '0'), '7', LEFT(MD5(n), 3), '8', RIGHT(MD5(n), 15))),
+  UNHEX(CONCAT(LPAD(HEX(1767600000000 + n * 39601234), 12, '0'), '7', LEFT(SHA2(n, 256), 3), '8', RIGHT(SHA2(n, 256), 15))),
   CONCAT('cust-', LPAD(1 + n * 17 % 40, 4, '0')),
   ELT(1 + n * 7 DIV 3 % 5, 'delivered', 'shipped', 'paid', 'pending', 'cancelled'),
   ELT(1 + n DIV 7 % 4, 'EUR', 'USD', 'JPY', 'GBP'),
