@@ -157,6 +157,16 @@ impl StopSignals {
     }
 }
 
+/// Another run has the folder.
+#[derive(Debug, thiserror::Error)]
+#[error("{command} is running already in {} (process {id}): stop it first", .folder.display())]
+struct AlreadyRunning {
+    command: &'static str,
+    folder: PathBuf,
+    /// The other run's process.
+    id: String,
+}
+
 /// Takes the folder for this run. The lock goes with the process, however it ends.
 fn lock(command: &'static str, folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
@@ -169,10 +179,12 @@ fn lock(command: &'static str, folder: &Path) -> anyhow::Result<File> {
         Err(TryLockError::WouldBlock) => {
             let mut id = String::new();
             let _ = lock.read_to_string(&mut id);
-            bail!(
-                "{command} is running already in {} (process {id}): stop it first",
-                folder.display()
-            );
+            let folder = folder.to_owned();
+            bail!(AlreadyRunning {
+                command,
+                folder,
+                id
+            });
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }

@@ -14,11 +14,11 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use schema::{Finding, Migrations, Options};
 
-use super::{DevError, Run, environment, environment_path, target};
+use super::{AlreadyRunning, Run, environment, environment_path, target};
 use crate::stack::access::{ADMIN, LINT_SCHEMAS, connect};
 use crate::stack::progress::print;
 use crate::stack::server::{self, Server};
-use crate::stack::tls::{self, Certificates};
+use crate::stack::tls::{self, Authority, Certificates};
 
 /// For all statements together, and for another run of the command to end.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -37,24 +37,13 @@ pub struct Request {
     pub github: bool,
 }
 
-/// The migrations were not judged.
-#[derive(Debug, thiserror::Error)]
-pub enum LintError {
-    /// There is no server to run them on.
-    #[error(transparent)]
-    Server(#[from] DevError),
-    /// It failed while they ran.
-    #[error("the server, while the migrations ran: {0}")]
-    Database(#[from] DatabaseError),
-}
-
 /// Prints every finding and a summary to standard output, and to standard error which server
 /// answered. Fails when there is an error among the findings, or no migrations to read.
 ///
 /// # Errors
 ///
-/// [`LintError`] where no server can say what the migrations do.
-pub async fn run(request: &Request) -> Result<ExitCode, LintError> {
+/// No server can say what the migrations do.
+pub async fn run(request: &Request) -> anyhow::Result<ExitCode> {
     let folder = request.folder.clone().unwrap_or_else(own_folder);
     let of_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
     let github = request.github || of_github;
@@ -74,7 +63,7 @@ pub async fn run(request: &Request) -> Result<ExitCode, LintError> {
 }
 
 /// Asks the server of the running stack, or one that is started for this.
-async fn findings(request: &Request, migrations: &Migrations) -> Result<Vec<Finding>, LintError> {
+async fn findings(request: &Request, migrations: &Migrations) -> anyhow::Result<Vec<Finding>> {
     let options = Options {
         foreign_keys: request.foreign_keys,
     };
@@ -85,8 +74,7 @@ async fn findings(request: &Request, migrations: &Migrations) -> Result<Vec<Find
     }
     let run = own_run().await?;
     let found = async {
-        let server = start(&run, request.server.as_deref()).await?;
-        let certificates = Certificates::in_folder(&run.folder.join(tls::FOLDER));
+        let (server, certificates) = start(&run, request.server.as_deref()).await?;
         let address = Address {
             host: server.address.ip().to_string(),
             port: server.address.port(),
@@ -94,8 +82,7 @@ async fn findings(request: &Request, migrations: &Migrations) -> Result<Vec<Find
             username: ADMIN.to_owned(),
             password: server.admin_password.clone(),
         };
-        let scratch = Scratch::new(address, server.program.to_string()).await;
-        let scratch = scratch.map_err(DevError::from)?;
+        let scratch = Scratch::new(address, server.program.to_string()).await?;
         scratch.findings(migrations, &options).await
     };
     let found = found.await;
@@ -105,12 +92,12 @@ async fn findings(request: &Request, migrations: &Migrations) -> Result<Vec<Find
 }
 
 /// Takes the folder of the command's own server, once no other run has it.
-async fn own_run() -> Result<Run, DevError> {
+async fn own_run() -> anyhow::Result<Run> {
     let folder = target().join("dev-lint");
     let mut waited = Duration::ZERO;
     loop {
         match Run::new("cargo dev lint", &folder).await {
-            Err(DevError::Running { .. }) if waited < PATIENCE => {
+            Err(error) if error.is::<AlreadyRunning>() && waited < PATIENCE => {
                 let pause = Duration::from_millis(50);
                 tokio::time::sleep(pause).await;
                 waited += pause;
@@ -120,17 +107,17 @@ async fn own_run() -> Result<Run, DevError> {
     }
 }
 
-async fn start(run: &Run, program: Option<&Path>) -> Result<Server, DevError> {
+async fn start(run: &Run, program: Option<&Path>) -> anyhow::Result<(Server, Certificates)> {
     let Run {
         folder,
         processes,
         progress,
         ..
     } = run;
-    let certificates = Certificates::keep(&folder.join(tls::FOLDER))?;
+    let certificates = Certificates::by(&Authority::new()?, &folder.join(tls::FOLDER))?;
     let program = server::find(program, processes, progress).await?;
     let started = server::start(&program, false, &certificates, folder, processes, progress);
-    Ok(started.await?)
+    Ok((started.await?, certificates))
 }
 
 /// Where a server is, and who may make schemas there.
@@ -196,7 +183,7 @@ impl Scratch {
         mut self,
         migrations: &Migrations,
         options: &Options,
-    ) -> Result<Vec<Finding>, LintError> {
+    ) -> anyhow::Result<Vec<Finding>> {
         let version: Option<String> = self
             .admin
             .query_first("SELECT VERSION()")
