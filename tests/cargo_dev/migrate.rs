@@ -88,7 +88,10 @@ pub async fn run(request: &Request) -> Result<(), MigrateError> {
     };
     match ended {
         Ended::Succeeded(result) => {
-            print(&format!("\n  {}", sentence(&result)));
+            let warnings = result.get("warnings").and_then(Value::as_array);
+            let warnings = warnings.into_iter().flatten().filter_map(Value::as_str);
+            warnings.for_each(|warning| print(&format!("\n  {warning}")));
+            print(&format!("\n  {}", summary(&result)));
             Ok(())
         }
         Ended::Failed { error, cause } => Err(MigrateError::Failed { error, cause }),
@@ -99,21 +102,21 @@ pub async fn run(request: &Request) -> Result<(), MigrateError> {
     }
 }
 
-/// What the execution came to.
-fn sentence(result: &Value) -> String {
+/// What the execution has achieved, in one sentence.
+fn summary(result: &Value) -> String {
     let text = |path: &str| result.pointer(path).and_then(Value::as_str);
     let migrations = result.get("migrations").and_then(Value::as_array);
     let names = migrations.into_iter().flatten().filter_map(Value::as_str);
     let names = names.collect::<Vec<_>>().join(", ");
     let number = result.pointer("/deploy_request/number");
-    let number = number.and_then(Value::as_u64).unwrap_or_default();
-    match text("/status") {
-        Some("nothing_pending") => "Production has every migration.".to_owned(),
-        Some("opened") => format!(
+    match (text("/status"), number.and_then(Value::as_u64)) {
+        (Some("nothing_pending"), _) => "Production has every migration.".to_owned(),
+        (Some("opened"), Some(number)) => format!(
             "Deploy request {number} is open for {names}: {}",
             text("/deploy_request/url").unwrap_or_default()
         ),
-        _ => format!("Production has {names} (deploy request {number})."),
+        (_, Some(number)) => format!("Production has {names} (deploy request {number})."),
+        (_, None) => format!("Production has {names}. Nothing had to be deployed."),
     }
 }
 
@@ -272,22 +275,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_it_came_to_is_said() {
+    fn a_sentence_says_what_an_execution_has_achieved() {
         assert_eq!(
-            sentence(&json!({ "status": "nothing_pending", "migrations": [] })),
+            summary(&json!({ "status": "nothing_pending", "migrations": [] })),
             "Production has every migration."
+        );
+        assert_eq!(
+            summary(
+                &json!({ "status": "deployed", "migrations": ["0002_a"], "deploy_request": null })
+            ),
+            "Production has 0002_a. Nothing had to be deployed."
         );
         let of = json!({ "number": 7, "url": "https://example.com/7" });
         assert_eq!(
-            sentence(
+            summary(
                 &json!({ "status": "deployed", "migrations": ["0002_a", "0003_b"], "deploy_request": of })
             ),
             "Production has 0002_a, 0003_b (deploy request 7)."
         );
         assert_eq!(
-            sentence(
-                &json!({ "status": "opened", "migrations": ["0002_a"], "deploy_request": of })
-            ),
+            summary(&json!({ "status": "opened", "migrations": ["0002_a"], "deploy_request": of })),
             "Deploy request 7 is open for 0002_a: https://example.com/7"
         );
     }

@@ -193,7 +193,9 @@ impl Login {
             format!("CREATE DATABASE IF NOT EXISTS `{schema}` CHARACTER SET utf8mb4"),
             format!("CREATE USER IF NOT EXISTS '{username}'@'%' IDENTIFIED BY '{password}'"),
             format!("ALTER USER '{username}'@'%' IDENTIFIED BY '{password}'"),
-            format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{schema}`.* TO '{username}'@'%'"),
+            format!(
+                "GRANT SELECT, INSERT, UPDATE, DELETE, SHOW VIEW ON `{schema}`.* TO '{username}'@'%'"
+            ),
             // `cargo dev lint` runs migrations in schemas of these names.
             format!("GRANT ALL ON `{LINT_SCHEMAS}\\_%`.* TO '{username}'@'%'"),
         ]

@@ -1,106 +1,110 @@
 //! The migrations are applied to the branch.
 //!
-//! Who applies holds the branch by a password that it has made: the one made first goes on, who
-//! comes later waits until it is deleted, or has expired because its maker died. So two runs never
-//! apply at the same time.
-//!
-//! The branch has a ledger of its own, whose rows are deployed nowhere: they are written when the
-//! last statement has been run. A branch without them that is not as production is was left half
-//! way, and is made anew.
+//! One run applies them at a time: the one whose password for the branch was made first. Others
+//! wait until that password is deleted, or has expired because its maker died.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use database::settings::{LoginSource, PoolSettings, Settings};
-use database::{Database, DatabaseError, Login, Session, Statement};
-use lambda::clock::SystemClock;
-use planetscale::{NewPassword, Password, Role};
-use schema::{Ledger, LedgerError, ledger};
+use database::{DefinitionError, Session};
+use planetscale::{Password, Role};
+use schema::{Options, Snapshot, ledger};
 
 use crate::{
-    failure::StepError,
+    branch,
+    branch_login::BranchLogin,
+    deploy_request::lint_findings,
+    error::{StepError, listed, refuse},
+    fingerprints::Fingerprints,
     production::Production,
-    schema::Schema,
-    state::{Outcome, State},
+    schema_change::{Outcome, SchemaChange},
 };
 
-/// Longer than an invocation may take, so that the password lives as long as its maker.
-const TTL: Duration = Duration::from_secs(10 * 60);
-
-/// For another run's password to go: it is deleted, or it expires.
+/// How long to wait for another run's password to be deleted or to expire.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// What the names of these passwords begin with; the execution's name follows.
+/// The names of the passwords begin with this; the execution's name follows.
 const PREFIX: &str = "migrate-schema-";
 
-/// Of a branch that differs from production in nothing but what the migrations change.
-const HALF: &str = "has only a part of the migrations: an attempt to apply them was cut off, as by a statement that takes longer than two minutes, or all of them longer than five";
-
-/// Applies what is not on the branch yet.
-pub async fn apply(state: State, production: &Production) -> Result<State, StepError> {
-    match apply_alone(&state, production).await {
-        Ok(Applied::All) => Ok(state.then(Outcome::Done)),
-        Ok(Applied::Waiting) => match state.wait("another run to apply the migrations", LIMIT) {
-            Err(StepError::TooLong { .. }) => Err(StepError::AnotherAtWork(
-                "another run is applying the same migrations: see whether it lives".to_owned(),
-            )),
-            waiting => waiting,
-        },
-        Ok(Applied::Half(error)) => {
-            production.remove_branch(&state.branch).await?;
-            state.recreate(error)
+/// Applies the migrations, unless the branch has them already, and lets PlanetScale lint the
+/// result.
+pub async fn apply(
+    mut change: SchemaChange,
+    production: &Production,
+) -> Result<SchemaChange, StepError> {
+    let (fingerprints, warnings) = match apply_alone(&change, production).await {
+        Ok(Applied::All(fingerprints, warnings)) => (fingerprints, warnings),
+        Ok(Applied::Waiting) => {
+            return match change.wait("another run to apply the migrations", LIMIT) {
+                Err(StepError::TooLong { .. }) => Err(StepError::AnotherAtWork(
+                    "another run is applying the same migrations: see whether it is alive"
+                        .to_owned(),
+                )),
+                waiting => waiting,
+            };
         }
-        // Another run may have deleted the branch, for it has deployed it or makes it anew.
-        Err(error) if production.find_branch(&state.branch).await?.is_none() => {
-            state.recreate(error)
+        Ok(Applied::Unfit(error)) => {
+            branch::remove(&change.branch, production).await?;
+            return change.recreate(error);
         }
-        Err(error) => Err(error),
+        // Another run may have deleted the branch: it has deployed it, or makes it again.
+        Err(error) if branch::find(&change.branch, production).await?.is_none() => {
+            return change.recreate(error);
+        }
+        Err(error) => return Err(error),
+    };
+    let errors = production.api().lint(&change.branch).await?;
+    if !errors.is_empty() {
+        let findings = listed(&lint_findings(&errors));
+        return Err(StepError::Checks(format!("the branch: {findings}")));
     }
-}
-
-async fn apply_alone(state: &State, production: &Production) -> Result<Applied, StepError> {
-    let api = production.api();
-    let new = NewPassword {
-        name: format!("{PREFIX}{}", state.execution),
-        role: Role::Admin,
-        ttl: Some(TTL),
+    let outcome = match fingerprints.are_equal() {
+        true => Outcome::Deployed,
+        false => Outcome::Done,
     };
-    let password = api.create_password(&state.branch, &new).await?;
-    let applied = match is_first(state, &password, production).await {
-        Ok(true) => apply_as(state, &password, production).await,
-        Ok(false) => Ok(Applied::Waiting),
-        Err(error) => Err(error),
-    };
-    let deleted = api.delete_password(&state.branch, &password.id).await;
-    // What went wrong before says more.
-    let applied = applied?;
-    deleted?;
-    Ok(applied)
+    change.fingerprints = Some(fingerprints);
+    change.warnings = warnings;
+    Ok(change.then(outcome))
 }
 
 enum Applied {
-    /// The branch has all of them.
-    All,
-    /// Another run is at it.
+    /// The branch has all of them. The rules have warned of something, if this run applied them.
+    All(Fingerprints, Vec<String>),
+    /// Another run is applying them.
     Waiting,
-    /// The branch is neither as production is nor as it should become.
-    Half(StepError),
+    /// The branch has neither production's schema nor all of the migrations.
+    Unfit(StepError),
 }
 
-/// Whether nobody else was at work when the password was made. What an earlier attempt of this
-/// execution has left does not count, and is deleted.
+async fn apply_alone(change: &SchemaChange, production: &Production) -> Result<Applied, StepError> {
+    let name = format!("{PREFIX}{}", change.execution);
+    let login = BranchLogin::create(&change.branch, name, Role::Admin, production).await?;
+    let applied = async {
+        if !is_first(change, &login.password, production).await? {
+            return Ok(Applied::Waiting);
+        }
+        let session = login.database.session(production.deadline).await;
+        let mut session = session.map_err(StepError::of_branch)?;
+        apply_on(&mut session, change, production).await
+    };
+    let applied = applied.await;
+    login.end(applied).await
+}
+
+/// Whether no other run was applying them when the password was made. A password that an earlier
+/// attempt of this execution has left does not count, and is deleted.
 async fn is_first(
-    state: &State,
+    change: &SchemaChange,
     own: &Password,
     production: &Production,
 ) -> Result<bool, StepError> {
+    let api = production.api();
     let mut first = true;
-    for other in production.api().passwords(&state.branch).await? {
+    for other in api.passwords(&change.branch).await? {
         if other.id == own.id || other.expired || !other.name.starts_with(PREFIX) {
             continue;
         }
         if other.name == own.name {
-            let calls = production.api();
-            match calls.delete_password(&state.branch, &other.id).await {
+            match api.delete_password(&change.branch, &other.id).await {
                 Err(error) if !error.is_not_found() => return Err(error.into()),
                 _ => {}
             }
@@ -111,130 +115,52 @@ async fn is_first(
     Ok(first)
 }
 
-async fn apply_as(
-    state: &State,
-    password: &Password,
-    production: &Production,
-) -> Result<Applied, StepError> {
-    let database = connect(password, production)?;
-    let outcome = apply_on(&database, state, production).await;
-    database.close().await;
-    outcome
-}
-
 async fn apply_on(
-    database: &Database,
-    state: &State,
+    branch: &mut Session<'_>,
+    change: &SchemaChange,
     production: &Production,
 ) -> Result<Applied, StepError> {
-    let mut session = database
-        .session(production.deadline)
-        .await
-        .map_err(of_branch)?;
-    let migrations = state.plan.migrations(&production.migrations)?;
-    let applied = Ledger::read(&mut session).await.map_err(ledger_of_branch)?;
-    let mut missing = 0;
-    for migration in &migrations {
-        missing += usize::from(!applied.has(migration)?);
+    let applied = Fingerprints::read(branch).await;
+    if let Some(fingerprints) = applied.map_err(StepError::of_branch)? {
+        return Ok(Applied::All(fingerprints, Vec::new()));
     }
-    if missing == 0 {
-        return Ok(Applied::All);
+    let in_production = production.snapshot().await?;
+    let before = snapshot(branch).await?;
+    if before.fingerprint() != in_production.fingerprint() {
+        let differences = listed(&before.differences_from(&in_production));
+        return Ok(Applied::Unfit(StepError::Branch(format!(
+            "it does not have production's schema, or an attempt to apply the migrations was cut off: {differences}"
+        ))));
     }
-    let on_branch = Schema::of(&state.branch, production).await?;
-    let in_production = Schema::of(production.branch(), production).await?;
-    let tables = on_branch.differing(&in_production);
-    if !tables.is_empty() {
-        let changes = state.plan.changes(&production.migrations)?;
-        let is_planned = |table: &String| changes.tables().any(|planned| planned == table);
-        return Ok(Applied::Half(match tables.iter().all(is_planned) {
-            true => StepError::Branch(HALF),
-            false => StepError::StaleBranch {
-                tables: tables.join(", "),
-            },
-        }));
-    }
-    for step in state.plan.steps(&production.migrations)? {
-        run(&mut session, &step.place, step.sql).await?;
-    }
-    for migration in migrations {
-        ledger::record(&mut session, migration)
-            .await
-            .map_err(ledger_of_branch)?;
-    }
-    Ok(Applied::All)
+    let warnings = run(branch, change, production).await?;
+    let fingerprints = Fingerprints::of(&before, &snapshot(branch).await?);
+    let written = fingerprints.write(branch).await;
+    written.map_err(StepError::of_branch)?;
+    Ok(Applied::All(fingerprints, warnings))
 }
 
-async fn run(session: &mut Session<'_>, place: &str, sql: String) -> Result<(), StepError> {
-    match session.execute(&Statement::ddl(sql), ()).await {
-        Ok(_) => Ok(()),
-        Err(DatabaseError::Refused) => Err(StepError::Statement {
-            place: place.to_owned(),
-        }),
-        Err(error) => Err(of_branch(error)),
-    }
+async fn snapshot(branch: &mut Session<'_>) -> Result<Snapshot, StepError> {
+    Snapshot::read(branch).await.map_err(StepError::of_branch)
 }
 
-/// A connection with the password, under the TLS rules of all others.
-fn connect(password: &Password, production: &Production) -> Result<Database, StepError> {
-    let plain_text = password.plain_text.clone();
-    let (host, port) = address(&password.access_host_url)?;
-    let login = Login {
-        host,
-        port,
-        username: password.username.clone(),
-        password: plain_text.ok_or(StepError::Password("it does not say it"))?,
-        database: Some(production.planetscale.database_name().to_owned()),
+/// Runs all statements, and returns what the rules warn of. Where production has no ledger, the
+/// statement that creates it comes first.
+async fn run(
+    branch: &mut Session<'_>,
+    change: &SchemaChange,
+    production: &Production,
+) -> Result<Vec<String>, StepError> {
+    let migrations = change.plan.migrations(&production.migrations)?;
+    if change.plan.creates_ledger {
+        let created = branch.define(ledger::CREATE).await;
+        created.map_err(|error| match error {
+            DefinitionError::Database(error) => StepError::of_branch(error),
+            refused => StepError::Statement(format!("{}: {refused}", ledger::TABLE)),
+        })?;
+    }
+    let options = Options {
+        foreign_keys: production.api().database().await?.foreign_keys_enabled,
     };
-    let settings = Settings::from_env().map_err(|faults| StepError::Input(faults.to_string()))?;
-    let pool = PoolSettings {
-        max: NonZeroUsize::MIN,
-        connect_timeout: Duration::from_secs(10),
-        statement_timeout: Duration::from_secs(120),
-        ..settings.pool
-    };
-    let settings = Settings {
-        login: LoginSource::Fixed(login),
-        pool,
-        ..settings
-    };
-    Ok(Database::new(settings, Arc::new(SystemClock)))
-}
-
-/// `host` or `host:port`.
-fn address(text: &str) -> Result<(String, u16), StepError> {
-    match text.rsplit_once(':') {
-        None => Ok((text.to_owned(), Login::DEFAULT_PORT)),
-        Some((host, port)) => match port.parse() {
-            Ok(port) => Ok((host.to_owned(), port)),
-            Err(_) => Err(StepError::Password("its port is no number")),
-        },
-    }
-}
-
-fn of_branch(error: DatabaseError) -> StepError {
-    StepError::Database {
-        of: "branch's",
-        error,
-    }
-}
-
-fn ledger_of_branch(error: LedgerError) -> StepError {
-    match error {
-        LedgerError::Database(error) => of_branch(error),
-        error => StepError::Ledger(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_is_taken_from_the_host_where_it_has_one() {
-        let aws = "aws.connect.psdb.cloud";
-        assert_eq!(address(aws).unwrap(), (aws.to_owned(), 3306));
-        let local = ("127.0.0.1".to_owned(), 4000);
-        assert_eq!(address("127.0.0.1:4000").unwrap(), local);
-        assert!(address("127.0.0.1:x").is_err());
-    }
+    let checked = schema::check(branch, migrations, &options).await;
+    refuse(checked.map_err(StepError::of_branch)?)
 }

@@ -1,25 +1,26 @@
-//! After a failure: what the run has made goes, and why it failed is said in plain words.
+//! After a failure: what the run has made is removed, and why it failed is said.
 
 use planetscale::{DeploymentState, Openness, Progress};
 use serde::Deserialize;
 
 use crate::{
-    failure::{ANOTHER_AT_WORK, DIFFERENCE_REFUSED, StepError},
+    branch,
+    error::{ANOTHER_AT_WORK, DIFFERENCE_REFUSED, StepError},
     production::Production,
-    state::{Caught, CleanedUp, Failed, State},
+    schema_change::{Caught, CleanedUp, Failed, SchemaChange},
 };
 
-/// Closes the deploy request, so that no other waits behind it, and deletes the branch, with its
-/// passwords. A deployment that is under way goes on, one that is done stays, and so does what
-/// another run is at work on: a later run finds them. What can't be cleaned up is said, and is no
-/// reason to hide why the run failed; what passes by itself is tried again.
+/// Closes the deploy request, so that no other waits behind it, and deletes the branch with its
+/// passwords. What is under deployment, is deployed, or is in use by another run stays as it is for
+/// a later run. What cannot be cleaned up is said after why the run failed; an error that may pass
+/// is tried again.
 pub async fn clean_up(failed: Failed, production: &Production) -> Result<CleanedUp, StepError> {
-    let state = failed.state()?;
+    let change = failed.change()?;
     let (name, mut cause) = plain(failed.error);
-    let Some(state) = state.filter(|_| name != ANOTHER_AT_WORK) else {
+    let Some(change) = change.filter(|_| name != ANOTHER_AT_WORK) else {
         return Ok(CleanedUp { error: name, cause });
     };
-    match remove(&state, production).await {
+    match remove(&change, production).await {
         Ok(None) => {}
         Ok(Some(left)) => {
             cause += ". ";
@@ -28,32 +29,32 @@ pub async fn clean_up(failed: Failed, production: &Production) -> Result<Cleaned
         Err(error) if error.may_pass() => return Err(error),
         Err(error) => {
             tracing::warn!(%error, "not everything was cleaned up");
-            let branch = &state.branch;
+            let branch = &change.branch;
             cause += &format!(
-                ". Not everything was cleaned up: {error}. See to the branch {branch} and its deploy request"
+                ". Not everything was cleaned up: {error}. Close its deploy request and delete the branch {branch} yourself"
             );
         }
     }
     Ok(CleanedUp { error: name, cause })
 }
 
-/// What is not as it was before, by the number of the deploy request.
+/// A deploy request that could not be undone, by its number.
 enum Left {
     Deploying(u64),
     Deployed(u64),
-    /// It was to be reverted, and was not.
+    /// Somebody reverted it, and that failed.
     NotReverted(u64),
 }
 
 impl Left {
-    /// In a sentence, behind the error of this name.
+    /// As a sentence that follows the error of this name.
     fn told(&self, error: &str) -> String {
         match self {
             Self::Deploying(number) => format!(
-                "Deploy request {number} is under deployment and was left alone: start again to see it through"
+                "Deploy request {number} is being deployed and was left alone: start again to wait for its end"
             ),
             Self::Deployed(number) if error == DIFFERENCE_REFUSED => format!(
-                "Deploy request {number} is deployed, and not recorded: bring to production what is missing, or change the text of the migrations (a comment is enough) to have them deployed anew, then start again"
+                "Deploy request {number} is deployed and not recorded: give production the schema that the migrations lead to by another deploy request, or change the text of the migrations (a comment is enough) so that they are deployed again. Then start again"
             ),
             Self::Deployed(number) => {
                 format!("Deploy request {number} is deployed: start again to record it")
@@ -65,10 +66,10 @@ impl Left {
     }
 }
 
-/// What it leaves on purpose, it returns.
-async fn remove(state: &State, production: &Production) -> Result<Option<Left>, StepError> {
+/// Returns what it has left on purpose.
+async fn remove(change: &SchemaChange, production: &Production) -> Result<Option<Left>, StepError> {
     let mut left = None;
-    for request in production.deploy_requests(Some(&state.branch)).await? {
+    for request in production.deploy_requests(Some(&change.branch)).await? {
         let (number, api) = (request.number, production.api());
         match request.deployment_state.progress() {
             Progress::Under => return Ok(Some(Left::Deploying(number))),
@@ -86,12 +87,12 @@ async fn remove(state: &State, production: &Production) -> Result<Option<Left>, 
             left = Some(Left::NotReverted(number));
         }
     }
-    production.remove_branch(&state.branch).await?;
+    branch::remove(&change.branch, production).await?;
     Ok(left)
 }
 
-/// A function's error comes as JSON; others come as text. A name of the states language's own may
-/// not be raised again.
+/// The name and the message. A function's error comes as JSON, others come as text. A Fail state
+/// may not raise a name of the states language's own (`States.…`).
 fn plain(Caught { error, cause }: Caught) -> (String, String) {
     #[derive(Deserialize)]
     struct OfFunction {
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_in_plain_words() {
+    fn an_error_is_told_by_its_name_and_message() {
         for (error, cause, expected) in [
             (
                 "NotAllowed",

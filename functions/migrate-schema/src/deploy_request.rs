@@ -1,19 +1,18 @@
-//! The deploy request: opened, checked by PlanetScale, held against the plan, approved.
+//! The deploy request: opened, checked by PlanetScale, held against the fingerprints, approved.
 
 use std::time::Duration;
 
 use database::vitess::without_values;
 use planetscale::{
-    ApiError, DeployRequest, Deployment, DeploymentState, NewDeployRequest, Openness, Operation,
-    Progress,
+    DeployRequest, DeploymentState, LintError, NewDeployRequest, Openness, Progress,
 };
-use schema::{Plan, Shape};
 
 use crate::{
-    failure::StepError,
-    production::{self, Production},
-    schema::Schema,
-    state::{Outcome, State, Status},
+    branch, branch_login,
+    error::{StepError, listed},
+    fingerprints::Notes,
+    production::Production,
+    schema_change::{Outcome, SchemaChange, Status},
 };
 
 /// PlanetScale's checks take seconds, and on a large schema minutes.
@@ -21,98 +20,117 @@ const CHECKS_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 const APPROVAL_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Opens the deploy request of the branch, or finds it: one that another run has opened, or has
-/// seen through meanwhile. Where two runs have each opened one, both keep the first. One that has
-/// found nothing to deploy has deleted the branch: then it is made anew.
-pub async fn open(state: State, production: &Production) -> Result<State, StepError> {
-    let mut found = find(&state, production).await?;
-    if found.is_empty() {
+/// Opens the deploy request of the branch, or finds the one that another run has opened, and
+/// perhaps deployed. Where two runs have each opened one, both keep the first.
+pub async fn open(
+    change: SchemaChange,
+    production: &Production,
+) -> Result<SchemaChange, StepError> {
+    let mut found = find(&change, production).await?;
+    if found.is_none() {
         let new = NewDeployRequest {
-            branch: &state.branch,
+            branch: &change.branch,
             into_branch: production.branch(),
-            notes: &production::notes(&state.plan),
+            notes: &change.fingerprints()?.notes(&change.plan),
             auto_cutover: true,
         };
         let made = production.api().create_deploy_request(&new).await;
-        found = find(&state, production).await?;
-        if found.is_empty() {
-            // It was closed between the two calls, or never opened.
+        found = find(&change, production).await?;
+        if found.is_none() {
             match made {
-                Ok(made) => found.push(made),
-                Err(error) if production.find_branch(&state.branch).await?.is_none() => {
-                    return state.recreate(error.into());
+                // It was closed since.
+                Ok(made) => found = Some(made),
+                Err(error) if branch::find(&change.branch, production).await?.is_none() => {
+                    return change.recreate(error.into());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
     }
-    let (first, others) = match found.split_last() {
-        Some(split) => split,
-        None => return Err(StepError::OutOfOrder("the deploy request is gone")),
+    let found = found.ok_or(StepError::OutOfOrder("the deploy request is gone"))?;
+    Ok(change.with(&found).then(Outcome::Done))
+}
+
+/// The deploy request of the branch with the fingerprints of this change: the one that is deployed
+/// or being deployed, or else the one that was opened first. Others that are open are closed.
+async fn find(
+    change: &SchemaChange,
+    production: &Production,
+) -> Result<Option<DeployRequest>, StepError> {
+    let rank = |request: &DeployRequest| {
+        let notes = Notes::of(request, &production.migrations)?;
+        let progress = request.deployment_state.progress();
+        let use_of = match progress {
+            Progress::Done => 2,
+            Progress::Under => 1,
+            _ if request.state == Openness::Open => 0,
+            _ => return None,
+        };
+        let is_own = Some(&notes.fingerprints) == change.fingerprints.as_ref();
+        is_own.then_some((use_of, std::cmp::Reverse(request.number)))
     };
-    if first.deployment_state.progress() == Progress::Before {
-        for other in others {
+    let requests = production.deploy_requests(Some(&change.branch)).await?;
+    let found = requests
+        .iter()
+        .filter_map(|request| Some((rank(request)?, request)))
+        .max_by_key(|(rank, _)| *rank)
+        .map(|(_, request)| request.clone());
+    for other in requests {
+        let is_found = found
+            .as_ref()
+            .is_some_and(|found| found.number == other.number);
+        let is_proposed = other.deployment_state.is_proposed();
+        if !is_found && other.state == Openness::Open && is_proposed {
             production.api().close_deploy_request(other.number).await?;
         }
     }
-    Ok(state.with(first).then(Outcome::Done))
-}
-
-/// The deploy requests of the plan's branch that may still be of use, the best one last: deployed,
-/// under deployment, or opened first.
-async fn find(state: &State, production: &Production) -> Result<Vec<DeployRequest>, StepError> {
-    let mut requests = production.deploy_requests(Some(&state.branch)).await?;
-    requests.retain(|request| {
-        let begun = matches!(
-            request.deployment_state.progress(),
-            Progress::Under | Progress::Done
-        );
-        request.state == Openness::Open || begun
-    });
-    requests.sort_by_key(|request| match request.deployment_state.progress() {
-        Progress::Done => 2,
-        Progress::Under => 1,
-        Progress::Before | Progress::NoChanges | Progress::Failed => 0,
-    });
-    Ok(requests)
+    Ok(found)
 }
 
 /// Waits until PlanetScale has checked whether it can be deployed.
-pub async fn wait_for_checks(state: State, production: &Production) -> Result<State, StepError> {
-    let request = current(&state, production).await?;
+pub async fn wait_for_checks(
+    change: SchemaChange,
+    production: &Production,
+) -> Result<SchemaChange, StepError> {
+    let request = current(&change, production).await?;
     match request.deployment_state.progress() {
-        Progress::Under => Ok(state.then(Outcome::Deploying)),
-        // Without changes, production has the branch's schema; whether that is the plan's, is seen
-        // before it is recorded.
-        Progress::Done | Progress::NoChanges => Ok(state.then(Outcome::Deployed)),
+        Progress::Under => Ok(change.then(Outcome::Deploying)),
+        // Without changes, production has the branch's schema. Whether that is the one that the
+        // migrations lead to is checked before it is recorded.
+        Progress::Done | Progress::NoChanges => Ok(change.then(Outcome::Deployed)),
         Progress::Failed => Err(refused(&request)),
         Progress::Before => match &request.deployment {
             Some(deployment) if !deployment.lint_errors.is_empty() => Err(refused(&request)),
             Some(deployment)
                 if deployment.deployable && request.deployment_state == DeploymentState::Ready =>
             {
-                Ok(state.then(Outcome::Done))
+                Ok(change.then(Outcome::Done))
             }
-            _ => state.wait("PlanetScale's checks of the deploy request", CHECKS_LIMIT),
+            _ => change.wait("PlanetScale's checks of the deploy request", CHECKS_LIMIT),
         },
     }
 }
 
-/// Holds what the deploy request would do against the plan, before anybody is asked to approve it.
-pub async fn check(state: State, production: &Production) -> Result<State, StepError> {
-    hold_against_plan(&state, production).await?;
-    if !state.options.deploy {
-        return Ok(state.end(Status::Opened));
-    }
-    match needs_approval(&state, production).await? {
-        true => Ok(state.then(Outcome::Approve)),
-        false => Ok(state.then(Outcome::Done)),
+/// Holds production and the branch against the fingerprints, before anybody is asked to approve.
+pub async fn check(
+    change: SchemaChange,
+    production: &Production,
+) -> Result<SchemaChange, StepError> {
+    match compare(&change, production).await? {
+        Outcome::Done if !change.options.deploy => Ok(change.end(Status::Opened)),
+        Outcome::Done if needs_approval(&change, production).await? => {
+            Ok(change.then(Outcome::Approve))
+        }
+        outcome => Ok(change.then(outcome)),
     }
 }
 
-/// Whether a person has to approve it: the execution's input or the database asks for that.
-pub async fn needs_approval(state: &State, production: &Production) -> Result<bool, StepError> {
-    if state.options.approval {
+/// Whether a person has to approve it, because the execution's input or the database says so.
+pub async fn needs_approval(
+    change: &SchemaChange,
+    production: &Production,
+) -> Result<bool, StepError> {
+    if change.options.approval {
         return Ok(true);
     }
     let database = production.api().database().await?;
@@ -120,83 +138,65 @@ pub async fn needs_approval(state: &State, production: &Production) -> Result<bo
 }
 
 /// Waits until a person has approved it.
-pub async fn wait_for_approval(state: State, production: &Production) -> Result<State, StepError> {
-    let request = current(&state, production).await?;
-    match request.deployment_state.progress() {
-        Progress::Under => Ok(state.then(Outcome::Deploying)),
-        Progress::Done | Progress::NoChanges => Ok(state.then(Outcome::Deployed)),
-        Progress::Failed => Err(refused(&request)),
-        Progress::Before if request.approved => Ok(state.then(Outcome::Done)),
-        Progress::Before => state.wait("an approval of the deploy request", APPROVAL_LIMIT),
-    }
-}
-
-/// Holds the deploy request against the plan: that it does nothing else, and nothing less.
-pub async fn hold_against_plan(state: &State, production: &Production) -> Result<(), StepError> {
-    let Err(error) = compare_with_plan(state, production).await else {
-        return Ok(());
-    };
-    // Another run may have deployed it meanwhile, and what is compared is gone or another since.
-    let now = current(state, production).await?;
-    match now.deployment_state.progress() {
-        Progress::Before => Err(error),
-        _ => Ok(()),
-    }
-}
-
-async fn compare_with_plan(state: &State, production: &Production) -> Result<(), StepError> {
-    let number = state.number()?;
-    let operations = production.api().operations(number).await?;
-    if operations.is_empty() {
-        return Err(StepError::Difference {
-            number,
-            reason: "PlanetScale lists nothing that it would do".to_owned(),
-        });
-    }
-    let changes = state.plan.changes(&production.migrations)?;
-    let on_branch = Schema::of(&state.branch, production).await?;
-    let in_production = Schema::of(production.branch(), production).await?;
-    let refused = |deviation| StepError::difference(number, &deviation);
-    for operation in &operations {
-        let (table, statement) = (&operation.table_name, &operation.ddl_statement);
-        let before = in_production.table(table);
-        let checked = changes.check(table, statement, operation.can_drop_data, before);
-        checked.map_err(refused)?;
-    }
-    // What it does not touch stays as production has it.
-    let after = |table: &str| {
-        let mut of_table = operations.iter().filter(|one| one.table_name == table);
-        let statement = match of_table.next() {
-            None => in_production.table(table),
-            Some(operation) => on_branch.table(table).or_else(|| made_by(operation)),
-        };
-        statement.map(Shape::of)
-    };
-    changes.check_outcome(after).map_err(refused)
-}
-
-/// Holds production against the plan that was deployed, before it is recorded: somebody may have
-/// changed the branch and deployed it by hand, and without changes nothing was deployed.
-pub async fn hold_deployed_against_plan(
-    number: u64,
-    plan: &Plan,
+pub async fn wait_for_approval(
+    change: SchemaChange,
     production: &Production,
-) -> Result<(), StepError> {
-    let changes = plan.changes(&production.migrations)?;
-    let shapes = production.shapes(changes.tables()).await?;
-    let checked = changes.check_outcome(|table| shapes.get(table).cloned());
-    checked.map_err(|deviation| StepError::difference(number, &deviation))
+) -> Result<SchemaChange, StepError> {
+    let request = current(&change, production).await?;
+    match request.deployment_state.progress() {
+        Progress::Under => Ok(change.then(Outcome::Deploying)),
+        Progress::Done | Progress::NoChanges => Ok(change.then(Outcome::Deployed)),
+        Progress::Failed => Err(refused(&request)),
+        Progress::Before if request.approved => Ok(change.then(Outcome::Done)),
+        Progress::Before => change.wait("an approval of the deploy request", APPROVAL_LIMIT),
+    }
 }
 
-/// The statement after which the table or view is there, if it is.
-fn made_by(operation: &Operation) -> Option<&str> {
-    let stays = operation.operation_name != "DROP";
-    stays.then_some(operation.ddl_statement.as_str())
+/// Says what may follow: [`Outcome::Done`] where the deploy request takes production from the one
+/// fingerprint to the other, [`Outcome::Deployed`] where production has come there without it.
+pub async fn compare(change: &SchemaChange, production: &Production) -> Result<Outcome, StepError> {
+    let compared = compare_schemas(change, production).await;
+    if matches!(compared, Ok(Outcome::Done)) {
+        return compared;
+    }
+    // Another run may have begun to deploy it meanwhile, or have deleted the branch after that.
+    let request = current(change, production).await?;
+    match request.deployment_state.progress() {
+        Progress::Before => compared,
+        _ => Ok(Outcome::Done),
+    }
 }
 
-/// The deploy request as it is now.
-pub async fn current(state: &State, production: &Production) -> Result<DeployRequest, StepError> {
-    let number = state.number()?;
+async fn compare_schemas(
+    change: &SchemaChange,
+    production: &Production,
+) -> Result<Outcome, StepError> {
+    let fingerprints = change.fingerprints()?;
+    let in_production = production.snapshot().await?;
+    if in_production.fingerprint() == fingerprints.after {
+        return Ok(Outcome::Deployed);
+    }
+    let on_branch = branch_login::snapshot(&change.branch, production).await?;
+    let changed = if on_branch.fingerprint() != fingerprints.after {
+        "the branch was changed after the migrations had been applied to it"
+    } else if in_production.fingerprint() != fingerprints.before {
+        "production's schema was changed after the branch had been made from it"
+    } else {
+        return Ok(Outcome::Done);
+    };
+    let differences = match listed(&in_production.differences_from(&on_branch)) {
+        none if none.is_empty() => "Production and the branch do not differ any more".to_owned(),
+        some => format!("Compared with the branch, this is different in production: {some}"),
+    };
+    Err(StepError::Difference(format!("{changed}. {differences}")))
+}
+
+/// The deploy request as it is at this moment.
+pub async fn current(
+    change: &SchemaChange,
+    production: &Production,
+) -> Result<DeployRequest, StepError> {
+    let number = change.number()?;
     let request = production.api().deploy_request(number).await?;
     let progress = request.deployment_state.progress();
     if request.state == Openness::Closed && progress == Progress::Before {
@@ -207,31 +207,31 @@ pub async fn current(state: &State, production: &Production) -> Result<DeployReq
 
 /// What PlanetScale's checks have found, as a sentence.
 fn refused(request: &DeployRequest) -> StepError {
-    StepError::Checks(format!(
-        "{} (deploy request {})",
-        findings(request.deployment.as_ref()),
-        request.number
-    ))
+    let findings = findings(request);
+    StepError::Checks(format!("deploy request {}: {findings}", request.number))
 }
 
-/// What stands against a deployment, in PlanetScale's words.
-pub fn findings(deployment: Option<&Deployment>) -> String {
-    let mut findings = Vec::new();
-    if let Some(deployment) = deployment {
-        for error in &deployment.lint_errors {
-            let (code, table) = (&error.lint_error, &error.table_name);
-            findings.push(format!("{code} in `{table}`: {}", error.error_description));
-        }
-        let errors = deployment.deploy_check_errors.as_deref();
-        findings.extend(errors.map(without_values));
+/// Why PlanetScale does not deploy it, in its own words.
+pub fn findings(request: &DeployRequest) -> String {
+    let Some(deployment) = &request.deployment else {
+        return NO_REASON.to_owned();
+    };
+    let mut findings = lint_findings(&deployment.lint_errors);
+    let errors = deployment.deploy_check_errors.as_deref();
+    findings.extend(errors.map(without_values));
+    match findings.is_empty() {
+        true => NO_REASON.to_owned(),
+        false => listed(&findings),
     }
-    if findings.is_empty() {
-        return "it gives no reason".to_owned();
-    }
-    findings.join("; ")
 }
 
-/// Whether the API says that it is too late, or was done by another.
-pub fn is_refused(error: &ApiError) -> bool {
-    matches!(error, ApiError::Refused { .. }) && !error.may_pass()
+const NO_REASON: &str = "it gives no reason";
+
+/// What PlanetScale finds wrong with a schema, in its own words.
+pub fn lint_findings(errors: &[LintError]) -> Vec<String> {
+    let finding = |error: &LintError| {
+        let (code, table) = (&error.lint_error, &error.table_name);
+        format!("{code} in `{table}`: {}", error.error_description)
+    };
+    errors.iter().map(finding).collect()
 }

@@ -1,17 +1,21 @@
-//! One step of a schema change. The state machine beside it (`state_machine.asl.json`) says which
-//! step follows; each step is harmless when it is repeated, and finds what one that died has left.
+//! One step of a schema change.
+//!
+//! The state machine in `state_machine.asl.json` says which step follows. `README.md` beside it
+//! describes the steps, the errors and what to do about them. A step may be repeated, and continues
+//! what a run that died has left.
 
 mod apply;
 mod branch;
+mod branch_login;
 mod clean_up;
-mod deploy;
 mod deploy_request;
-mod failure;
-mod finish;
+mod deployment;
+mod error;
+mod fingerprints;
 mod plan;
 mod production;
-mod schema;
-mod state;
+mod record;
+mod schema_change;
 mod step;
 
 use std::process::ExitCode;
@@ -33,24 +37,24 @@ async fn migrate_schema(
 ) -> Result<Done, Failure> {
     let production = Production::new(database, planetscale, deadline)?;
     let step = input.name();
-    let state = match input {
+    let change = match input {
         Step::Plan(start) => plan::plan(start, &production).await,
-        Step::CreateBranch(state) => branch::create(state, &production).await,
-        Step::AwaitBranch(state) => branch::wait(state, &production).await,
-        Step::ApplyMigrations(state) => apply::apply(state, &production).await,
-        Step::OpenDeployRequest(state) => deploy_request::open(state, &production).await,
-        Step::AwaitChecks(state) => deploy_request::wait_for_checks(state, &production).await,
-        Step::CheckDifference(state) => deploy_request::check(state, &production).await,
-        Step::AwaitApproval(state) => deploy_request::wait_for_approval(state, &production).await,
-        Step::Deploy(state) => deploy::deploy(state, &production).await,
-        Step::AwaitDeployment(state) => deploy::wait(state, &production).await,
-        Step::Finish(state) => finish::finish(state, &production).await,
+        Step::CreateBranch(change) => branch::create(change, &production).await,
+        Step::AwaitBranch(change) => branch::wait(change, &production).await,
+        Step::ApplyMigrations(change) => apply::apply(change, &production).await,
+        Step::OpenDeployRequest(change) => deploy_request::open(change, &production).await,
+        Step::AwaitChecks(change) => deploy_request::wait_for_checks(change, &production).await,
+        Step::CheckDifference(change) => deploy_request::check(change, &production).await,
+        Step::AwaitApproval(change) => deploy_request::wait_for_approval(change, &production).await,
+        Step::Deploy(change) => deployment::begin(change, &production).await,
+        Step::AwaitDeployment(change) => deployment::wait(change, &production).await,
+        Step::Finish(change) => record::finish(change, &production).await,
         Step::CleanUp(failed) => {
             let cleaned_up = clean_up::clean_up(failed, &production).await?;
             return Ok(Done::CleanUp(cleaned_up));
         }
     }?;
-    let (branch, outcome) = (&state.branch, state.outcome);
+    let (branch, outcome) = (&change.branch, change.outcome);
     tracing::info!(step, branch, ?outcome, "carried out a step");
-    Ok(Done::Step(Box::new(state)))
+    Ok(Done::Step(Box::new(change)))
 }

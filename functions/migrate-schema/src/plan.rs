@@ -1,21 +1,19 @@
-//! The first step: what is pending, and whether it may go to production.
+//! The first step: which migrations are pending, and whether they may be run.
 
 use planetscale::{Openness, Progress};
-use schema::{
-    Ledger, Plan,
-    lint::{self, Severity},
-};
+use schema::Plan;
 
 use crate::{
-    deploy_request::hold_deployed_against_plan,
-    failure::StepError,
-    production::{self, Production},
-    state::{Outcome, Start, State, Status},
+    branch,
+    error::{StepError, refuse},
+    production::Production,
+    record::record_deployed,
+    schema_change::{Outcome, SchemaChange, Start, Status},
 };
 
 /// Plans what production lacks. What a run that died has deployed and not recorded is recorded
 /// first.
-pub async fn plan(start: Start, production: &Production) -> Result<State, StepError> {
+pub async fn plan(start: Start, production: &Production) -> Result<SchemaChange, StepError> {
     let poll_seconds = start
         .poll_seconds
         .parse()
@@ -28,59 +26,37 @@ pub async fn plan(start: Start, production: &Production) -> Result<State, StepEr
         record_deployed(&ledger, production).await?;
         plan = Plan::new(&production.migrations, &production.ledger().await?)?;
     }
-    let state = State {
+    let change = SchemaChange {
         options,
         execution: start.execution,
         poll_seconds,
-        branch: production::branch_name(&plan),
+        branch: branch::name(&plan),
         plan,
+        fingerprints: None,
         deploy_request: None,
         branches: 0,
+        warnings: Vec::new(),
         outcome: Outcome::Done,
         waiting: None,
         wait_seconds: 0,
         result: None,
     };
-    if state.plan.is_empty() {
-        return Ok(state.end(Status::NothingPending));
+    if change.plan.is_empty() {
+        return Ok(change.end(Status::NothingPending));
     }
-    lint(&state.plan, production).await?;
-    refuse_others(&state, production).await?;
-    Ok(state)
+    let pending = change.plan.migrations(&production.migrations)?;
+    // What must not be run is refused before there is a branch.
+    refuse(schema::read(pending))?;
+    refuse_others(&change, production).await?;
+    Ok(change)
 }
 
-async fn record_deployed(ledger: &Ledger, production: &Production) -> Result<(), StepError> {
-    let requests = production.deploy_requests(None).await?;
-    for request in requests.iter().rev() {
-        let deployed = request.deployment_state.progress() == Progress::Done;
-        if !deployed || !production::is_own(&request.branch) {
-            continue;
-        }
-        let named = production::named_in(request, &production.migrations);
-        let mut unrecorded = Vec::new();
-        for migration in named {
-            if !ledger.has(migration)? {
-                unrecorded.push(migration);
-            }
-        }
-        if !unrecorded.is_empty() {
-            let number = request.number;
-            let plan = Plan::of(&unrecorded, ledger);
-            hold_deployed_against_plan(number, &plan, production).await?;
-            tracing::warn!(number, "deployed, and not recorded: recorded now");
-            production.settle(request, &unrecorded).await?;
-        }
-    }
-    Ok(())
-}
-
-/// One change at a time: another that is open would be in the way of this one, or the other way
-/// round, and which is to go first is not for a program to say.
-async fn refuse_others(state: &State, production: &Production) -> Result<(), StepError> {
+/// One change at a time. Which of two open ones is to go first, a person has to decide.
+async fn refuse_others(change: &SchemaChange, production: &Production) -> Result<(), StepError> {
     let requests = production.deploy_requests(None).await?;
     let other = requests.into_iter().find(|request| {
-        production::is_own(&request.branch)
-            && request.branch != state.branch
+        branch::is_own(&request.branch)
+            && request.branch != change.branch
             && request.state == Openness::Open
             && request.deployment_state.progress() != Progress::Done
     });
@@ -91,23 +67,4 @@ async fn refuse_others(state: &State, production: &Production) -> Result<(), Ste
             other.number, other.html_url
         ))),
     }
-}
-
-/// Lints the pending migrations, knowing those before them; what production has is past changing.
-async fn lint(plan: &Plan, production: &Production) -> Result<(), StepError> {
-    let options = lint::Options {
-        foreign_keys: production.api().database().await?.foreign_keys_enabled,
-    };
-    let pending = plan.migrations(&production.migrations)?;
-    let findings = lint::lint(&production.migrations, options);
-    let errors: Vec<String> = findings
-        .iter()
-        .filter(|finding| finding.rule.severity() == Severity::Error)
-        .filter(|finding| pending.iter().any(|file| file.file() == finding.file))
-        .map(ToString::to_string)
-        .collect();
-    if errors.is_empty() {
-        return Ok(());
-    }
-    Err(StepError::Lint(errors.join("\n")))
 }

@@ -2,23 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::{CleanedUp, Failed, Start, State};
+use crate::schema_change::{CleanedUp, Failed, SchemaChange, Start};
 
-/// A step with what it starts from.
+/// A step, with what it starts from.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "step", content = "state", rename_all = "snake_case")]
 pub enum Step {
     Plan(Start),
-    CreateBranch(State),
-    AwaitBranch(State),
-    ApplyMigrations(State),
-    OpenDeployRequest(State),
-    AwaitChecks(State),
-    CheckDifference(State),
-    AwaitApproval(State),
-    Deploy(State),
-    AwaitDeployment(State),
-    Finish(State),
+    CreateBranch(SchemaChange),
+    AwaitBranch(SchemaChange),
+    ApplyMigrations(SchemaChange),
+    OpenDeployRequest(SchemaChange),
+    AwaitChecks(SchemaChange),
+    CheckDifference(SchemaChange),
+    AwaitApproval(SchemaChange),
+    Deploy(SchemaChange),
+    AwaitDeployment(SchemaChange),
+    Finish(SchemaChange),
     CleanUp(Failed),
 }
 
@@ -26,7 +26,7 @@ pub enum Step {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Done {
-    Step(Box<State>),
+    Step(Box<SchemaChange>),
     CleanUp(CleanedUp),
 }
 

@@ -81,9 +81,8 @@ impl Plan {
         self.migrations.is_empty()
     }
 
-    /// What tells this plan from one with other migrations or other texts of them: 64 lowercase
-    /// hex digits.
-    pub fn fingerprint(&self) -> String {
+    /// SHA-256 of the migrations' numbers and texts, in 64 lowercase hex digits.
+    pub fn checksum(&self) -> String {
         let mut text = String::new();
         for PlannedMigration {
             version, checksum, ..

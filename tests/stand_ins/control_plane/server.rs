@@ -197,10 +197,11 @@ impl Server {
         schema: &str,
         role: Role,
     ) -> Result<(), Error> {
+        // Behind vtgate everybody is the same user of MySQL, and sees how views are defined.
         let grants = match role {
-            Role::Reader => "SELECT",
-            Role::Writer => "INSERT, UPDATE, DELETE",
-            Role::Readwriter => "SELECT, INSERT, UPDATE, DELETE",
+            Role::Reader => "SELECT, SHOW VIEW",
+            Role::Writer => "INSERT, UPDATE, DELETE, SHOW VIEW",
+            Role::Readwriter => "SELECT, INSERT, UPDATE, DELETE, SHOW VIEW",
             Role::Admin => "ALL",
         };
         // `_` stands for any character in the name of a grant's schema.

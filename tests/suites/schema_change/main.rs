@@ -1,6 +1,6 @@
-//! A migration's way to production: the state machine's own definition, interpreted, with the real
-//! function behind it, on a control plane over real schemas. With `--vitess` the function reaches every
-//! branch through a Vitess of its own.
+//! Migrations on their way to production: the state machine's own definition, interpreted, with the
+//! function behind it, on a stand-in of PlanetScale's control plane over schemas of a MySQL server.
+//! With `--vitess` the function reaches every branch through a Vitess of its own.
 
 #![allow(
     clippy::indexing_slicing,

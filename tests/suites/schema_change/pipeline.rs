@@ -24,7 +24,7 @@ use tests::stand_ins::lambda::{Function, Reported};
 use tests::stand_ins::step_functions::{self, Ended, Execution, Interpreter, StateMachine, Target};
 
 /// Everything that a schema change stands on.
-pub struct Scene {
+pub struct Pipeline {
     pub stack: Stack,
     pub database: FreshDatabase,
     pub plane: ControlPlane,
@@ -48,7 +48,7 @@ struct Tasks {
     dead: AtomicBool,
 }
 
-impl Scene {
+impl Pipeline {
     /// With the migrations of the project, all of them applied.
     pub async fn new() -> Self {
         let stack = Stack::from_env().unwrap();
@@ -330,7 +330,7 @@ impl Api {
     }
 }
 
-impl Drop for Scene {
+impl Drop for Pipeline {
     /// Holds every call that was made against PlanetScale's document, where that is at hand.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);

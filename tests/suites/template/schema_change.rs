@@ -82,9 +82,8 @@ fn every_state_is_there_and_can_be_reached() {
 
 #[test]
 fn the_readme_says_what_to_do_about_each_error_of_a_schema_change() {
-    let source = file("src/failure.rs");
-    let readme =
-        fs::read_to_string(tests::root().join("functions/migrate-schema/README.md")).unwrap();
+    let source = file("src/error.rs");
+    let readme = file("README.md");
     let names: Vec<_> = source
         .lines()
         .filter(|line| line.contains("=> \"") || line.contains("&str = \""))

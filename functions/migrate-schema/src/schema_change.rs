@@ -1,5 +1,7 @@
-//! What one step hands to the next. It stands in the execution's history, for everybody who may
-//! read that: no secret and no SQL.
+//! A schema change under way: what one step hands to the next.
+//!
+//! It stands in the execution's history, for everybody who may read that, so it holds no secret
+//! and no SQL.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,27 +10,27 @@ use schema::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::failure::StepError;
+use crate::{error::StepError, fingerprints::Fingerprints};
 
 /// The longest pause before the same step is asked again.
 const LONGEST_PAUSE: u64 = 300;
 
-/// How often a branch is made anew before it is given up.
+/// How many branches an execution makes at most.
 const MOST_BRANCHES: u32 = 3;
 
 /// What an execution is started with, and what the state machine adds.
 #[derive(Debug, Deserialize)]
 pub struct Start {
-    /// [`Options`], if they are.
+    /// [`Options`], unless whoever started it made a mistake.
     pub options: Value,
     /// The execution's name, which tells it from others that run at the same time.
     pub execution: String,
-    /// The shortest pause before a step is asked again, in seconds. A text, as all that is put
-    /// into a definition at its deployment.
+    /// The shortest pause before a step is repeated, in seconds. It is a text, as is everything
+    /// that a deployment puts into a definition.
     pub poll_seconds: String,
 }
 
-/// What the one who starts an execution may choose.
+/// What whoever starts an execution may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
@@ -46,18 +48,24 @@ fn yes() -> bool {
 
 /// A schema change under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct State {
+pub struct SchemaChange {
     pub options: Options,
     pub execution: String,
     pub poll_seconds: u64,
     pub plan: Plan,
-    /// The branch on which the migrations are applied, named after the plan.
+    /// The branch on which the migrations are applied.
     pub branch: String,
+    /// Known as soon as the migrations are on the branch.
+    #[serde(default)]
+    pub fingerprints: Option<Fingerprints>,
     #[serde(default)]
     pub deploy_request: Option<Opened>,
-    /// How many branches were made.
+    /// How many branches this execution has made.
     #[serde(default)]
     pub branches: u32,
+    /// What a person should know although it stops nothing.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     pub outcome: Outcome,
     #[serde(default)]
     pub waiting: Option<Waiting>,
@@ -76,21 +84,21 @@ pub struct Opened {
     pub url: String,
 }
 
-/// By what the state machine chooses the next step.
+/// The state machine chooses the next step by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The step is done.
     Done,
-    /// The same step again, after a pause.
+    /// The same step follows, after a pause.
     Wait,
-    /// The execution ends here, well.
+    /// The execution ends here and has succeeded.
     End,
-    /// The branch is no good, and is made anew.
+    /// The branch cannot be used, so another one is made.
     Recreate,
     /// The deployment is under way already.
     Deploying,
-    /// Production has the changes already.
+    /// Production has the schema already that the migrations lead to.
     Deployed,
     /// A person must approve first.
     Approve,
@@ -113,6 +121,7 @@ pub struct Ended {
     /// The migrations that it was about, as their files are named.
     pub migrations: Vec<String>,
     pub deploy_request: Option<Opened>,
+    pub warnings: Vec<String>,
 }
 
 /// How an execution ended.
@@ -127,24 +136,24 @@ pub enum Status {
     Deployed,
 }
 
-/// A state with the error that a step ended with, as the state machine has caught it.
+/// A schema change, and the error of the step that failed.
 #[derive(Debug, Deserialize)]
 pub struct Failed {
     #[serde(flatten)]
-    state: Map<String, Value>,
+    change: Map<String, Value>,
     pub error: Caught,
 }
 
 impl Failed {
-    /// None where the first step failed, which makes nothing: the input stands there.
-    pub fn state(&self) -> Result<Option<State>, StepError> {
-        if !self.state.contains_key("plan") {
+    /// None where the first step failed, which makes nothing: then the input stands there.
+    pub fn change(&self) -> Result<Option<SchemaChange>, StepError> {
+        if !self.change.contains_key("plan") {
             return Ok(None);
         }
-        let state = State::deserialize(Value::Object(self.state.clone()));
-        state
-            .map(Some)
-            .map_err(|_| StepError::OutOfOrder("the execution was begun by another version of it"))
+        let change = SchemaChange::deserialize(Value::Object(self.change.clone()));
+        change.map(Some).map_err(|_| {
+            StepError::OutOfOrder("another version of the function began the execution")
+        })
     }
 }
 
@@ -157,14 +166,14 @@ pub struct Caught {
     pub cause: String,
 }
 
-/// What the execution fails with, in plain words.
+/// What the execution fails with.
 #[derive(Debug, Serialize)]
 pub struct CleanedUp {
     pub error: String,
     pub cause: String,
 }
 
-impl State {
+impl SchemaChange {
     /// The step is done; `outcome` says what follows.
     pub fn then(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
@@ -173,8 +182,9 @@ impl State {
         self
     }
 
-    /// The same step is to be asked again, unless it waits for longer than `limit`. The pauses
-    /// grow with the time, for an execution may have but 25,000 events.
+    /// The same step is repeated, unless it has waited for longer than `limit`. The pauses grow
+    /// with the time, because an execution may have 25,000 events at most (AWS, Step Functions
+    /// quotas).
     pub fn wait(mut self, what: &'static str, limit: Duration) -> Result<Self, StepError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
@@ -198,16 +208,16 @@ impl State {
         Ok(self)
     }
 
-    /// The branch is to be made anew, if that was not done too often.
+    /// Another branch is made, unless this execution has made too many.
     pub fn recreate(self, error: StepError) -> Result<Self, StepError> {
         if self.branches >= MOST_BRANCHES {
             return Err(error);
         }
-        tracing::warn!(%error, "the branch is made anew");
+        tracing::warn!(%error, "another branch is made");
         Ok(self.then(Outcome::Recreate))
     }
 
-    /// The execution ends here, well.
+    /// The execution ends here and has succeeded.
     pub fn end(mut self, status: Status) -> Self {
         let migrations = self.plan.migrations.iter();
         self.result = Some(Ended {
@@ -216,11 +226,12 @@ impl State {
                 .map(|planned| format!("{:04}_{}", planned.version, planned.name))
                 .collect(),
             deploy_request: self.deploy_request.clone(),
+            warnings: self.warnings.clone(),
         });
         self.then(Outcome::End)
     }
 
-    /// Keeps which deploy request it is.
+    /// Remembers the deploy request.
     pub fn with(mut self, request: &DeployRequest) -> Self {
         self.deploy_request = Some(Opened {
             number: request.number,
@@ -236,6 +247,12 @@ impl State {
             .map(|opened| opened.number)
             .ok_or(StepError::OutOfOrder("there is no deploy request yet"))
     }
+
+    pub fn fingerprints(&self) -> Result<&Fingerprints, StepError> {
+        self.fingerprints
+            .as_ref()
+            .ok_or(StepError::OutOfOrder("the migrations are not applied yet"))
+    }
 }
 
 #[cfg(test)]
@@ -244,14 +261,14 @@ mod tests {
 
     use super::*;
 
-    fn state(waiting: Option<Waiting>) -> State {
-        let mut state: State = serde_json::from_value(json!({
+    fn change(waiting: Option<Waiting>) -> SchemaChange {
+        let mut change: SchemaChange = serde_json::from_value(json!({
             "options": {}, "execution": "e", "poll_seconds": 5, "branch": "b", "outcome": "done",
             "plan": { "creates_ledger": false, "migrations": [] },
         }))
         .unwrap();
-        state.waiting = waiting;
-        state
+        change.waiting = waiting;
+        change
     }
 
     fn since(ago: Duration) -> Option<Waiting> {
@@ -266,7 +283,7 @@ mod tests {
     fn the_pauses_grow_with_the_time_up_to_five_minutes() {
         let day = Duration::from_secs(24 * 60 * 60);
         for (waited, pause) in [(0, 5), (60, 5), (600, 30), (6000, 300), (60_000, 300)] {
-            let waiting = state(since(Duration::from_secs(waited)));
+            let waiting = change(since(Duration::from_secs(waited)));
             assert_eq!(
                 waiting.wait("it", day).unwrap().wait_seconds,
                 pause,
@@ -276,23 +293,22 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_for_something_else_begins_anew() {
+    fn a_wait_for_something_else_has_its_own_limit() {
         let hour = Duration::from_secs(3600);
-        let error = state(since(2 * hour)).wait("it", hour).unwrap_err();
+        let error = change(since(2 * hour)).wait("it", hour).unwrap_err();
         assert!(matches!(error, StepError::TooLong { what: "it" }));
-        let other = state(since(2 * hour)).wait("another", hour).unwrap();
+        let other = change(since(2 * hour)).wait("another", hour).unwrap();
         assert_eq!(other.outcome, Outcome::Wait);
     }
 
     #[test]
-    fn a_state_that_is_not_understood_is_not_taken_for_none() {
-        let failed = |state: Value| {
-            let mut state = state;
-            state["error"] = json!({ "Error": "e" });
-            serde_json::from_value::<Failed>(state).unwrap().state()
+    fn a_change_of_another_version_is_not_mistaken_for_no_change() {
+        let failed = |mut change: Value| {
+            change["error"] = json!({ "Error": "e" });
+            serde_json::from_value::<Failed>(change).unwrap().change()
         };
         assert!(failed(json!({ "deploy": false })).unwrap().is_none());
-        let whole = serde_json::to_value(state(None)).unwrap();
+        let whole = serde_json::to_value(change(None)).unwrap();
         assert!(failed(whole.clone()).unwrap().is_some());
         let mut of_another = whole;
         of_another["branch"] = json!(1);
@@ -300,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_chosen_is_known() {
+    fn an_option_that_does_not_exist_is_refused() {
         let options = |text| serde_json::from_str::<Options>(text);
         assert!(options("{}").unwrap().deploy);
         assert!(!options(r#"{"deploy": false}"#).unwrap().deploy);

@@ -1,0 +1,119 @@
+//! A login to a branch that lives no longer than the step that uses it.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use database::settings::{LoginSource, PoolSettings, Settings};
+use database::{Database, Login};
+use lambda::clock::SystemClock;
+use planetscale::{NewPassword, Password, Role};
+use schema::Snapshot;
+
+use crate::{error::StepError, production::Production};
+
+/// Longer than an invocation may take, so that a password outlives its step, and an attempt that
+/// was cut off is over when its password has expired.
+const TTL: Duration = Duration::from_secs(10 * 60);
+
+/// A password of a branch, and a pool of one connection.
+pub struct BranchLogin<'c> {
+    branch: &'c str,
+    production: &'c Production,
+    pub password: Password,
+    pub database: Database,
+}
+
+impl<'c> BranchLogin<'c> {
+    pub async fn create(
+        branch: &'c str,
+        name: String,
+        role: Role,
+        production: &'c Production,
+    ) -> Result<Self, StepError> {
+        let new = NewPassword {
+            name,
+            role,
+            ttl: Some(TTL),
+        };
+        let password = production.api().create_password(branch, &new).await?;
+        Ok(Self {
+            branch,
+            production,
+            database: connect(&password, production)?,
+            password,
+        })
+    }
+
+    /// Closes the connection and deletes the password. What went wrong in its use says more than
+    /// what goes wrong here.
+    pub async fn end<T>(self, used: Result<T, StepError>) -> Result<T, StepError> {
+        self.database.close().await;
+        let api = self.production.api();
+        let deleted = api.delete_password(self.branch, &self.password.id).await;
+        let used = used?;
+        deleted?;
+        Ok(used)
+    }
+}
+
+/// The schema of a branch.
+pub async fn snapshot(branch: &str, production: &Production) -> Result<Snapshot, StepError> {
+    let name = "read-schema".to_owned();
+    let login = BranchLogin::create(branch, name, Role::Reader, production).await?;
+    let read = async {
+        let mut session = login.database.session(production.deadline).await?;
+        Snapshot::read(&mut session).await
+    };
+    let read = read.await.map_err(StepError::of_branch);
+    login.end(read).await
+}
+
+/// A pool under the TLS rules of all others. Statements that define a table may take long.
+fn connect(password: &Password, production: &Production) -> Result<Database, StepError> {
+    let plain_text = password.plain_text.clone();
+    let (host, port) = address(&password.access_host_url)?;
+    let login = Login {
+        host,
+        port,
+        username: password.username.clone(),
+        password: plain_text.ok_or(StepError::Password("its text is missing"))?,
+        database: Some(production.planetscale.database_name().to_owned()),
+    };
+    let settings = Settings::from_env().map_err(|faults| StepError::Input(faults.to_string()))?;
+    let pool = PoolSettings {
+        max: NonZeroUsize::MIN,
+        connect_timeout: Duration::from_secs(10),
+        statement_timeout: Duration::from_secs(120),
+        ..settings.pool
+    };
+    let settings = Settings {
+        login: LoginSource::Fixed(login),
+        pool,
+        ..settings
+    };
+    Ok(Database::new(settings, Arc::new(SystemClock)))
+}
+
+/// `host` or `host:port`.
+fn address(text: &str) -> Result<(String, u16), StepError> {
+    match text.rsplit_once(':') {
+        None => Ok((text.to_owned(), Login::DEFAULT_PORT)),
+        Some((host, port)) => match port.parse() {
+            Ok(port) => Ok((host.to_owned(), port)),
+            Err(_) => Err(StepError::Password("its host has no valid port")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_taken_from_the_host_where_it_has_one() {
+        let aws = "aws.connect.psdb.cloud";
+        assert_eq!(address(aws).unwrap(), (aws.to_owned(), 3306));
+        let local = ("127.0.0.1".to_owned(), 4000);
+        assert_eq!(address("127.0.0.1:4000").unwrap(), local);
+        assert!(address("127.0.0.1:x").is_err());
+    }
+}

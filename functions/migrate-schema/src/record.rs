@@ -1,0 +1,154 @@
+//! What was deployed is recorded in production's ledger.
+
+use planetscale::{ApiError, DeployRequest, DeploymentState, Openness, Progress, Refusal};
+use schema::{Fingerprint, Ledger, Migration};
+
+use crate::{
+    branch, branch_login,
+    error::{StepError, listed},
+    fingerprints::Notes,
+    production::Production,
+    schema_change::{SchemaChange, Status},
+};
+
+/// Ends a change whose deploy request is deployed, or that needed none.
+pub async fn finish(
+    mut change: SchemaChange,
+    production: &Production,
+) -> Result<SchemaChange, StepError> {
+    let fingerprints = change.fingerprints()?.clone();
+    let request = match &change.deploy_request {
+        Some(opened) => Some(production.api().deploy_request(opened.number).await?),
+        None => None,
+    };
+    if let Some(request) = &request {
+        check_standing(request)?;
+    }
+    let number = request.as_ref().map(|request| request.number);
+    check_production(&fingerprints.after, number, &change.branch, production).await?;
+    if fingerprints.are_equal() {
+        let nothing = "the migrations change nothing in the schema, so nothing was deployed";
+        change.warnings.push(nothing.to_owned());
+    }
+    let migrations = change.plan.migrations(&production.migrations)?;
+    match &request {
+        Some(request) => settle(request, &migrations, production).await?,
+        None => {
+            branch::remove(&change.branch, production).await?;
+            production.record(&migrations).await?;
+        }
+    }
+    Ok(change.end(Status::Deployed))
+}
+
+/// Records what a run that died has deployed and not recorded.
+pub async fn record_deployed(ledger: &Ledger, production: &Production) -> Result<(), StepError> {
+    let requests = production.deploy_requests(None).await?;
+    for request in requests.iter().rev() {
+        let deployed = request.deployment_state.progress() == Progress::Done;
+        if !deployed || !branch::is_own(&request.branch) {
+            continue;
+        }
+        let Some(notes) = Notes::of(request, &production.migrations) else {
+            continue;
+        };
+        let mut unrecorded = Vec::new();
+        for migration in notes.migrations {
+            if !ledger.has(migration)? {
+                unrecorded.push(migration);
+            }
+        }
+        if !unrecorded.is_empty() {
+            let (number, after) = (request.number, &notes.fingerprints.after);
+            check_production(after, Some(number), &request.branch, production).await?;
+            tracing::warn!(
+                number,
+                "recording a deploy request that was deployed before"
+            );
+            settle(request, &unrecorded, production).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the time in which the deployment could be reverted, deletes the branch, and records the
+/// migrations. It may be repeated. Recording comes last, because the next run finds and settles
+/// what is not recorded, and does not come at all when somebody has reverted the deployment.
+async fn settle(
+    request: &DeployRequest,
+    migrations: &[&Migration],
+    production: &Production,
+) -> Result<(), StepError> {
+    let api = production.api();
+    if request.deployment_state == DeploymentState::CompletePendingRevert {
+        skip_revert(request.number, production).await?;
+    }
+    let now = api.deploy_request(request.number).await?;
+    check_standing(&now)?;
+    if now.state == Openness::Open && now.deployment_state.progress() != Progress::Done {
+        api.close_deploy_request(now.number).await?;
+    }
+    branch::remove(&request.branch, production).await?;
+    production.record(migrations).await
+}
+
+async fn skip_revert(number: u64, production: &Production) -> Result<(), StepError> {
+    let api = production.api();
+    match api.skip_revert(number).await {
+        Err(
+            error @ ApiError::Refused {
+                refusal: Refusal::Final,
+                ..
+            },
+        ) => {
+            // Another run may have done so, or the time may be over.
+            let now = api.deploy_request(number).await?.deployment_state;
+            if now == DeploymentState::CompletePendingRevert {
+                return Err(error.into());
+            }
+            Ok(())
+        }
+        outcome => Ok(outcome.map(drop)?),
+    }
+}
+
+/// Refuses a deploy request that is being deployed, has failed, or was reverted.
+fn check_standing(request: &DeployRequest) -> Result<(), StepError> {
+    match request.deployment_state.progress() {
+        Progress::Done | Progress::NoChanges | Progress::Before => Ok(()),
+        Progress::Under | Progress::Failed => Err(StepError::Deployment {
+            number: request.number,
+            state: request.deployment_state.to_string(),
+            reason: "production does not keep its changes, so it is not recorded".to_owned(),
+        }),
+    }
+}
+
+/// Refuses to record anything while production does not have the schema that the branch had after
+/// the migrations.
+async fn check_production(
+    after: &Fingerprint,
+    number: Option<u64>,
+    branch: &str,
+    production: &Production,
+) -> Result<(), StepError> {
+    let now = production.snapshot().await?;
+    if now.fingerprint() == *after {
+        return Ok(());
+    }
+    let what = match number {
+        Some(number) => format!("deploy request {number} is deployed and not recorded"),
+        None => "the migrations are not recorded".to_owned(),
+    };
+    // The branch may be gone, or somebody may have changed it and deployed that.
+    let differences = match branch_login::snapshot(branch, production).await {
+        Ok(expected) if expected.fingerprint() == *after => {
+            listed(&now.differences_from(&expected))
+        }
+        Ok(_) => "the branch was changed after the migrations had been applied to it".to_owned(),
+        Err(_) => "somebody has changed production, or the branch before that".to_owned(),
+    };
+    Err(StepError::Difference(format!(
+        "{what}, because production does not have the schema that the migrations lead to: {differences}"
+    )))
+}
