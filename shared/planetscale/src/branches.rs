@@ -27,15 +27,6 @@ pub struct Branch {
     pub safe_migrations: bool,
 }
 
-/// The schema of one table or view.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TableSchema {
-    /// The table's name.
-    pub name: String,
-    /// The CREATE statement.
-    pub raw: String,
-}
-
 /// A fault that PlanetScale finds in a schema.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LintError {
@@ -101,21 +92,6 @@ impl Calls<'_> {
         let path = ["branches", name];
         self.done(ApiRequest::delete("deleting a branch", &path, DELETE))
             .await
-    }
-
-    /// Reads the schema of a branch, table by table.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn schema(&self, branch: &str) -> Result<Vec<TableSchema>, ApiError> {
-        #[derive(Deserialize)]
-        struct Tables {
-            data: Vec<TableSchema>,
-        }
-        let path = ["branches", branch, "schema"];
-        let request = ApiRequest::get("reading a branch's schema", &path, READ);
-        self.get(request).await.map(|Tables { data }| data)
     }
 
     /// Asks what is wrong with a branch's schema.

@@ -126,12 +126,6 @@ pub struct Deployment {
 pub struct Operation {
     /// The table.
     pub table_name: String,
-    /// CREATE, ALTER or DROP.
-    pub operation_name: String,
-    /// The statement that does it.
-    pub ddl_statement: String,
-    /// Whether rows or values can be lost.
-    pub can_drop_data: bool,
     /// Why it failed.
     #[serde(default)]
     pub deploy_errors: Option<String>,

@@ -53,7 +53,7 @@ use lambda::{
 };
 use secrets::Credentials;
 
-pub use branches::{Branch, LintError, TableSchema};
+pub use branches::{Branch, LintError};
 pub use deploy_requests::{DeployRequest, Filter, NewDeployRequest, Openness};
 pub use deployments::{Deployment, DeploymentState, Operation, Progress};
 pub use error::{ApiError, Refusal};

@@ -155,7 +155,7 @@ async fn a_deployment_that_fails_on_duplicate_rows_tells_the_key_and_no_value() 
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "DeploymentFailed");
     assert!(cause.contains("`orders`: "), "{cause}");
-    assert!(cause.contains("Duplicate entry"), "{cause}");
+    assert!(cause.contains('…'), "{cause}");
     for text in [cause, pipeline.history(), pipeline.logs()] {
         assert!(!text.contains("jane@example.com"), "{text}");
     }
