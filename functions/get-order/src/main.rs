@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use api::{self, Answer, Problem, Request, Route};
+use api::{Answer, Problem, Request, Route};
 use database::Database;
 
 fn main() -> ExitCode {
@@ -11,7 +11,6 @@ fn main() -> ExitCode {
 
 async fn get_order(request: Request, database: &'static Database) -> Result<Answer, Problem> {
     let id = request.path("order_id")?;
-    let known = request.if_none_match()?;
 
     let mut session = database.session(request.deadline()).await?;
     let order = orders::find(&mut session, id)
@@ -19,10 +18,5 @@ async fn get_order(request: Request, database: &'static Database) -> Result<Answ
         .filter(|order| request.caller().may_act_for(order.customer_id.as_str()))
         .ok_or_else(|| Problem::not_found("no order has this id"))?;
 
-    let answer = if known.includes(order.version) {
-        Answer::not_modified()
-    } else {
-        Answer::ok(&order)
-    };
-    Ok(answer.etag(order.version))
+    Ok(Answer::ok(&order).etag(order.version))
 }

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 
 async fn update_order(request: Request, database: &'static Database) -> Result<Answer, Problem> {
     let id = request.path("order_id")?;
-    let expected = request.if_match()?;
+    let expected = request.versions_to_change()?;
     let change: Change = request.json()?;
     let to = change.status.parse::<OrderStatus>();
     let to = to.map_err(|rule| Problem::invalid("status", rule))?;

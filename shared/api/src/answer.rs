@@ -13,13 +13,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A response that is no error.
 ///
-/// Caches on the way may not keep it, and the client's own asks again each time, which is a 304
+/// Caches on the way may not keep it. The client's own cache asks again each time, which is a 304
 /// where nothing has changed.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Option<String>,
+    version: Option<u32>,
     /// What can't be written as the handler wants it. It makes the answer a 500.
     fault: Option<String>,
 }
@@ -38,14 +39,23 @@ impl Answer {
             .header("location", location)
     }
 
-    /// 304. Give it the [`etag`](Self::etag) that the client has.
-    pub fn not_modified() -> Self {
-        Self::empty(StatusCode::NOT_MODIFIED)
+    /// Adds the entity tag that stands for this version, such as `"7"`. The conditions of a read
+    /// are compared with it.
+    pub fn etag(mut self, version: u32) -> Self {
+        self.version = Some(version);
+        self.header("etag", &format!("\"{version}\""))
     }
 
-    /// Adds the entity tag that stands for this version, such as `"7"`.
-    pub fn etag(self, version: u32) -> Self {
-        self.header("etag", &format!("\"{version}\""))
+    pub(super) fn version(&self) -> Option<u32> {
+        self.version
+    }
+
+    /// 304 in its place, for a client that has it.
+    pub(super) fn not_modified(mut self) -> Self {
+        self.status = StatusCode::NOT_MODIFIED;
+        self.headers.remove(CONTENT_TYPE);
+        self.body = None;
+        self
     }
 
     /// Sets a header, in place of one with the same name.
@@ -66,6 +76,7 @@ impl Answer {
             status,
             headers,
             body: None,
+            version: None,
             fault: None,
         }
     }

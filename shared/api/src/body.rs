@@ -1,16 +1,15 @@
 //! A request's body as JSON.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::{Problem, objects::Objects};
+use super::{Problem, event::Headers};
 
 #[cfg(test)]
 mod tests;
 
-/// In bytes: some forty times what an order of a hundred items takes.
+/// In bytes: about forty times as much as an order of a hundred items needs.
 const LIMIT: usize = 256 * 1024;
 
 /// What LIMIT bytes are in base64.
@@ -45,15 +44,16 @@ impl Body {
         }
     }
 
-    pub(super) fn json<'a, T: Deserialize<'a>>(
-        &'a self,
-        content_type: Option<&HeaderValue>,
-    ) -> Result<T, Problem> {
-        let content_type = content_type.and_then(|value| value.to_str().ok());
+    pub(super) fn json<'a, T: Deserialize<'a>>(&'a self, headers: &Headers) -> Result<T, Problem> {
         match self {
             Self::Empty => Err(Problem::malformed_body("is empty")),
             Self::TooLarge => Err(Problem::too_large(LIMIT)),
-            _ if !content_type.is_some_and(is_json) => Err(Problem::unsupported_media_type()),
+            _ if !headers.get("content-encoding").is_none_or(is_identity) => {
+                Err(Problem::unsupported_encoding())
+            }
+            _ if !headers.get("content-type").is_some_and(is_json) => {
+                Err(Problem::unsupported_media_type())
+            }
             Self::Text(text) => from_json(text),
             Self::NotBase64 => Err(Problem::malformed_body(
                 "is not base64, which the event says it is",
@@ -63,26 +63,43 @@ impl Body {
     }
 }
 
-/// `application/json` or another type whose syntax is JSON (`application/merge-patch+json`),
-/// in UTF-8. Other parameters than the charset mean nothing for JSON (RFC 8259).
-fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let Some(subtype) = essence.strip_prefix("application/") else {
-        return false;
-    };
-    (subtype == "json" || subtype.ends_with("+json"))
-        && parts
-            .filter_map(|part| part.split_once('='))
-            .all(|(name, value)| {
-                !name.eq_ignore_ascii_case("charset")
-                    || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-            })
+/// Whether the body is as it was written: nothing has compressed it.
+fn is_identity(encodings: &str) -> bool {
+    encodings
+        .split(',')
+        .map(str::trim)
+        .all(|encoding| encoding.is_empty() || encoding.eq_ignore_ascii_case("identity"))
 }
 
+/// `application/json` or another type whose syntax is JSON (`application/merge-patch+json`).
+/// Parameters mean nothing: JSON defines none, not even a charset (RFC 8259, section 11), and is
+/// UTF-8.
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    essence.strip_prefix("application/").is_some_and(|subtype| {
+        let name = subtype.strip_suffix("+json");
+        subtype == "json" || name.is_some_and(|name| !name.is_empty() && name.bytes().all(is_token))
+    })
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+const MUST_BE_OBJECT: &str = "must be an object";
+
 fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
+    // JSON's own readers may ignore a byte order mark (RFC 8259, section 8.1).
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // What serde derives for a struct also takes an array of its fields, and `["paid"]` would be
+    // read as `{"status": "paid"}`.
+    if text.trim_start().starts_with('[') {
+        return Err(Problem::malformed_body(MUST_BE_OBJECT));
+    }
     let mut parser = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(Objects(&mut parser)).map_err(|error| {
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let path = error.path().to_string();
         explain(&path, error.inner())
     })?;
@@ -95,9 +112,9 @@ fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
 /// Says what is wrong in our own words: serde's quote the value.
 fn explain(path: &str, error: &serde_json::Error) -> Problem {
     match error.classify() {
-        // The parser refuses a number that no f64 can hold before it asks who wants it.
+        // The parser refuses a number that no f64 can hold before it looks at what is expected.
         _ if error.to_string().starts_with("number out of range") => {
-            Problem::invalid(path, "is too large a number")
+            Problem::invalid(path, "must be a smaller number")
         }
         // These messages name no value: "expected `,` or `}` at line 1 column 9".
         Category::Syntax | Category::Eof | Category::Io => {
@@ -141,7 +158,7 @@ fn explain_data(path: &str, message: &str) -> (String, &'static str) {
         Some("a whole number") => "must be a whole number",
         Some(kind) if is_integer(kind) => "must be a whole number within its range",
         Some("a sequence") => "must be an array",
-        Some(kind) if kind.starts_with("struct ") || kind == "a map" => "must be an object",
+        Some(kind) if kind.starts_with("struct ") || kind == "a map" => MUST_BE_OBJECT,
         _ => "has a value that is not allowed here",
     };
     (path.to_owned(), reason)

@@ -1,139 +1,210 @@
 //! Who calls, as the gateway's authorizer says.
 
-use aws_lambda_events::apigw::{
-    ApiGatewayRequestAuthorizer, ApiGatewayRequestAuthorizerJwtDescription,
-};
-
-use super::Problem;
-
-/// The scope that lets a token act for every customer.
-const EVERY_CUSTOMER: &str = "orders:all";
+use super::{Problem, event::Fields, settings::Settings};
 
 /// Who calls. The gateway has checked the signature or the token before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The one customer that the caller may act for, where it is bound to one.
-    customer: Option<String>,
+    authority: Authority,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Authority {
+    AllCustomers,
+    Customer(String),
+    NoCustomer,
 }
 
 impl Caller {
-    /// Whether the caller may see and change what belongs to `customer`, all of it: what only some
-    /// may change (who says that an order is paid?) is for the handler to ask besides.
+    /// Whether the caller may see and change everything that belongs to `customer`. What only some
+    /// callers may change (who says that an order is paid?) is for the handler to ask besides.
     ///
-    /// A token acts for the customer that its `sub` claim names, and for every one if it has the
-    /// scope `orders:all`. A caller with AWS credentials (IAM) acts for all, and so does one
-    /// that no authorizer stands before: who opens a route in `template.yaml` opens it.
+    /// - A token acts for the customer that its `sub` claim names, and for all customers if it has
+    ///   the scope of the setting `ALL_CUSTOMERS_SCOPE`.
+    /// - A caller with AWS credentials (IAM) acts for all customers. The end users of a Cognito
+    ///   identity pool have such credentials too, some without logging in, and act for nobody.
+    /// - With `ALLOW_UNAUTHENTICATED`, a caller whom no authorizer has checked acts for all.
     pub fn may_act_for(&self, customer: &str) -> bool {
-        self.customer.as_deref().is_none_or(|own| own == customer)
+        match &self.authority {
+            Authority::AllCustomers => true,
+            Authority::Customer(own) => own == customer,
+            Authority::NoCustomer => false,
+        }
     }
 
-    /// 401 where a token names nobody, and for an authorizer of a kind that is not known here:
-    /// what it vouches for is not known either.
-    pub(super) fn of(authorizer: Option<&ApiGatewayRequestAuthorizer>) -> Result<Self, Problem> {
-        let Some(authorizer) = authorizer else {
-            return Ok(Self { customer: None });
-        };
-        match (&authorizer.jwt, &authorizer.iam) {
-            (Some(token), _) if acts_for_all(token) => Ok(Self { customer: None }),
-            (Some(token), _) => match token.claims.get("sub") {
-                Some(subject) if !subject.is_empty() => Ok(Self {
-                    customer: Some(subject.clone()),
-                }),
-                _ => Err(Problem::unauthorized(
-                    "the token names no subject, and no scope that would do without",
-                )),
-            },
-            (None, Some(_)) => Ok(Self { customer: None }),
-            (None, None) => Err(Problem::unauthorized(
-                "the API's authorizer is of a kind that the function does not know",
-            )),
+    /// 401 without an authorizer, for one that names nobody, and for one of an unknown kind:
+    /// nobody knows what it vouches for.
+    pub(super) fn of(context: &Fields, settings: &Settings) -> Result<Self, Problem> {
+        if !context.has("authorizer") {
+            return Self::unauthenticated(settings);
         }
+        let authority = match context.object("authorizer") {
+            Some(authorizer) if authorizer.is_empty() => {
+                return Self::unauthenticated(settings);
+            }
+            Some(authorizer) => match (authorizer.object("jwt"), authorizer.object("iam")) {
+                (Some(token), _) => of_token(&token, settings)?,
+                (None, Some(signer)) if !authorizer.has("jwt") => of_signer(&signer)?,
+                _ => return Err(unknown_kind()),
+            },
+            None => return Err(unknown_kind()),
+        };
+        Ok(Self { authority })
+    }
+
+    fn unauthenticated(settings: &Settings) -> Result<Self, Problem> {
+        if !settings.allow_unauthenticated {
+            return Err(Problem::unauthorized(
+                "no authorizer of the API has checked the caller",
+            ));
+        }
+        let authority = Authority::AllCustomers;
+        Ok(Self { authority })
     }
 }
 
-/// Asks the claims alone: the event's `scopes` are those that the route asks for, of which the
-/// token has one, not all. Okta and Entra name the claim `scp`; one that was a list arrives as
-/// `[a b]`. Cognito puts the resource server's identifier and a slash before a scope's name.
-fn acts_for_all(token: &ApiGatewayRequestAuthorizerJwtDescription) -> bool {
-    let claims = ["scope", "scp"].into_iter();
-    claims
-        .filter_map(|name| token.claims.get(name))
-        .flat_map(|claim| {
-            claim
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .split(' ')
-        })
-        .any(|scope| scope.rsplit('/').next() == Some(EVERY_CUSTOMER))
+fn unknown_kind() -> Problem {
+    Problem::unauthorized("the API's authorizer is of a kind that the function does not know")
+}
+
+fn of_token(token: &Fields, settings: &Settings) -> Result<Authority, Problem> {
+    let claims = token.object("claims").unwrap_or_default();
+    if let Some(scope) = &settings.all_customers_scope
+        && scopes(&claims).contains(scope)
+    {
+        return Ok(Authority::AllCustomers);
+    }
+    match claims.string("sub") {
+        Some(subject) if !subject.is_empty() => Ok(Authority::Customer(subject)),
+        _ => Err(Problem::unauthorized(
+            "the token names no subject, and has no scope that would replace one",
+        )),
+    }
+}
+
+/// The token's own scopes. The event's `scopes` are not asked: they are those that the route
+/// demands, of which the token has one, not all. Okta and Entra name the claim `scp`. A list
+/// arrives as `[a b]`.
+fn scopes(claims: &Fields) -> Vec<String> {
+    let mut scopes = Vec::new();
+    for claim in ["scope", "scp"].iter().filter_map(|name| claims.text(name)) {
+        if let Ok(list) = serde_json::from_str::<Vec<String>>(&claim) {
+            scopes.extend(list);
+        } else {
+            let list = claim
+                .strip_prefix('[')
+                .and_then(|list| list.strip_suffix(']'));
+            scopes.extend(list.unwrap_or(&claim).split(' ').map(str::to_owned));
+        }
+    }
+    scopes
+}
+
+fn of_signer(signer: &Fields) -> Result<Authority, Problem> {
+    let names = ["userArn", "userId", "callerId", "accessKey"];
+    if !names.iter().any(|name| signer.string(name).is_some()) {
+        return Err(Problem::unauthorized("the signature names no caller"));
+    }
+    let identity = signer.object("cognitoIdentity");
+    let is_end_user = signer.has("cognitoIdentity") && identity.is_none_or(|one| !one.is_empty());
+    Ok(if is_end_user {
+        Authority::NoCustomer
+    } else {
+        Authority::AllCustomers
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn caller(authorizer: Value) -> Option<Caller> {
-        let authorizer = serde_json::from_value(authorizer).unwrap();
-        Caller::of(Some(&authorizer)).ok()
+    const SCOPE: &str = "https://api.example.com/orders:all";
+
+    fn settings(scope: Option<&str>) -> Settings {
+        Settings {
+            all_customers_scope: scope.map(str::to_owned),
+            allow_unauthenticated: false,
+        }
     }
 
-    fn token(claims: Value, scopes: Value) -> Option<Caller> {
-        caller(json!({"jwt": {"claims": claims, "scopes": scopes}}))
+    fn caller_with(settings: &Settings, context: Value) -> Result<Caller, Problem> {
+        Caller::of(&serde_json::from_value(context).unwrap(), settings)
     }
+
+    fn caller(authorizer: Value) -> Option<Caller> {
+        caller_with(&settings(Some(SCOPE)), json!({ "authorizer": authorizer })).ok()
+    }
+
+    fn token(claims: Value) -> Option<Caller> {
+        caller(json!({"jwt": {"claims": claims, "scopes": null}}))
+    }
+
+    /// For whom a caller acts, out of its own customer and a strange one.
+    fn acts_for(caller: &Option<Caller>) -> Option<(bool, bool)> {
+        let caller = caller.as_ref()?;
+        Some((caller.may_act_for("cust-1"), caller.may_act_for("cust-2")))
+    }
+
+    const OWN: Option<(bool, bool)> = Some((true, false));
+    const ALL: Option<(bool, bool)> = Some((true, true));
+    const NONE: Option<(bool, bool)> = Some((false, false));
 
     #[test]
     fn a_token_acts_for_its_subject_only() {
-        let caller = token(
-            json!({"sub": "cust-1", "scope": "openid orders:read"}),
-            json!(null),
-        )
-        .unwrap();
+        let caller = token(json!({"sub": "cust-1", "scope": "openid orders:read"})).unwrap();
         assert!(caller.may_act_for("cust-1"));
-        for other in ["cust-2", "cust-", "cust-11", "CUST-1", ""] {
+        for other in ["cust-2", "cust-", "cust-11", "CUST-1", "cust-1 ", ""] {
             assert!(!caller.may_act_for(other), "{other}");
         }
     }
 
     #[test]
-    fn the_scope_lifts_it() {
-        for caller in [
-            token(
-                json!({"sub": "cust-1", "scope": "openid orders:all"}),
-                json!(null),
-            ),
-            token(json!({"scope": "orders:all"}), json!(null)),
-            token(json!({"scope": "[openid orders:all]"}), json!(null)),
-            token(
-                json!({"sub": "c", "scp": "[openid orders:all]"}),
-                json!(null),
-            ),
-            token(
-                json!({"sub": "c", "scope": "https://orders.example/orders:all"}),
-                json!(null),
-            ),
+    fn the_configured_scope_acts_for_all_customers() {
+        for claims in [
+            json!({"sub": "cust-1", "scope": format!("openid {SCOPE}")}),
+            json!({"sub": "cust-1", "scope": format!("[openid {SCOPE}]")}),
+            json!({"sub": "cust-1", "scp": format!("[openid {SCOPE}]")}),
+            json!({"sub": "cust-1", "scp": ["openid", SCOPE]}),
+            json!({"sub": "cust-1", "scope": 7, "scp": SCOPE}),
+            json!({"scope": SCOPE}),
         ] {
-            assert!(caller.unwrap().may_act_for("cust-2"));
-        }
-        for near in [
-            "orders:all:read",
-            "orders",
-            "xorders:all",
-            "ORDERS:ALL",
-            "orders:all/read",
-        ] {
-            for claim in ["scope", "scp"] {
-                let caller = token(json!({"sub": "cust-1", claim: near}), json!([near])).unwrap();
-                assert!(!caller.may_act_for("cust-2"), "{near}");
-            }
+            assert_eq!(acts_for(&token(claims.clone())), ALL, "{claims}");
         }
     }
 
     #[test]
-    fn what_the_route_asks_for_is_not_what_the_token_has() {
-        let claims = json!({"sub": "cust-1", "scope": "orders:read"});
-        let caller = token(claims, json!(["orders:read", "orders:all"])).unwrap();
-        assert!(!caller.may_act_for("cust-2"));
+    fn no_other_scope_does() {
+        for scope in [
+            "orders:all",
+            "/orders:all",
+            "https://evil.example/orders:all",
+            "https://api.example.com/orders:all/",
+            "https://api.example.com/orders:all:read",
+            "https://api.example.com/ORDERS:ALL",
+            "xhttps://api.example.com/orders:all",
+            "[https://api.example.com/orders:all",
+            "https://api.example.com/orders:all,openid",
+        ] {
+            for claim in ["scope", "scp", "roles"] {
+                let claims = json!({"sub": "cust-1", claim: scope});
+                assert_eq!(acts_for(&token(claims)), OWN, "{claim} {scope}");
+            }
+        }
+        let demanded = json!({"jwt": {"claims": {"sub": "cust-1"}, "scopes": [SCOPE]}});
+        assert_eq!(acts_for(&caller(demanded)), OWN);
+    }
+
+    #[test]
+    fn without_a_configured_scope_no_scope_acts_for_all_customers() {
+        for scope in ["", " ", "orders:all", SCOPE] {
+            let claims = json!({"sub": "cust-1", "scope": scope});
+            let context = json!({"authorizer": {"jwt": {"claims": claims}}});
+            let caller = caller_with(&settings(None), context).ok();
+            assert_eq!(acts_for(&caller), OWN, "{scope:?}");
+        }
     }
 
     #[test]
@@ -141,24 +212,96 @@ mod tests {
         for claims in [
             json!({}),
             json!(null),
+            json!("cust-1"),
             json!({"sub": ""}),
+            json!({"sub": null}),
+            json!({"sub": 7}),
+            json!({"sub": ["cust-1"]}),
             json!({"scope": "orders:read"}),
         ] {
-            assert_eq!(token(claims, json!(null)), None);
+            assert_eq!(token(claims.clone()), None, "{claims}");
         }
     }
 
     #[test]
-    fn iam_and_no_authorizer_act_for_all() {
-        let iam =
-            caller(json!({"iam": {"userArn": "arn:aws:iam::1234567890:user/Admin"}})).unwrap();
-        assert!(iam.may_act_for("cust-1"));
-        assert!(Caller::of(None).unwrap().may_act_for("cust-1"));
+    fn a_caller_with_aws_credentials_acts_for_all_customers() {
+        for cognito in [
+            json!(null),
+            json!({"amr": null, "identityId": null, "identityPoolId": null}),
+        ] {
+            let iam = json!({"userArn": "arn:aws:iam::1:user/a", "cognitoIdentity": cognito});
+            let authorizer = json!({"iam": iam, "jwt": null, "lambda": null});
+            assert_eq!(acts_for(&caller(authorizer)), ALL);
+        }
+        let without = json!({"iam": {"userArn": "arn:aws:iam::1:user/a"}});
+        assert_eq!(acts_for(&caller(without)), ALL);
     }
 
     #[test]
-    fn an_unknown_authorizer_vouches_for_nobody() {
-        assert_eq!(caller(json!({"lambda": {"sub": "cust-1"}})), None);
-        assert_eq!(caller(json!({})), None);
+    fn an_end_user_of_an_identity_pool_acts_for_nobody() {
+        for cognito in [
+            json!({"amr": ["unauthenticated"], "identityId": "us-east-1:7", "identityPoolId": "p"}),
+            json!({"amr": null, "identityId": "us-east-1:7", "identityPoolId": null}),
+            json!({"amr": []}),
+            json!("us-east-1:7"),
+            json!([]),
+            json!(false),
+        ] {
+            let iam =
+                json!({"userArn": "arn:aws:sts::1:assumed-role/a", "cognitoIdentity": cognito});
+            assert_eq!(acts_for(&caller(json!({"iam": iam}))), NONE, "{cognito}");
+        }
+    }
+
+    #[test]
+    fn an_authorizer_that_names_nobody_or_is_unknown_vouches_for_nobody() {
+        for authorizer in [
+            json!({"lambda": {"sub": "cust-1"}}),
+            json!({"lambda": null, "principalId": "cust-1"}),
+            json!({"iam": {}}),
+            json!({"iam": {"userArn": null}}),
+            json!({"iam": []}),
+            json!({"iam": "arn:aws:iam::1:user/a"}),
+            json!({"jwt": "token", "iam": {"userArn": "arn:aws:iam::1:user/a"}}),
+            json!("iam"),
+            json!(["iam"]),
+            json!(true),
+        ] {
+            assert_eq!(caller(authorizer.clone()), None, "{authorizer}");
+            let context = json!({ "authorizer": authorizer });
+            let open = Settings {
+                allow_unauthenticated: true,
+                ..Settings::default()
+            };
+            assert!(caller_with(&open, context).is_err(), "{authorizer}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_an_authorizer_is_let_in_only_where_the_settings_say_so() {
+        for context in [
+            json!({}),
+            json!({"authorizer": null}),
+            json!({"authorizer": {}}),
+            json!({"authorizer": {"jwt": null, "iam": null, "lambda": null}}),
+        ] {
+            let closed = caller_with(&Settings::default(), context.clone());
+            assert!(closed.is_err(), "{context}");
+            let open = Settings {
+                allow_unauthenticated: true,
+                ..Settings::default()
+            };
+            let caller = caller_with(&open, context.clone()).ok();
+            assert_eq!(acts_for(&caller), ALL, "{context}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_very_scope_acts_for_all_customers(scope in "(https://)?[a-z./:]{0,40}") {
+            prop_assume!(scope != SCOPE);
+            let caller = token(json!({"sub": "cust-1", "scope": scope}));
+            prop_assert_eq!(acts_for(&caller), OWN);
+        }
     }
 }

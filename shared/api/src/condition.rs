@@ -1,82 +1,156 @@
 //! Conditional requests (RFC 9110, section 13): entity tags that stand for versions.
 
-use http::HeaderValue;
+use super::{Answer, Problem, event::Headers};
 
-/// The versions that the entity tags of `If-Match` or `If-None-Match` name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versions(Kind);
+const IF_MATCH: &str = "If-Match";
+const IF_NONE_MATCH: &str = "If-None-Match";
 
+/// The conditions of a request. There is no date of modification, so conditions on one are not
+/// looked at (RFC 9110, sections 13.1.3 and 13.1.4).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Conditions {
+    if_match: Option<Tags>,
+    if_none_match: Option<Tags>,
+}
+
+impl Conditions {
+    /// 400 for a header that is not a list of entity tags.
+    pub(super) fn parse(headers: &Headers) -> Result<Self, Problem> {
+        let tags = |name: &'static str| {
+            let header = headers.get(&name.to_ascii_lowercase());
+            let tags = header.map(|header| {
+                Tags::parse(header).ok_or_else(|| Problem::malformed(name, "not an entity tag"))
+            });
+            tags.transpose()
+        };
+        Ok(Self {
+            if_match: tags(IF_MATCH)?,
+            if_none_match: tags(IF_NONE_MATCH)?,
+        })
+    }
+
+    /// What a change is allowed for. 428 without `If-Match`.
+    pub(super) fn of_change(self) -> Result<Versions, Problem> {
+        let conditions = self;
+        match conditions.if_match {
+            Some(_) => Ok(Versions { conditions }),
+            None => Err(Problem::precondition_required()),
+        }
+    }
+
+    /// 412 where something that must be there already is to be made: it cannot be.
+    pub(super) fn allow_making(&self) -> Result<(), Problem> {
+        match self.if_match {
+            Some(_) => Err(Problem::stale()),
+            None => Ok(()),
+        }
+    }
+
+    /// The answer to a read under these conditions: itself, 304, or 412.
+    pub(super) fn apply(&self, answer: Answer) -> Result<Answer, Problem> {
+        let version = answer.version();
+        if !self.if_match_allows(version) {
+            return Err(Problem::stale());
+        }
+        if self.if_none_match_names(version) {
+            return Ok(answer.not_modified());
+        }
+        Ok(answer)
+    }
+
+    fn if_match_allows(&self, version: Option<u32>) -> bool {
+        let tags = self.if_match.as_ref();
+        tags.is_none_or(|tags| tags.include(version, Comparison::Strong))
+    }
+
+    fn if_none_match_names(&self, version: Option<u32>) -> bool {
+        let tags = self.if_none_match.as_ref();
+        tags.is_some_and(|tags| tags.include(version, Comparison::Weak))
+    }
+}
+
+/// The versions that a client allows to be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    Any,
-    Named(Vec<u32>),
+pub struct Versions {
+    conditions: Conditions,
 }
 
 impl Versions {
-    /// Whether the client named this version; `*` names every one.
+    /// Whether this version is one of them.
     pub fn includes(&self, version: u32) -> bool {
-        match &self.0 {
-            Kind::Any => true,
-            Kind::Named(versions) => versions.contains(&version),
-        }
-    }
-
-    /// Those of a request without the header.
-    pub(super) const NONE: Self = Self(Kind::Named(Vec::new()));
-
-    /// For `If-Match`, where a weak tag never counts.
-    pub(super) fn strong(header: &HeaderValue) -> Option<Self> {
-        Self::parse(header, |tag| !tag.weak)
-    }
-
-    /// For `If-None-Match`, where it does.
-    pub(super) fn weak(header: &HeaderValue) -> Option<Self> {
-        Self::parse(header, |_| true)
-    }
-
-    /// A tag that is none of ours names no version, and is no error: it may be of another server
-    /// or another age.
-    fn parse(header: &HeaderValue, counts: impl Fn(&Tag<'_>) -> bool) -> Option<Self> {
-        let header = header.to_str().ok()?.trim_matches([' ', '\t']);
-        if header == "*" {
-            return Some(Self(Kind::Any));
-        }
-        let versions = tags(header)?
-            .into_iter()
-            .filter(counts)
-            .filter_map(|tag| version(tag.opaque))
-            .collect();
-        Some(Self(Kind::Named(versions)))
+        let version = Some(version);
+        self.conditions.if_match_allows(version) && !self.conditions.if_none_match_names(version)
     }
 }
 
-struct Tag<'a> {
+/// How a tag of the client is compared with ours, which are all strong (section 8.8.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Strong,
+    Weak,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Tags {
+    /// `*`: whatever is there.
+    Any,
+    Listed(Vec<Tag>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tag {
     weak: bool,
-    opaque: &'a str,
+    /// Nothing for a tag that we never gave: it may be of another server or another age.
+    version: Option<u32>,
 }
 
-/// `"7"`, `W/"7"`, or a list of these. A list may have empty elements, not only such.
-fn tags(mut rest: &str) -> Option<Vec<Tag<'_>>> {
-    let mut tags = Vec::new();
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
-        if rest.is_empty() {
-            return (!tags.is_empty()).then_some(tags);
+impl Tags {
+    /// `*`, or `"7"`, `W/"7"` and lists of these. A list may have empty elements, not only such.
+    fn parse(header: &str) -> Option<Self> {
+        let mut rest = header.trim_matches([' ', '\t']);
+        if rest == "*" {
+            return Some(Self::Any);
         }
-        let (weak, quoted) = match rest.strip_prefix("W/") {
-            Some(quoted) => (true, quoted),
-            None => (false, rest),
-        };
-        let (opaque, after) = quoted.strip_prefix('"')?.split_once('"')?;
-        if opaque.contains([' ', '\t']) {
-            return None;
-        }
-        tags.push(Tag { weak, opaque });
-        rest = after.trim_start_matches([' ', '\t']);
-        if !rest.is_empty() && !rest.starts_with(',') {
-            return None;
+        let mut tags = Vec::new();
+        loop {
+            rest = rest.trim_start_matches([' ', '\t', ',']);
+            if rest.is_empty() {
+                return (!tags.is_empty()).then_some(Self::Listed(tags));
+            }
+            let (weak, quoted) = match rest.strip_prefix("W/") {
+                Some(quoted) => (true, quoted),
+                None => (false, rest),
+            };
+            let (opaque, after) = quoted.strip_prefix('"')?.split_once('"')?;
+            if !opaque.chars().all(is_tag_character) {
+                return None;
+            }
+            let version = version(opaque);
+            tags.push(Tag { weak, version });
+            rest = after.trim_start_matches([' ', '\t']);
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return None;
+            }
         }
     }
+
+    /// Whether they include what is there; nothing is the version of what has no entity tag.
+    fn include(&self, version: Option<u32>, comparison: Comparison) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(tags) => tags.iter().any(|tag| {
+                version.is_some()
+                    && tag.version == version
+                    && (comparison == Comparison::Weak || !tag.weak)
+            }),
+        }
+    }
+}
+
+/// `etagc` without the quote. Bytes above 127 are allowed (section 8.8.3), in whatever encoding the
+/// gateway has read them.
+fn is_tag_character(letter: char) -> bool {
+    letter.is_ascii_graphic() || !letter.is_ascii()
 }
 
 /// Tags are compared by their characters, so that `07` is not 7.
@@ -87,43 +161,112 @@ fn version(opaque: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    fn strong(header: &str) -> Option<Versions> {
-        Versions::strong(&HeaderValue::from_str(header).unwrap())
+    fn conditions(headers: &[(&str, &str)]) -> Result<Conditions, Problem> {
+        let headers = headers.iter();
+        let headers = headers.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Conditions::parse(&Headers::new(headers.collect::<BTreeMap<_, _>>()))
     }
 
-    fn weak(header: &str) -> Option<Versions> {
-        Versions::weak(&HeaderValue::from_str(header).unwrap())
+    fn changes(headers: &[(&str, &str)], version: u32) -> bool {
+        let versions = conditions(headers).unwrap().of_change().unwrap();
+        versions.includes(version)
     }
 
-    #[test]
-    fn one_tag_names_one_version() {
-        let versions = strong("\"7\"").unwrap();
-        assert!(versions.includes(7));
-        assert!(!versions.includes(8));
-    }
-
-    #[test]
-    fn a_list_names_several() {
-        let versions = strong(" \"1\" ,, \"a,b\",\"3\", ").unwrap();
-        assert!(versions.includes(1) && versions.includes(3));
-        assert!(!versions.includes(2));
-    }
-
-    #[test]
-    fn a_star_names_all() {
-        assert!(strong("*").unwrap().includes(u32::MAX));
-        assert!(weak(" * ").unwrap().includes(1));
+    /// The status of the answer to a read of this version.
+    fn read(headers: &[(&str, &str)], version: Option<u32>) -> i64 {
+        let mut answer = Answer::ok(&1);
+        if let Some(version) = version {
+            answer = answer.etag(version);
+        }
+        let answer = conditions(headers).and_then(|conditions| conditions.apply(answer));
+        let response = answer.and_then(Answer::into_response);
+        response
+            .unwrap_or_else(|problem| problem.into_response(""))
+            .status_code
     }
 
     #[test]
-    fn a_weak_tag_counts_for_if_none_match_only() {
-        assert!(!strong("W/\"7\"").unwrap().includes(7));
-        assert!(weak("W/\"7\"").unwrap().includes(7));
-        assert!(strong("W/\"7\", \"7\"").unwrap().includes(7));
+    fn a_change_is_for_the_versions_that_are_named() {
+        for (header, named, others) in [
+            ("\"7\"", &[7][..], &[0, 8][..]),
+            (" \"1\" ,, \"a,b\",\"3\", ", &[1, 3], &[2]),
+            ("*", &[0, 7, u32::MAX], &[]),
+            ("\t* ", &[1], &[]),
+            ("W/\"7\"", &[], &[7]),
+            ("W/\"7\", \"7\"", &[7], &[8]),
+            ("\"7\u{e9}\"", &[], &[7]),
+            ("\"\u{1f375}\", \"7\"", &[7], &[]),
+        ] {
+            let changes = |version: &&u32| changes(&[("if-match", header)], **version);
+            assert!(named.iter().all(|version| changes(&version)), "{header}");
+            assert!(!others.iter().any(|version| changes(&version)), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_change_may_exclude_versions_too() {
+        for (excluded, allowed) in [
+            ("*", false),
+            ("\"7\"", false),
+            ("W/\"7\"", false),
+            ("\"1\", \"7\"", false),
+            ("\"1\"", true),
+            ("\"\u{e9}\"", true),
+        ] {
+            for wanted in ["\"7\"", "*"] {
+                let headers = [("If-Match", wanted), ("If-None-Match", excluded)];
+                assert_eq!(changes(&headers, 7), allowed, "{headers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_read_is_answered_under_its_conditions() {
+        let unmatched = [("if-match", "\"99\"")];
+        for (headers, version, status) in [
+            (&[][..], Some(7), 200),
+            (&[("if-none-match", "\"7\"")], Some(7), 304),
+            (&[("if-none-match", "W/\"7\"")], Some(7), 304),
+            (&[("if-none-match", "*")], Some(7), 304),
+            (&[("if-none-match", "\"8\"")], Some(7), 200),
+            (&[("if-none-match", "\"\u{e9}\"")], Some(7), 200),
+            (&[("if-match", "\"7\"")], Some(7), 200),
+            (&[("if-match", "*")], Some(7), 200),
+            (&[("if-match", "W/\"7\"")], Some(7), 412),
+            (&unmatched, Some(7), 412),
+            (
+                &[("if-match", "\"99\""), ("if-none-match", "\"7\"")],
+                Some(7),
+                412,
+            ),
+            (
+                &[("if-match", "\"7\""), ("if-none-match", "\"7\"")],
+                Some(7),
+                304,
+            ),
+            // What has no tag is there all the same.
+            (&unmatched, None, 412),
+            (&[("if-match", "*")], None, 200),
+            (&[("if-none-match", "*")], None, 304),
+            (&[("if-none-match", "\"7\"")], None, 200),
+        ] {
+            assert_eq!(read(headers, version), status, "{headers:?} {version:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_cannot_be_there_before() {
+        assert!(conditions(&[]).unwrap().allow_making().is_ok());
+        for (name, allowed) in [("if-match", false), ("if-none-match", true)] {
+            let conditions = conditions(&[(name, "*")]).unwrap();
+            assert_eq!(conditions.allow_making().is_ok(), allowed, "{name}");
+        }
     }
 
     #[test]
@@ -136,13 +279,14 @@ mod tests {
             "\"-7\"",
             "\"4294967296\"",
         ] {
-            assert_eq!(strong(header), Some(Versions::NONE), "{header}");
+            assert_eq!(read(&[("if-match", header)], Some(7)), 412, "{header}");
+            assert_eq!(read(&[("if-none-match", header)], Some(7)), 200, "{header}");
         }
     }
 
     #[test]
-    fn what_is_no_entity_tag_is_malformed() {
-        let malformed = [
+    fn a_header_that_is_no_list_of_entity_tags_is_malformed() {
+        for header in [
             "",
             " ",
             ",",
@@ -157,12 +301,14 @@ mod tests {
             "*, \"7\"",
             "\"7\", *",
             "\"a b\"",
+            "\"a\u{1}b\"",
+            "\"a\u{7f}\"",
             "'7'",
-            "\"7\u{e9}\"",
-        ];
-        for header in malformed {
-            assert_eq!(strong(header), None, "{header}");
-            assert_eq!(weak(header), None, "{header}");
+            "é",
+        ] {
+            for name in ["if-match", "if-none-match"] {
+                assert_eq!(read(&[(name, header)], Some(7)), 400, "{name}: {header:?}");
+            }
         }
     }
 
@@ -170,13 +316,16 @@ mod tests {
         #[test]
         fn every_version_is_found_again(versions in prop::collection::vec(any::<u32>(), 1..8)) {
             let header: Vec<_> = versions.iter().map(|version| format!("\"{version}\"")).collect();
-            let parsed = strong(&header.join(", ")).unwrap();
-            prop_assert!(versions.iter().all(|version| parsed.includes(*version)));
+            let header = header.join(", ");
+            for version in versions {
+                prop_assert!(changes(&[("if-match", &header)], version));
+                prop_assert!(!changes(&[("if-match", "*"), ("if-none-match", &header)], version));
+            }
         }
 
         #[test]
-        fn no_header_is_too_odd(header in "[ -~\t]*") {
-            let _ = (strong(&header), weak(&header));
+        fn no_header_is_too_odd(header in any::<String>()) {
+            let _ = conditions(&[("if-match", &header), ("if-none-match", &header)]);
         }
     }
 }

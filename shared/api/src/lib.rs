@@ -1,18 +1,22 @@
-//! The HTTP API: an event of API Gateway (or of a function URL) becomes a [`Request`], the
+//! The HTTP API: an event of API Gateway or of a function URL becomes a [`Request`], and the
 //! handler's [`Answer`] or [`Problem`] becomes the response.
 //!
-//! [`serve`] is all that a function's `main` calls. What it does for every invocation:
+//! A function's `main` calls only [`serve`]. It does the following for every invocation:
 //!
-//! - 404 where the path is not the route's, 405 where the method is not (HEAD too), 401 where
-//!   the authorizer vouches for nobody;
-//! - an error is always a response, never an error of the function: a panic too becomes a 500,
-//!   and the execution environment lives on;
-//! - a handler that would outlive the invocation is cut a moment before, so that the client gets
-//!   an answer and the connections are kept in order;
-//! - `x-request-id` on every answer, and one summary line in the log.
+//! - It answers 404 for another path than the route's, 405 for another method, and 401 if nobody
+//!   vouches for the caller. HEAD is answered like GET, without the body.
+//! - It compares `If-Match` and `If-None-Match` of a read with the answer's entity tag, and
+//!   answers 304 or 412. A change asks for [`Request::versions_to_change`].
+//! - It makes a response of every error. The function itself never fails: a panic becomes a 500,
+//!   and the execution environment lives on.
+//! - It stops a handler just before the invocation ends, so that the client gets an answer and
+//!   the connections stay in order.
+//! - It sets `x-request-id` on every answer and writes one summary line to the log.
 //!
-//! Only payload format 2.0 is read, which HTTP APIs and function URLs send. Anything else is
-//! refused with an error of the function that says so.
+//! Only payload format 2.0 is read, which HTTP APIs and function URLs send. For anything else the
+//! function reports an error that says so.
+//!
+//! [`settings`] says who may call. What clients may rely on is in `functions/README.md`.
 
 use std::{
     convert::Infallible,
@@ -20,9 +24,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::LambdaEvent;
-use serde::{Deserialize, Deserializer, de::Error as _};
 
 use database::{Usage, metered};
 use lambda::{
@@ -34,10 +37,11 @@ mod answer;
 mod body;
 mod caller;
 mod condition;
-mod objects;
+mod event;
 mod problem;
 mod request;
 mod route;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -48,50 +52,42 @@ pub use problem::Problem;
 pub use request::Request;
 pub use route::Route;
 
-/// What is kept back at the end of an invocation to answer for a handler that was cut. Less than
-/// what a [`Deadline`](lambda::Deadline) keeps back, so that a session has reported
-/// what became of its statement before.
+use condition::Conditions;
+use event::Event;
+use settings::Settings;
+
+/// The time at the end of an invocation that is kept to answer for a handler that was stopped. A
+/// [`Deadline`](lambda::Deadline) keeps more, so that a session reports first what became of its
+/// statement.
 const TO_ANSWER: Duration = Duration::from_millis(50);
 
-/// Runs a function until Lambda ends the process. `handler` answers its calls, with the resource that
-/// it stands on: the database, most often.
+/// Runs a function until Lambda ends the process. `handler` answers its calls. It gets the
+/// resource that it needs, which is the database most often.
 ///
-/// It fails at start, with one log line that names every fault, when the settings are wrong or
-/// the process was not started by Lambda.
+/// If the settings are wrong or Lambda did not start the process, it fails at start, with one log
+/// line that names every fault.
 pub fn serve<R, H, Fut>(route: Route, handler: H) -> ExitCode
 where
     R: Resource,
     H: Fn(Request, R) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Answer, Problem>> + Send + 'static,
 {
-    process::run(move |event: LambdaEvent<Event>, resource: R| {
-        let handler = handler.clone();
-        async move {
-            let response = respond(route, event, |request| handler(request, resource)).await;
-            Ok::<_, Infallible>(response)
-        }
-    })
-}
-
-/// An event of payload format 2.0.
-struct Event(ApiGatewayV2httpRequest);
-
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The parser's own message is left out: it quotes what it stumbled over, and what is said
-        // here goes to the log.
-        match ApiGatewayV2httpRequest::deserialize(deserializer) {
-            Ok(event) if event.version.as_deref() == Some("2.0") => Ok(Self(event)),
-            _ => Err(D::Error::custom(
-                "not an event of an HTTP API or a function URL in payload format 2.0",
-            )),
-        }
-    }
+    process::run(
+        move |event: LambdaEvent<Event>, (settings, resource): (&'static Settings, R)| {
+            let handler = handler.clone();
+            async move {
+                let handler = |request| handler(request, resource);
+                let response = respond(route, settings, event, handler).await;
+                Ok::<_, Infallible>(response)
+            }
+        },
+    )
 }
 
 /// Answers one event and writes its summary line.
 async fn respond<Fut>(
     route: Route,
+    settings: &Settings,
     event: LambdaEvent<Event>,
     handler: impl FnOnce(Request) -> Fut,
 ) -> ApiGatewayV2httpResponse
@@ -99,10 +95,11 @@ where
     Fut: Future<Output = Result<Answer, Problem>>,
 {
     let started = Instant::now();
-    let (Event(event), context) = event.into_parts();
+    let (event, context) = event.into_parts();
     let end = process::end_of_invocation(&context);
+    let wants_no_body = event.method == "HEAD";
 
-    let (outcome, usage) = metered(handle(route, event, end, handler)).await;
+    let (outcome, usage) = metered(handle(route, settings, event, end, handler)).await;
     let mut problem = None;
     let mut response = outcome
         .and_then(Answer::into_response)
@@ -111,6 +108,9 @@ where
             why.into_response(&context.request_id)
         });
     answer::name_request(&mut response, &context.request_id);
+    if wants_no_body {
+        response.body = None;
+    }
 
     let Usage {
         wait,
@@ -133,14 +133,23 @@ where
 
 async fn handle<Fut>(
     route: Route,
-    event: ApiGatewayV2httpRequest,
+    settings: &Settings,
+    event: Event,
     end: SystemTime,
     handler: impl FnOnce(Request) -> Fut,
 ) -> Result<Answer, Problem>
 where
     Fut: Future<Output = Result<Answer, Problem>>,
 {
-    let request = Request::parse(route, event, end)?;
+    let conditions = Conditions::parse(&event.headers);
+    let request = Request::parse(route, settings, event, end)?;
+    let conditions = match route.is_safe() {
+        true => conditions?,
+        false => conditions.unwrap_or_default(),
+    };
+    if route.makes() {
+        conditions.allow_making()?;
+    }
     let left = end
         .duration_since(SystemTime::now())
         .unwrap_or_default()
@@ -149,6 +158,7 @@ where
     // for every invocation.
     let handling = caught(Box::pin(async { handler(request).await }));
     match tokio::time::timeout(left, handling).await {
+        Ok(Ok(Ok(answer))) if route.is_safe() => conditions.apply(answer),
         Ok(Ok(outcome)) => outcome,
         Ok(Err(Panicked)) => Err(Problem::internal("the handler panicked")),
         Err(_) if route.is_safe() => Err(Problem::unavailable("the handler was cut")),

@@ -53,7 +53,11 @@ static METHOD_NOT_ALLOWED: Kind = kind(
     "The path does not take this method",
 );
 static CONFLICT: Kind = kind(409, "conflict", "The current state does not allow it");
-static STALE: Kind = kind(412, "stale-version", "The version is not the current one");
+static STALE: Kind = kind(
+    412,
+    "stale-version",
+    "The current version is not one that the request is for",
+);
 static TOO_LARGE: Kind = kind(413, "body-too-large", "The body is too large");
 static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
     415,
@@ -132,12 +136,12 @@ impl Problem {
         Self::new(&MALFORMED, format!("the body {reason}"))
     }
 
-    /// 401: the authorizer let the call through and named nobody, for `reason`.
+    /// 401: nobody vouches for the caller, for `reason`.
     pub(super) fn unauthorized(reason: &'static str) -> Self {
         Self::new(&UNAUTHORIZED, reason).with_header("www-authenticate", "Bearer")
     }
 
-    /// 403: the caller is known and may not do this.
+    /// 403: the caller is known, and may not act for this customer.
     pub fn forbidden() -> Self {
         Self::new(&FORBIDDEN, "the caller may not act for this customer")
     }
@@ -147,24 +151,25 @@ impl Problem {
         Self::new(&NOT_FOUND, detail)
     }
 
-    /// 405, with the method that would do.
+    /// 405, with the methods that the path takes.
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
-        Self::new(&METHOD_NOT_ALLOWED, format!("this path takes {allow} only"))
+        Self::new(&METHOD_NOT_ALLOWED, format!("this path takes only {allow}"))
             .with_header("allow", allow)
     }
 
-    /// 409: what is asked for can't follow on the current state.
+    /// 409: the current state does not allow what is asked for.
     pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(&CONFLICT, detail)
     }
 
-    /// 412: `If-Match` names a version that is not, or no longer, the current one.
+    /// 412: the current version is not one that `If-Match` names, or is one that `If-None-Match`
+    /// names.
     pub fn stale() -> Self {
         Self {
             field: Some("If-Match".to_owned()),
             ..Self::new(
                 &STALE,
-                "it was changed since the version that If-Match names: read it again",
+                "the current version is not one that If-Match and If-None-Match allow: read it again",
             )
         }
     }
@@ -174,18 +179,24 @@ impl Problem {
         Self::new(&TOO_LARGE, format!("a body may have at most {limit} bytes"))
     }
 
-    /// 415.
+    /// 415: the body is of another type than JSON.
     pub(super) fn unsupported_media_type() -> Self {
         Self {
             field: Some("Content-Type".to_owned()),
-            ..Self::new(
-                &UNSUPPORTED_MEDIA_TYPE,
-                "the body must be application/json in UTF-8",
-            )
+            ..Self::new(&UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
         }
     }
 
-    /// 422: `field` can be read, and its value breaks a rule, `reason`.
+    /// 415: the body is compressed (RFC 9110, section 15.5.16, asks for the header).
+    pub(super) fn unsupported_encoding() -> Self {
+        Self {
+            field: Some("Content-Encoding".to_owned()),
+            ..Self::new(&UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
+                .with_header("accept-encoding", "identity")
+        }
+    }
+
+    /// 422: `field` can be read, but its value breaks a rule: `reason`.
     pub fn invalid(field: impl Into<String>, reason: impl Display) -> Self {
         Self::about(&INVALID, field, reason)
     }
@@ -219,12 +230,12 @@ impl Problem {
         .caused_by(cause)
     }
 
-    /// 500: a change was begun and its answer lost.
+    /// 500: a change was begun, and its answer was lost.
     pub(super) fn outcome_unknown(cause: impl Display) -> Self {
         Self::new(
             &OUTCOME_UNKNOWN,
-            "it may have happened or not: sending it again with the same Idempotency-Key is safe; \
-             without a key, read first what is there",
+            "it may or may not have happened: it is safe to send it again with the same \
+             Idempotency-Key; without a key, first read what is there",
         )
         .caused_by(cause)
     }
@@ -299,7 +310,7 @@ impl From<DatabaseError> for Problem {
         match error {
             DatabaseError::Unavailable | DatabaseError::OutOfTime => Self::unavailable(error),
             DatabaseError::OutcomeUnknown => Self::outcome_unknown(error),
-            // A key that a client may repeat is the domain's to expect; met here, it is a fault.
+            // The domain expects the keys that a client may repeat. Another one is a fault.
             _ => Self::internal(error),
         }
     }

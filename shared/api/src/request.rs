@@ -1,12 +1,17 @@
 //! A call, parsed as far as the route goes. What a handler asks of it is parsed when it asks.
 
-use std::{borrow::Cow, fmt::Display, str::FromStr, time::SystemTime};
+use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::SystemTime};
 
-use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, query_map::QueryMap};
-use http::{HeaderMap, header};
 use serde::Deserialize;
 
-use super::{Caller, Problem, Route, Versions, body::Body, route::Parameters};
+use super::{
+    Caller, Problem, Route, Versions,
+    body::Body,
+    condition::Conditions,
+    event::{Event, Headers},
+    route::Parameters,
+    settings::Settings,
+};
 use lambda::Deadline;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -17,34 +22,33 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// passes it on with `?`.
 pub struct Request {
     parameters: Parameters,
-    query: QueryMap,
-    headers: HeaderMap,
+    query: BTreeMap<String, String>,
+    headers: Headers,
     body: Body,
     caller: Caller,
     end: SystemTime,
 }
 
 impl Request {
-    /// 404 for another path, 405 for another method, 401 for a caller that nobody vouches for.
+    /// 404 for another path, 405 for another method, 401 for a caller whom nobody vouches for.
     pub(super) fn parse(
         route: Route,
-        event: ApiGatewayV2httpRequest,
+        settings: &Settings,
+        event: Event,
         end: SystemTime,
     ) -> Result<Self, Problem> {
         let parameters = route
             .parameters(&event)
             .ok_or_else(|| Problem::not_found("nothing is at this path"))?;
-        // The event's own `http_method` is a leftover of other formats, and GET where it is not
-        // set.
-        if event.request_context.http.method.as_str() != route.method() {
-            return Err(Problem::method_not_allowed(route.method()));
+        if !route.takes(&event.method) {
+            return Err(Problem::method_not_allowed(route.allow()));
         }
         Ok(Self {
             parameters,
-            query: event.query_string_parameters,
+            caller: Caller::of(&event.context, settings)?,
+            query: event.query,
             headers: event.headers,
-            body: Body::parse(event.body, event.is_base64_encoded),
-            caller: Caller::of(event.request_context.authorizer.as_ref())?,
+            body: Body::parse(event.body, event.is_base64),
             end,
         })
     }
@@ -52,6 +56,7 @@ impl Request {
     /// A parameter of the path, percent-decoded.
     ///
     /// # Errors
+    ///
     /// 400 with the parameter's name, and `T`'s error as the reason.
     pub fn path<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, Problem> {
         let value = self
@@ -62,85 +67,70 @@ impl Request {
         parse(name, &value)
     }
 
-    /// A parameter of the query, if it is there. One that no handler asks for is passed over.
+    /// A parameter of the query. One without a value is not there, since many clients write
+    /// "none" so. Parameters that no handler asks for are ignored.
     ///
     /// # Errors
+    ///
     /// 400 with the parameter's name, and `T`'s error as the reason.
     pub fn query<T: FromStr<Err: Display>>(
         &self,
         name: &'static str,
     ) -> Result<Option<T>, Problem> {
-        let Some(values) = self.query.all(name) else {
-            return Ok(None);
-        };
-        // The format joins the values of a parameter that is given twice with commas, and the
-        // event's type splits at each. Joined again, it is what the gateway sent.
-        let value = match values.as_slice() {
-            [value] => Cow::Borrowed(*value),
-            values => Cow::Owned(values.join(",")),
-        };
-        parse(name, &value).map(Some)
+        let value = self.query.get(name).filter(|value| !value.is_empty());
+        value.map(|value| parse(name, value)).transpose()
     }
 
-    /// A header, if it is there and is text in ASCII. Names are compared without case.
+    /// Whether the query has this parameter, with any value but `false` or with none.
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.query.get(name).is_some_and(|value| value != "false")
+    }
+
+    /// A header. Names are compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        self.headers.get(&name.to_ascii_lowercase())
     }
 
     /// The body as JSON, parsed once; what `T` borrows, it borrows from the body. A `&str` is
-    /// borrowed only where the JSON string has no escapes, so that a field is better a `String`
-    /// or a `Cow<str>`.
+    /// borrowed only where the JSON string has no escapes, so a field is better a `String` or a
+    /// `Cow<str>`.
     ///
     /// # Errors
-    /// 413 over 256 KiB, 415 for another content type than JSON, 400 for all that is not a `T`,
-    /// with the field's path (`items[0].quantity`) and without the value.
+    ///
+    /// 413 over 256 KiB, 415 for another content type than JSON or for an encoded body, 422 for a
+    /// number that is too large to be read, and 400 for everything else that is not a `T`. The
+    /// field is named by its path (`items[0].quantity`), and no value is repeated.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
-        self.body.json(self.headers.get(header::CONTENT_TYPE))
+        self.body.json(&self.headers)
     }
 
-    /// The versions that the client allows to be changed.
+    /// The versions that the client allows to be changed, by `If-Match` and `If-None-Match`.
+    ///
+    /// A read needs no such call: [`serve`](super::serve) compares the conditions with the answer's
+    /// [`etag`](super::Answer::etag).
     ///
     /// # Errors
-    /// 428 where there is no `If-Match`, 400 where it is no list of entity tags.
-    pub fn if_match(&self) -> Result<Versions, Problem> {
-        let header = self
-            .headers
-            .get(header::IF_MATCH)
-            .ok_or_else(Problem::precondition_required)?;
-        Versions::strong(header).ok_or_else(|| Problem::malformed("If-Match", "not an entity tag"))
-    }
-
-    /// The versions that the client has; none where there is no `If-None-Match`.
     ///
-    /// # Errors
-    /// 400 where it is no list of entity tags.
-    pub fn if_none_match(&self) -> Result<Versions, Problem> {
-        let Some(header) = self.headers.get(header::IF_NONE_MATCH) else {
-            return Ok(Versions::NONE);
-        };
-        Versions::weak(header)
-            .ok_or_else(|| Problem::malformed("If-None-Match", "not an entity tag"))
+    /// 428 without `If-Match`, 400 where one of the headers is not a list of entity tags.
+    pub fn versions_to_change(&self) -> Result<Versions, Problem> {
+        Conditions::parse(&self.headers)?.of_change()
     }
 
     /// The key under which the client may repeat this request: 1 to 255 visible ASCII
     /// characters, taken as they are, with quotes if it has any.
     ///
     /// # Errors
-    /// 400 for any other key: one that is passed over would let the request happen twice.
+    ///
+    /// 400 for any other key: if it were ignored, the request could happen twice.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
-        let Some(header) = self.headers.get(IDEMPOTENCY_KEY) else {
+        let Some(key) = self.header(IDEMPOTENCY_KEY) else {
             return Ok(None);
         };
-        header
-            .to_str()
-            .ok()
-            .filter(|key| {
-                (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
-            })
-            .map(Some)
-            .ok_or_else(|| {
-                Problem::malformed(IDEMPOTENCY_KEY, "not 1 to 255 visible ASCII characters")
-            })
+        if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Some(key));
+        }
+        let reason = "not 1 to 255 visible ASCII characters";
+        Err(Problem::malformed(IDEMPOTENCY_KEY, reason))
     }
 
     /// Who calls.
@@ -180,7 +170,11 @@ mod tests {
             .unwrap()
             .extend(event.as_object().unwrap().clone());
         let event = serde_json::from_value(whole).unwrap();
-        Request::parse(ROUTE, event, SystemTime::now()).unwrap()
+        let settings = Settings {
+            allow_unauthenticated: true,
+            ..Settings::default()
+        };
+        Request::parse(ROUTE, &settings, event, SystemTime::now()).unwrap()
     }
 
     fn with_header(name: &str, value: &str) -> Request {
@@ -245,18 +239,36 @@ mod tests {
 
     #[test]
     fn a_query_parameter_is_what_the_gateway_sent() {
-        let request =
-            request(json!({"queryStringParameters": {"limit": "20", "ready": "", "list": "a,,b"}}));
+        let request = request(json!({
+            "queryStringParameters": {"limit": "20", "list": "a,,b", "page": 7, "cursor": null},
+        }));
         assert_eq!(request.query::<u32>("limit").unwrap(), Some(20));
-        assert_eq!(
-            request.query::<String>("ready").unwrap().as_deref(),
-            Some("")
-        );
+        assert_eq!(request.query::<u32>("page").unwrap(), Some(7));
         assert_eq!(
             request.query::<String>("list").unwrap().as_deref(),
             Some("a,,b")
         );
-        assert_eq!(request.query::<u32>("cursor").unwrap(), None);
+        for absent in ["cursor", "other"] {
+            assert_eq!(request.query::<String>(absent).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_query_parameter_without_a_value_is_none_and_may_be_asked_for() {
+        for (value, asked_for) in [
+            (json!(""), true),
+            (json!("true"), true),
+            (json!("1"), true),
+            (json!("false"), false),
+            (json!(null), false),
+        ] {
+            let request = request(json!({"queryStringParameters": {"ready": value}}));
+            assert_eq!(request.asks_for("ready"), asked_for, "{value}");
+            if value == "" {
+                assert_eq!(request.query::<u32>("ready").unwrap(), None);
+            }
+        }
+        assert!(!request(json!({})).asks_for("ready"));
     }
 
     #[test]
@@ -268,43 +280,24 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_read_from_their_headers() {
+    fn a_change_needs_a_version() {
         assert_eq!(
-            problem(request(json!({})).if_match()),
+            problem(request(json!({})).versions_to_change()),
             (428, Some("If-Match".to_owned()))
         );
-        assert_eq!(
-            problem(with_header("if-match", "7").if_match()),
-            (400, Some("If-Match".to_owned()))
-        );
-        assert!(
-            with_header("if-match", "\"7\"")
-                .if_match()
-                .unwrap()
-                .includes(7)
-        );
-        assert!(
-            !with_header("if-match", "W/\"7\"")
-                .if_match()
-                .unwrap()
-                .includes(7)
-        );
-
-        assert!(!request(json!({})).if_none_match().unwrap().includes(7));
-        assert!(
-            with_header("if-none-match", "W/\"7\"")
-                .if_none_match()
-                .unwrap()
-                .includes(7)
-        );
-        assert_eq!(
-            problem(with_header("if-none-match", "7").if_none_match()),
-            (400, Some("If-None-Match".to_owned()))
-        );
+        for (name, field) in [("if-match", "If-Match"), ("IF-NONE-MATCH", "If-None-Match")] {
+            let request = with_header(name, "7");
+            assert_eq!(
+                problem(request.versions_to_change()),
+                (400, Some(field.to_owned()))
+            );
+        }
+        let request = with_header("if-match", "\"7\"");
+        assert!(request.versions_to_change().unwrap().includes(7));
     }
 
     #[test]
-    fn an_idempotency_key_is_taken_or_refused_but_never_passed_over() {
+    fn an_idempotency_key_is_accepted_or_refused_but_never_ignored() {
         let longest = "k".repeat(255);
         for key in ["k", "\"8e03978e-40d5\"", "a,b", &longest] {
             assert_eq!(
@@ -316,7 +309,7 @@ mod tests {
         }
         assert_eq!(request(json!({})).idempotency_key().unwrap(), None);
         let too_long = "k".repeat(256);
-        for key in ["", " ", "a b", "a\tb", "clé", "🔑", &too_long] {
+        for key in ["", " ", "a b", "a\tb", "a\u{1}b", "clé", "🔑", &too_long] {
             assert_eq!(
                 problem(with_header("idempotency-key", key).idempotency_key()),
                 (400, Some("Idempotency-Key".to_owned())),

@@ -2,14 +2,23 @@
 
 use std::{borrow::Cow, fmt, str::Utf8Error};
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use percent_encoding::percent_decode_str;
+
+use super::event::Event;
 
 /// A method and a path with its parameters in braces, as `template.yaml` names them.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
-    method: &'static str,
+    method: Method,
     template: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// HEAD too, which is answered like GET without a body (RFC 9110, section 9.3.2).
+    Get,
+    Post,
+    Patch,
 }
 
 /// A path's parameters, by name.
@@ -32,71 +41,96 @@ impl Parameters {
 }
 
 impl Route {
-    /// `GET` on a path such as `/orders/{order_id}`.
+    /// `GET` on a path such as `/orders/{order_id}`, and `HEAD` where the gateway routes it here.
     pub const fn get(template: &'static str) -> Self {
-        Self {
-            method: "GET",
-            template,
-        }
+        let method = Method::Get;
+        Self { method, template }
     }
 
     /// `POST` on a path.
     pub const fn post(template: &'static str) -> Self {
-        Self {
-            method: "POST",
-            template,
-        }
+        let method = Method::Post;
+        Self { method, template }
     }
 
     /// `PATCH` on a path.
     pub const fn patch(template: &'static str) -> Self {
-        Self {
-            method: "PATCH",
-            template,
+        let method = Method::Patch;
+        Self { method, template }
+    }
+
+    /// The methods that it takes, as the header `Allow` lists them.
+    pub(super) fn allow(self) -> &'static str {
+        match self.method {
+            Method::Get => "GET, HEAD",
+            Method::Post => "POST",
+            Method::Patch => "PATCH",
         }
     }
 
-    pub(super) fn method(self) -> &'static str {
-        self.method
+    pub(super) fn takes(self, method: &str) -> bool {
+        self.allow().split(", ").any(|allowed| allowed == method)
     }
 
     /// It changes nothing, in the sense of RFC 9110.
     pub(super) fn is_safe(self) -> bool {
-        self.method == "GET"
+        self.method == Method::Get
     }
 
-    /// The path's parameters, or none where the path is another.
+    /// What it stands for is made by it, and is not there before.
+    pub(super) fn makes(self) -> bool {
+        self.method == Method::Post
+    }
+
+    /// The path's parameters, or nothing where the path is another one.
     ///
-    /// The gateway's are taken where it names them all, decoded as they are. An event of the route
-    /// `$default` comes from a function URL, which names none, or from cargo-lambda, which does not
-    /// decode them (cargo-lambda-watch 1.9.2, trigger_router.rs): of it the raw path is split, at
-    /// the slashes that were slashes in the URL.
-    pub(super) fn parameters(self, event: &ApiGatewayV2httpRequest) -> Option<Parameters> {
-        let routed = event.route_key.as_deref() != Some("$default");
-        let given = routed.then(|| self.given_parameters(event)).flatten();
-        given.or_else(|| {
-            let path = event.raw_path.as_deref().unwrap_or_default();
-            let stage = event.request_context.stage.as_deref().unwrap_or_default();
-            self.match_path(without_stage(path, stage))
-                .or_else(|| self.match_path(path))
+    /// A gateway that has matched the path says with which route and names the parameters, decoded.
+    /// Then the raw path is not looked at: it may begin with the base path of a custom domain.
+    ///
+    /// The route `$default` says nothing. It comes from a function URL, which names no parameters,
+    /// or from cargo-lambda, which does not decode them (cargo-lambda-watch 1.9.2,
+    /// trigger_router.rs). Of its events the raw path is split, at the slashes of the URL.
+    pub(super) fn parameters(self, event: &Event) -> Option<Parameters> {
+        let matched = match event.route_key.as_deref() {
+            Some("$default") => None,
+            Some(key) => self.matched(event, key),
+            None => self.named(event),
+        };
+        matched.or_else(|| {
+            self.match_path(without_stage(&event.raw_path, &event.stage))
+                .or_else(|| self.match_path(&event.raw_path))
         })
     }
 
-    fn given_parameters(self, event: &ApiGatewayV2httpRequest) -> Option<Parameters> {
-        let values: Vec<_> = self
-            .segments()
-            .filter_map(parameter_name)
-            .map(|name| Some((name, event.path_parameters.get(name)?.clone())))
-            .collect::<Option<_>>()?;
-        let encoded = false;
-        (!values.is_empty()).then_some(Parameters { values, encoded })
+    /// Those of an event that the gateway has matched with a route that ends as this one does.
+    fn matched(self, event: &Event, key: &str) -> Option<Parameters> {
+        let path = key.split_once(' ').map_or(key, |(_, path)| path);
+        path.trim_end_matches('/')
+            .ends_with(self.template)
+            .then(|| self.all_named(event))?
     }
 
+    /// Those of an event that does not say how it was matched, and names some.
+    fn named(self, event: &Event) -> Option<Parameters> {
+        self.all_named(event)
+            .filter(|found| !found.values.is_empty())
+    }
+
+    fn all_named(self, event: &Event) -> Option<Parameters> {
+        let names = self.segments().filter_map(parameter_name);
+        let values = names.map(|name| Some((name, event.path_parameters.get(name)?.clone())));
+        Some(Parameters {
+            values: values.collect::<Option<_>>()?,
+            encoded: false,
+        })
+    }
+
+    /// A slash at the end of the path means nothing.
     fn match_path(self, path: &str) -> Option<Parameters> {
         let mut values = Vec::new();
-        let mut given = path.split('/');
+        let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
         for expected in self.segments() {
-            let segment = given.next()?;
+            let segment = segments.next()?;
             match parameter_name(expected) {
                 Some(_) if segment.is_empty() => return None,
                 Some(name) => values.push((name, segment.to_owned())),
@@ -105,7 +139,7 @@ impl Route {
             }
         }
         let encoded = true;
-        given
+        segments
             .next()
             .is_none()
             .then_some(Parameters { values, encoded })
@@ -118,7 +152,12 @@ impl Route {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.template)
+        let method = match self.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Patch => "PATCH",
+        };
+        write!(f, "{method} {}", self.template)
     }
 }
 
@@ -136,24 +175,32 @@ fn without_stage<'a>(path: &'a str, stage: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
 
     const ORDER: Route = Route::get("/orders/{order_id}");
+    const ORDERS: Route = Route::post("/orders");
 
-    fn parameters(route: Route, path: &str, stage: &str) -> Option<Vec<String>> {
-        let mut event = ApiGatewayV2httpRequest::default();
-        event.raw_path = Some(path.to_owned());
-        event.request_context.stage = Some(stage.to_owned());
-        let parameters = route.parameters(&event)?;
-        let values = parameters.values.into_iter();
+    fn parameters(route: Route, event: &Event) -> Option<Vec<String>> {
+        let values = route.parameters(event)?.values.into_iter();
         Some(values.map(|(_, value)| value).collect())
+    }
+
+    fn of_path(route: Route, path: &str, stage: &str) -> Option<Vec<String>> {
+        let event = Event {
+            raw_path: path.to_owned(),
+            stage: stage.to_owned(),
+            ..Event::default()
+        };
+        parameters(route, &event)
     }
 
     #[test]
     fn a_path_is_matched_segment_by_segment() {
-        let found = |path| parameters(ORDER, path, "$default");
+        let found = |path| of_path(ORDER, path, "$default");
         assert_eq!(found("/orders/7"), Some(vec!["7".to_owned()]));
         assert_eq!(found("/orders/a%2Fb"), Some(vec!["a%2Fb".to_owned()]));
         for other in [
@@ -161,7 +208,8 @@ mod tests {
             "/",
             "/orders",
             "/orders/",
-            "/orders/7/",
+            "/orders//",
+            "/orders/7//",
             "/orders/7/items",
             "/Orders/7",
             "orders/7",
@@ -172,61 +220,137 @@ mod tests {
     }
 
     #[test]
-    fn a_named_stage_is_no_part_of_the_path() {
-        assert_eq!(
-            parameters(ORDER, "/live/orders/7", "live"),
-            Some(vec!["7".to_owned()])
-        );
-        assert_eq!(
-            parameters(ORDER, "/orders/7", "live"),
-            Some(vec!["7".to_owned()])
-        );
-        assert_eq!(parameters(ORDER, "/lively/orders/7", "live"), None);
-        assert_eq!(parameters(ORDER, "/live/orders/7", "$default"), None);
-        assert_eq!(
-            parameters(Route::post("/orders"), "/orders/orders", "orders"),
-            Some(vec![])
-        );
-        assert_eq!(
-            parameters(Route::post("/orders"), "/orders", "orders"),
-            Some(vec![])
-        );
+    fn a_slash_at_the_end_means_nothing_on_any_route() {
+        for (route, path) in [
+            (ORDER, "/orders/7"),
+            (ORDERS, "/orders"),
+            (Route::get("/health"), "/health"),
+            (
+                Route::get("/customers/{customer_id}/orders"),
+                "/customers/c/orders",
+            ),
+        ] {
+            let without = of_path(route, path, "$default");
+            assert!(without.is_some(), "{path}");
+            assert_eq!(of_path(route, &format!("{path}/"), "$default"), without);
+            assert_eq!(of_path(route, &format!("{path}//"), "$default"), None);
+        }
     }
 
-    /// What a handler gets as the order's id.
-    fn id_of(route_key: Option<&str>, raw_path: &str, given: &str) -> String {
-        let mut event = ApiGatewayV2httpRequest::default();
-        event.route_key = route_key.map(str::to_owned);
-        event.raw_path = Some(raw_path.to_owned());
-        event
-            .path_parameters
-            .insert("order_id".to_owned(), given.to_owned());
-        let parameters = ORDER.parameters(&event).unwrap();
-        let id = parameters.get("order_id").unwrap().unwrap();
-        id.into_owned()
+    #[test]
+    fn a_named_stage_is_no_part_of_the_path() {
+        let seven = Some(vec!["7".to_owned()]);
+        assert_eq!(of_path(ORDER, "/live/orders/7", "live"), seven);
+        assert_eq!(of_path(ORDER, "/orders/7", "live"), seven);
+        assert_eq!(of_path(ORDER, "/lively/orders/7", "live"), None);
+        assert_eq!(of_path(ORDER, "/live/orders/7", "$default"), None);
+        assert_eq!(of_path(ORDERS, "/orders/orders", "orders"), Some(vec![]));
+        assert_eq!(of_path(ORDERS, "/orders", "orders"), Some(vec![]));
+    }
+
+    fn routed(key: Option<&str>, raw_path: &str, named: &[(&str, &str)]) -> Event {
+        let named = named.iter();
+        let named = named.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Event {
+            route_key: key.map(str::to_owned),
+            raw_path: raw_path.to_owned(),
+            path_parameters: named.collect::<BTreeMap<_, _>>(),
+            ..Event::default()
+        }
+    }
+
+    #[test]
+    fn the_gateway_has_decided_the_route_whatever_the_raw_path_is() {
+        for raw_path in [
+            "/orders",
+            "/orders/",
+            "/v1/orders",
+            "/a/b/orders/",
+            "",
+            "/else",
+        ] {
+            for key in [
+                "POST /orders",
+                "ANY /orders",
+                "POST /v1/orders",
+                "POST /orders/",
+            ] {
+                let event = routed(Some(key), raw_path, &[]);
+                assert_eq!(parameters(ORDERS, &event), Some(vec![]), "{key} {raw_path}");
+            }
+        }
+        for raw_path in ["/orders/7", "/v1/orders/7", "/v1/orders/7/", ""] {
+            let key = Some("GET /orders/{order_id}");
+            let event = routed(key, raw_path, &[("order_id", "7")]);
+            assert_eq!(
+                parameters(ORDER, &event),
+                Some(vec!["7".to_owned()]),
+                "{raw_path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_route_of_another_form_leaves_it_to_the_path() {
+        for key in ["ANY /{proxy+}", "GET /orders/{id}", "GET /other"] {
+            let event = routed(Some(key), "/orders/7", &[("id", "8")]);
+            assert_eq!(
+                parameters(ORDER, &event),
+                Some(vec!["7".to_owned()]),
+                "{key}"
+            );
+            let event = routed(Some(key), "/other", &[]);
+            assert_eq!(parameters(ORDER, &event), None, "{key}");
+            assert_eq!(parameters(ORDERS, &event), None, "{key}");
+        }
     }
 
     #[test]
     fn a_parameter_is_decoded_once_whoever_sends_it() {
+        let id = |key: Option<&str>, raw_path: &str, named: &str| {
+            let event = routed(key, raw_path, &[("order_id", named)]);
+            let parameters = ORDER.parameters(&event).unwrap();
+            let id = parameters.get("order_id").unwrap().unwrap();
+            id.into_owned()
+        };
         // The gateway decodes the path and its parameters, also where a slash comes of it.
         let gateway = Some("GET /orders/{order_id}");
-        assert_eq!(id_of(gateway, "/orders/a%2Fb", "a%2Fb"), "a%2Fb");
-        assert_eq!(id_of(None, "/orders/a/b", "a/b"), "a/b");
+        assert_eq!(id(gateway, "/orders/a%2Fb", "a%2Fb"), "a%2Fb");
+        assert_eq!(id(None, "/orders/a/b", "a/b"), "a/b");
         let cargo_lambda = Some("$default");
-        assert_eq!(id_of(cargo_lambda, "/orders/a%252Fb", "a%252Fb"), "a%2Fb");
+        assert_eq!(id(cargo_lambda, "/orders/a%252Fb", "a%252Fb"), "a%2Fb");
         assert_eq!(ORDER.match_path("/orders/7").unwrap().get("id"), None);
+    }
+
+    #[test]
+    fn head_goes_where_get_does() {
+        for (route, methods) in [
+            (ORDER, &["GET", "HEAD"][..]),
+            (ORDERS, &["POST"]),
+            (Route::patch("/orders/{order_id}"), &["PATCH"]),
+        ] {
+            for method in [
+                "GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "get", "",
+            ] {
+                assert_eq!(
+                    route.takes(method),
+                    methods.contains(&method),
+                    "{method} {route}"
+                );
+            }
+        }
     }
 
     proptest! {
         #[test]
         fn no_path_is_too_odd(path in any::<String>(), stage in any::<String>()) {
-            let _ = parameters(ORDER, &path, &stage);
+            let _ = of_path(ORDER, &path, &stage);
         }
 
         #[test]
         fn a_segment_comes_out_as_it_went_in(segment in "[^/]+") {
             prop_assert_eq!(
-                parameters(ORDER, &format!("/orders/{segment}"), "$default"),
+                of_path(ORDER, &format!("/orders/{segment}"), "$default"),
                 Some(vec![segment])
             );
         }

@@ -35,6 +35,8 @@ pub struct Event {
     base64: bool,
     authorizer: Option<Value>,
     function_url: bool,
+    /// Values in other places than the gateway would put them, by JSON pointers.
+    odd: Vec<(String, Value)>,
 }
 
 impl Event {
@@ -52,6 +54,7 @@ impl Event {
             base64: false,
             authorizer: Some(iam()),
             function_url: false,
+            odd: Vec::new(),
         }
     }
 
@@ -120,6 +123,19 @@ impl Event {
     /// Authorised by the gateway's JWT authorizer, with exactly these claims of the token.
     pub fn claims(mut self, claims: Value) -> Self {
         self.authorizer = Some(json!({ "jwt": { "claims": claims, "scopes": null } }));
+        self
+    }
+
+    /// Authorised by an authorizer that says exactly this.
+    pub fn authorizer(mut self, authorizer: Value) -> Self {
+        self.authorizer = Some(authorizer);
+        self
+    }
+
+    /// With another value at a place of the event than the gateway would send. `pointer` names it,
+    /// as `/requestContext/stage`.
+    pub fn odd(mut self, pointer: &str, value: Value) -> Self {
+        self.odd.push((pointer.to_owned(), value));
         self
     }
 
@@ -203,7 +219,14 @@ impl Event {
             "body": body,
             "isBase64Encoded": encoded
         });
-        without_nulls(event)
+        let mut event = without_nulls(event);
+        for (pointer, value) in &self.odd {
+            let (object, field) = pointer.rsplit_once('/').unwrap_or_default();
+            if let Some(object) = event.pointer_mut(object).and_then(Value::as_object_mut) {
+                object.insert(field.to_owned(), value.clone());
+            }
+        }
+        event
     }
 
     /// The body as text, and whether it is in base64.

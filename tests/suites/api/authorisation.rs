@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use tests::stand_ins::lambda::event::Event;
 
-use crate::client::{customer, idempotency_key, path_of, place, problem, send, tea};
+use crate::client::{
+    ALL_CUSTOMERS_SCOPE, any_database, customer, function, idempotency_key, path_of, place,
+    problem, send, tea,
+};
 
 /// Everything that can be done with an order and its customer.
 fn everything(order: &Value) -> Vec<(&'static str, Event)> {
@@ -72,7 +75,8 @@ async fn a_strangers_order_cannot_be_told_from_none() {
 async fn a_token_for_all_customers_may_do_everything() {
     let order = place(&tea(&customer())).await;
     for (what, event) in everything(&order) {
-        let answer = send(event.jwt("back-office", "openid orders:all")).await;
+        let scopes = format!("openid {ALL_CUSTOMERS_SCOPE}");
+        let answer = send(event.jwt("back-office", &scopes)).await;
         assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
     }
 }
@@ -81,14 +85,27 @@ async fn a_token_for_all_customers_may_do_everything() {
 async fn a_scope_that_only_looks_like_it_does_not_count() {
     let order = place(&tea(&customer())).await;
     for scope in [
-        "orders",
-        "orders:all:read",
-        "ORDERS:ALL",
-        "orders:al",
-        "xorders:all",
+        "orders:all",
+        "/orders:all",
+        "https://evil.example/orders:all",
+        "https://orders.example/orders:all:read",
+        "https://orders.example/orders:al",
+        "https://orders.example/ORDERS:ALL",
+        "xhttps://orders.example/orders:all",
     ] {
         let answer = send(Event::get(path_of(&order)).jwt("somebody", scope)).await;
         assert_eq!(answer.status, 404, "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn where_no_scope_is_configured_none_acts_for_all_customers() {
+    let database = any_database().await;
+    let list = function("list-orders", &database).start().await.unwrap();
+    for scope in ["", "orders:all", ALL_CUSTOMERS_SCOPE] {
+        let event = Event::get("/customers/cust-1/orders").jwt("somebody", scope);
+        let answer = list.invoke(event).await.unwrap();
+        assert_eq!(answer.status, 403, "{scope:?}");
     }
 }
 
@@ -120,6 +137,134 @@ async fn a_token_that_names_nobody_is_401() {
             problem(&answer, 401);
             assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         }
+    }
+}
+
+/// A caller that IAM has checked, with this as its identity in a Cognito identity pool.
+fn iam(cognito_identity: Value) -> Value {
+    json!({ "iam": {
+        "accessKey": "ASIAIOSFODNN7EXAMPLE",
+        "userArn": "arn:aws:sts::123456789012:assumed-role/app/CognitoIdentityCredentials",
+        "cognitoIdentity": cognito_identity
+    } })
+}
+
+#[tokio::test]
+async fn an_end_user_of_an_identity_pool_may_do_nothing() {
+    let order = place(&tea(&customer())).await;
+    let identity = "us-east-1:3f2a6c0e-7a3e-4c11-9d0e-2f6f3c1d9a55";
+    for amr in [
+        json!(null),
+        json!(["unauthenticated"]),
+        json!(["authenticated"]),
+    ] {
+        for (what, event) in everything(&order) {
+            let cognito = json!({ "amr": amr, "identityId": identity, "identityPoolId": null });
+            let answer = send(event.authorizer(iam(cognito))).await;
+            let expected = match what {
+                "place" | "list" => 403,
+                _ => 404,
+            };
+            problem(&answer, expected);
+        }
+    }
+    assert_eq!(send(Event::get(path_of(&order))).await.body, order);
+}
+
+#[tokio::test]
+async fn a_request_that_no_authorizer_has_checked_is_401() {
+    let order = place(&tea(&customer())).await;
+    for (what, event) in everything(&order) {
+        for event in [
+            event.clone().anonymous(),
+            event.clone().function_url().anonymous(),
+            event.clone().authorizer(json!({})),
+            event
+                .clone()
+                .authorizer(json!({ "jwt": null, "iam": null })),
+            event
+                .clone()
+                .authorizer(json!({ "lambda": { "sub": "a" } })),
+            event.clone().authorizer(json!({ "iam": {} })),
+        ] {
+            let answer = send(event).await;
+            assert_eq!(answer.status, 401, "{what}");
+            problem(&answer, 401);
+        }
+    }
+    problem(&send(Event::get("/health").anonymous()).await, 401);
+}
+
+#[tokio::test]
+async fn a_setting_lets_callers_in_that_no_authorizer_has_checked() {
+    let database = any_database().await;
+    for (value, status) in [("true", 404), ("false", 401), ("", 401)] {
+        let get = function("get-order", &database).env("ALLOW_UNAUTHENTICATED", value);
+        let get = get.start().await.unwrap();
+        let path = format!("/orders/{}", uuid::Uuid::now_v7());
+        for event in [
+            Event::get(&path).anonymous(),
+            Event::get(&path).anonymous().function_url(),
+        ] {
+            assert_eq!(get.invoke(event).await.unwrap().status, status, "{value:?}");
+        }
+        let unknown = Event::get(&path).authorizer(json!({ "lambda": {} }));
+        assert_eq!(get.invoke(unknown).await.unwrap().status, 401, "{value:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_reads_does_not_end_a_call() {
+    let order = place(&tea(&customer())).await;
+    let own = order["customer_id"].as_str().unwrap();
+    for (pointer, value) in [
+        ("/headers/x-odd", json!("a\u{1}b\n")),
+        ("/headers/user-agent", json!("\u{0}")),
+        ("/headers/x-odd", json!(["a"])),
+        ("/headers/x odd:", json!("a")),
+        ("/cookies", json!(null)),
+        ("/stageVariables", json!({ "a": null })),
+        ("/multiValueHeaders", json!(7)),
+        ("/requestContext/timeEpoch", json!("now")),
+        ("/requestContext/http/sourceIp", json!(null)),
+        ("/requestContext/authentication", json!([])),
+        (
+            "/requestContext/authorizer/jwt/claims/email_verified",
+            json!(true),
+        ),
+        (
+            "/requestContext/authorizer/jwt/claims/groups",
+            json!({ "a": [1] }),
+        ),
+        ("/requestContext/authorizer/jwt/scopes", json!("openid")),
+        ("/requestContext/authorizer/iam", json!(null)),
+        ("/isBase64Encoded", json!(null)),
+    ] {
+        for (what, event) in everything(&order).into_iter().take(3) {
+            let event = event.jwt(own, "openid").odd(pointer, value.clone());
+            let answer = send(event).await;
+            let answered = matches!(answer.status, 200 | 201);
+            assert!(answered, "{what} with {value} at {pointer}: {answer:?}");
+        }
+    }
+    let signed = iam(json!({ "amr": null, "identityId": null, "identityPoolId": null }));
+    let read = Event::get(path_of(&order)).authorizer(signed);
+    assert_eq!(send(read).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_base_path_of_a_custom_domain_changes_no_route() {
+    let customer = customer();
+    let order = place(&tea(&customer)).await;
+    for (path, event) in [
+        ("/v1/orders", Event::post("/orders").json(&tea(&customer))),
+        ("/orders/", Event::post("/orders").json(&tea(&customer))),
+        ("/v1/health", Event::get("/health")),
+        ("/v1/x", Event::get(format!("/customers/{customer}/orders"))),
+        ("/v1/orders/1", Event::get(path_of(&order))),
+    ] {
+        let answer = send(event.odd("/rawPath", json!(path))).await;
+        assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
     }
 }
 

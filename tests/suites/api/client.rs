@@ -28,6 +28,9 @@ async fn api() -> &'static Api {
     .await
 }
 
+/// The scope that lets a token act for all customers.
+pub const ALL_CUSTOMERS_SCOPE: &str = "https://orders.example/orders:all";
+
 /// Sends a request to the function that the template routes it to. One with a method that no
 /// route has goes to the first function with its path, as through a function URL.
 pub async fn send(event: Event) -> Answer {
@@ -44,6 +47,7 @@ pub async fn send(event: Event) -> Answer {
         .expect("a route of the template has this path");
     let start = || async {
         let setup = function(&declared.binary, database);
+        let setup = setup.env("ALL_CUSTOMERS_SCOPE", ALL_CUSTOMERS_SCOPE);
         setup.start().await.unwrap()
     };
     let answer = running

@@ -106,7 +106,8 @@ async fn what_is_wrong_with_a_request_is_told_without_a_database() {
     let get = get.start().await.unwrap();
     let malformed = get.invoke(Event::get("/orders/1")).await.unwrap();
     problem(&malformed, 400);
-    let method = get.invoke(Event::new("HEAD", "/orders/1")).await.unwrap();
+    let delete = Event::new("DELETE", "/orders/1");
+    let method = get.invoke(delete).await.unwrap();
     problem(&method, 405);
 }
 
@@ -312,8 +313,13 @@ async fn the_answer_comes_before_the_invocation_ends() {
 async fn a_schema_that_is_not_the_codes_is_500_and_tells_nothing_of_it() {
     let database = fresh_database().await;
     let get = function("get-order", &database).start().await.unwrap();
+    let health = function("health", &database).start().await.unwrap();
     as_admin(format!("DROP TABLE `{}`.order_items", database.name())).await;
     let answer = read(&get).await;
+    // Nor is such a service ready.
+    assert_unavailable(&health.invoke(Event::get("/health?ready")).await.unwrap());
+    let alive = health.invoke(Event::get("/health")).await.unwrap();
+    assert_eq!(alive.status, 200);
 
     let problem = problem(&answer, 500);
     assert_tells_no_secret(&answer, &database);

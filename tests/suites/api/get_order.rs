@@ -31,7 +31,7 @@ async fn an_order_is_read() {
 }
 
 #[tokio::test]
-async fn who_has_the_version_gets_304() {
+async fn a_client_that_has_the_version_gets_304() {
     let path = path_of(&place(&tea(&customer())).await);
     for tag in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {
         let answer = send(Event::get(&path).header("if-none-match", tag)).await;
@@ -43,9 +43,17 @@ async fn who_has_the_version_gets_304() {
 }
 
 #[tokio::test]
-async fn who_has_another_version_gets_the_order() {
+async fn a_client_that_has_another_version_gets_the_order() {
     let path = path_of(&place(&tea(&customer())).await);
-    for tag in ["\"2\"", "\"0\"", "\"01\"", "\"an-etag-of-another-server\""] {
+    for tag in [
+        "\"2\"",
+        "\"0\"",
+        "\"01\"",
+        "\"an-etag-of-another-server\"",
+        "\"1\u{e9}\"",
+        "W/\"\u{ff}\"",
+        "\"🍵\"",
+    ] {
         let answer = send(Event::get(&path).header("if-none-match", tag)).await;
         assert_eq!(answer.status, 200, "{tag}");
     }
@@ -66,7 +74,78 @@ async fn the_version_that_was_current_is_so_no_longer_after_a_change() {
 }
 
 #[tokio::test]
-async fn what_is_no_entity_tag_is_400() {
+async fn a_read_of_another_version_than_it_is_for_is_412() {
+    let path = path_of(&place(&tea(&customer())).await);
+    for (tag, status) in [
+        ("\"1\"", 200),
+        ("\"7\", \"1\"", 200),
+        ("*", 200),
+        ("\"99\"", 412),
+        ("W/\"1\"", 412),
+        ("\"1\u{e9}\"", 412),
+    ] {
+        let answer = send(Event::get(&path).header("if-match", tag)).await;
+        assert_eq!(answer.status, status, "{tag}");
+        if status == 412 {
+            assert_refused(&answer, 412, "If-Match");
+        }
+    }
+    let both = Event::get(&path).header("if-match", "\"1\"");
+    let both = send(both.header("if-none-match", "\"1\"")).await;
+    assert_eq!(both.status, 304);
+}
+
+#[tokio::test]
+async fn conditions_do_not_make_an_order_of_none() {
+    let path = format!("/orders/{}", Uuid::now_v7());
+    for (name, value) in [
+        ("if-match", "*"),
+        ("if-match", "\"1\""),
+        ("if-none-match", "*"),
+    ] {
+        let answer = send(Event::get(&path).header(name, value)).await;
+        assert_eq!(answer.status, 404, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_like_get_without_the_body() {
+    let path = path_of(&place(&tea(&customer())).await);
+    let head = |path: &str| Event::new("HEAD", path).function_url();
+    let answer = send(head(&path)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("etag"), Some("\"1\""));
+    assert!(answer.body.is_null(), "{answer:?}");
+
+    let known = send(head(&path).header("if-none-match", "\"1\"")).await;
+    assert_eq!(known.status, 304);
+    let none = send(head(&format!("/orders/{}", Uuid::now_v7()))).await;
+    assert_eq!((none.status, none.body.is_null()), (404, true));
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_the_path_means_nothing() {
+    let order = place(&tea(&customer())).await;
+    let customer = order["customer_id"].as_str().unwrap();
+    let list = format!("/customers/{customer}/orders");
+    for (event, path) in [
+        (Event::get(path_of(&order)), path_of(&order)),
+        (Event::get("/health"), "/health".to_owned()),
+        (Event::get(&list), list),
+        (
+            Event::post("/orders").json(&tea(customer)),
+            "/orders".to_owned(),
+        ),
+    ] {
+        for event in [event.clone(), event.function_url()] {
+            let answer = send(event.odd("/rawPath", json!(format!("{path}/")))).await;
+            assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_not_entity_tags_is_400() {
     let path = path_of(&place(&tea(&customer())).await);
     for tag in ["1", "\"1", "", "\"1\" \"2\""] {
         let answer = send(Event::get(&path).header("if-none-match", tag)).await;
@@ -130,21 +209,19 @@ async fn a_uuid_may_be_in_capitals() {
 #[tokio::test]
 async fn a_function_url_gives_the_same_answer() {
     let placed = place(&tea(&customer())).await;
-    let answer = send(Event::get(path_of(&placed)).function_url().anonymous()).await;
+    let answer = send(Event::get(path_of(&placed)).function_url()).await;
 
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body, placed);
 }
 
 #[tokio::test]
-async fn another_method_is_405_and_says_which_would_do() {
+async fn another_method_is_405_and_names_those_that_are_allowed() {
     let path = path_of(&place(&tea(&customer())).await);
-    for method in [
-        "HEAD", "DELETE", "PUT", "POST", "OPTIONS", "TRACE", "PROPFIND",
-    ] {
+    for method in ["DELETE", "PUT", "POST", "OPTIONS", "TRACE", "PROPFIND"] {
         let answer = send(Event::new(method, &path).function_url()).await;
         assert_eq!(answer.status, 405, "{method}");
-        assert_eq!(answer.header("allow"), Some("GET"), "{method}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
         problem(&answer, 405);
     }
 }

@@ -208,6 +208,36 @@ async fn a_customers_id_that_breaks_the_rule_is_400() {
 }
 
 #[tokio::test]
+async fn a_parameter_without_a_value_is_as_good_as_none() {
+    let (customer, orders) = customer_with(3).await;
+    for query in [
+        "?limit=",
+        "?cursor=",
+        "?status=",
+        "?limit=&cursor=&status=",
+        "?limit&cursor",
+        "?",
+    ] {
+        let answer = send(Event::get(format!("/customers/{customer}/orders{query}"))).await;
+        assert_eq!(answer.status, 200, "{query}");
+        assert_eq!(ids(&answer.body["orders"]), orders, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_has_no_version() {
+    for (name, value, status) in [
+        ("if-none-match", "\"1\"", 200),
+        ("if-none-match", "*", 304),
+        ("if-match", "*", 200),
+        ("if-match", "\"99\"", 412),
+    ] {
+        let answer = send(list(&customer()).header(name, value)).await;
+        assert_eq!(answer.status, status, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
 async fn a_limit_that_is_not_1_to_100_is_400() {
     for limit in [
         "0",
@@ -215,7 +245,6 @@ async fn a_limit_that_is_not_1_to_100_is_400() {
         "101",
         "1000",
         "abc",
-        "",
         "1.5",
         "1e1",
         "0x10",
@@ -236,7 +265,6 @@ async fn a_limit_that_is_not_1_to_100_is_400() {
 #[tokio::test]
 async fn a_status_that_there_is_not_is_400() {
     for status in [
-        "",
         "open",
         "PAID",
         "paid ",
@@ -271,7 +299,6 @@ async fn a_cursor_that_the_list_did_not_give_is_400() {
     changed.push(last);
 
     for cursor in [
-        "",
         "abc",
         "1",
         "!!!",
@@ -325,13 +352,13 @@ async fn a_change_is_seen_in_the_list() {
 
 #[tokio::test]
 async fn another_method_is_405() {
-    for method in ["HEAD", "DELETE", "POST"] {
+    for method in ["DELETE", "POST"] {
         let answer = send(Event::new(
             method,
             format!("/customers/{}/orders", customer()),
         ))
         .await;
         assert_eq!(answer.status, 405, "{method}");
-        assert_eq!(answer.header("allow"), Some("GET"), "{method}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
     }
 }

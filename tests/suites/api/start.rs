@@ -84,6 +84,16 @@ async fn a_setting_that_is_wrong_is_named_alone() {
         assert!(message.contains(name), "{name}={value}: {message}");
         assert_eq!(message.matches("DATABASE_").count(), 1, "{message}");
     }
+    for (name, value) in [
+        ("ALLOW_UNAUTHENTICATED", "yes"),
+        ("ALLOW_UNAUTHENTICATED", "TRUE"),
+        ("ALL_CUSTOMERS_SCOPE", "orders:all orders:read"),
+    ] {
+        let message = refusal(function("health", &database).env(name, value)).await;
+        assert!(message.contains(name), "{name}={value}: {message}");
+        assert!(!message.contains("DATABASE_"), "{message}");
+        assert!(!message.contains(value), "{message}");
+    }
 }
 
 #[tokio::test]

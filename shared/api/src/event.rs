@@ -1,0 +1,129 @@
+//! What is read of an event in payload format 2.0, and nothing else of it.
+//!
+//! The types of `aws_lambda_events` describe the whole event, and one field of an unexpected type
+//! makes them refuse all of it: a claim that is no string, `amr: null`, a header value with a
+//! control character. Here each field is read on its own and only if somebody asks for it, so that
+//! the others may hold anything.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::value::RawValue;
+
+/// A JSON object whose fields are parsed when they are read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Fields(BTreeMap<String, Box<RawValue>>);
+
+impl Fields {
+    /// A field's text. One that is null is not there; one that is no string is its JSON.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.0.get(name).and_then(|value| text(value))
+    }
+
+    /// A field that is a string.
+    pub(super) fn string(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
+
+    /// A field that is an object.
+    pub(super) fn object(&self, name: &str) -> Option<Self> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
+
+    /// The texts of an object; none where the field is anything else.
+    fn texts(&self, name: &str) -> BTreeMap<String, String> {
+        let object = self.object(name).unwrap_or_default();
+        let fields = object.0.into_iter();
+        fields
+            .filter_map(|(name, value)| Some((name, text(&value)?)))
+            .collect()
+    }
+
+    /// Whether the field is there and not null.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !is_null(value))
+    }
+
+    /// Whether every field is null.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.values().all(|value| is_null(value))
+    }
+}
+
+fn text(value: &RawValue) -> Option<String> {
+    let json = value.get();
+    serde_json::from_str(json).unwrap_or_else(|_| Some(json.to_owned()))
+}
+
+fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
+}
+
+/// An event of an HTTP API or a function URL.
+#[derive(Debug, Default)]
+pub(super) struct Event {
+    /// `GET /orders/{order_id}`, or `$default`.
+    pub(super) route_key: Option<String>,
+    pub(super) raw_path: String,
+    pub(super) stage: String,
+    pub(super) method: String,
+    pub(super) path_parameters: BTreeMap<String, String>,
+    /// The values of a parameter that comes twice are joined with commas.
+    pub(super) query: BTreeMap<String, String>,
+    pub(super) headers: Headers,
+    pub(super) body: Option<String>,
+    pub(super) is_base64: bool,
+    /// The request context, in which the authorizer says who calls.
+    pub(super) context: Fields,
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The parser's own message is left out: it quotes what it met, and this one is logged.
+        let event = Fields::deserialize(deserializer).ok();
+        let event = event.filter(|event| event.text("version").as_deref() == Some("2.0"));
+        event.map(Self::from).ok_or_else(|| {
+            D::Error::custom("not an event of an HTTP API or a function URL in payload format 2.0")
+        })
+    }
+}
+
+impl From<Fields> for Event {
+    fn from(event: Fields) -> Self {
+        let context = event.object("requestContext").unwrap_or_default();
+        let http = context.object("http").unwrap_or_default();
+        Self {
+            route_key: event.string("routeKey"),
+            raw_path: event.string("rawPath").unwrap_or_default(),
+            stage: context.string("stage").unwrap_or_default(),
+            method: http.string("method").unwrap_or_default(),
+            path_parameters: event.texts("pathParameters"),
+            query: event.texts("queryStringParameters"),
+            headers: Headers::new(event.texts("headers")),
+            body: event.text("body"),
+            is_base64: event.text("isBase64Encoded").as_deref() == Some("true"),
+            context,
+        }
+    }
+}
+
+/// Headers, found whatever the case of their names.
+#[derive(Debug, Default)]
+pub(super) struct Headers(BTreeMap<String, String>);
+
+impl Headers {
+    pub(super) fn new(headers: BTreeMap<String, String>) -> Self {
+        let headers = headers.into_iter();
+        Self(
+            headers
+                .map(|(name, value)| (name.to_ascii_lowercase(), value))
+                .collect(),
+        )
+    }
+
+    /// A header's value; `name` is in lower case.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}

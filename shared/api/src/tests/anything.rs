@@ -1,0 +1,162 @@
+//! Events with anything in them: what a call does not need must not end it.
+
+use super::*;
+
+/// JSON of every type, some of which few parsers read.
+const ANYTHING: [&str; 15] = [
+    "null",
+    "true",
+    "false",
+    "7",
+    "-0.5",
+    "1e999",
+    r#""""#,
+    r#""text""#,
+    r#""a\u0001\n\u007fb""#,
+    r#""\ud800""#,
+    r#""é🍵""#,
+    "[]",
+    r#"[null, {"a": [1e999]}]"#,
+    "{}",
+    r#"{"a": null, "b": {"c": 1}}"#,
+];
+
+/// Everything that the gateway may put into an event for a read.
+fn whole_event() -> Value {
+    let mut event = event("GET", "/v1/orders/7");
+    event["routeKey"] = json!("GET /orders/{order_id}");
+    event["cookies"] = json!(["a=1"]);
+    event["queryStringParameters"] = json!({"a": "1"});
+    event["pathParameters"] = json!({"order_id": "7", "other": "8"});
+    event["stageVariables"] = json!({"a": "1"});
+    event["body"] = json!(null);
+    event["unheard-of"] = json!([]);
+    let claims = json!({
+        "sub": "cust-1", "email_verified": "true", "groups": "[a b]", "exp": "1", "aud": "a",
+        "scope": "openid", "scp": "openid",
+    });
+    event["requestContext"]["authorizer"] =
+        json!({"jwt": {"claims": claims, "scopes": null}, "iam": null, "lambda": null});
+    event["requestContext"]["authentication"] = json!({"clientCert": {"subjectDN": "a"}});
+    event
+}
+
+/// What a read of an order needs.
+const NEEDED: [&str; 11] = [
+    "/version",
+    "/routeKey",
+    "/pathParameters",
+    "/pathParameters/order_id",
+    "/requestContext",
+    "/requestContext/http",
+    "/requestContext/http/method",
+    "/requestContext/authorizer",
+    "/requestContext/authorizer/jwt",
+    "/requestContext/authorizer/jwt/claims",
+    "/requestContext/authorizer/jwt/claims/sub",
+];
+
+/// Where each value of an object is, and of the objects in it.
+fn pointers(value: &Value, at: &str) -> Vec<String> {
+    let fields = value.as_object().into_iter().flatten();
+    let pointers = fields.flat_map(|(name, value)| {
+        let at = format!("{at}/{name}");
+        let inner = pointers(value, &at);
+        std::iter::once(at).chain(inner)
+    });
+    pointers.collect()
+}
+
+/// The event with this JSON in place of one of its values.
+fn with(mut event: Value, pointer: &str, json: &str) -> Event {
+    *event.pointer_mut(pointer).unwrap() = json!("replace me");
+    let event = event.to_string().replace(r#""replace me""#, json);
+    // As lambda_runtime reads it.
+    let mut parser = serde_json::Deserializer::from_str(&event);
+    let event = serde_path_to_error::deserialize(&mut parser);
+    event.unwrap_or_else(|error| panic!("{pointer} {json}: {error}"))
+}
+
+/// The status of the answer to an event, and its body.
+async fn answer<Fut>(
+    route: Route,
+    event: Event,
+    handler: impl FnOnce(Request) -> Fut,
+) -> (i64, String)
+where
+    Fut: Future<Output = Result<Answer, Problem>>,
+{
+    let mut context = Context::default();
+    context.deadline = 60_000;
+    let event = LambdaEvent::new(event, context);
+    let response = respond(route, &OPEN, event, handler).await;
+    let body = response.body.as_deref().unwrap_or_default().to_vec();
+    (response.status_code, String::from_utf8(body).unwrap())
+}
+
+#[tokio::test]
+async fn what_a_read_does_not_need_may_hold_anything() {
+    let all = pointers(&whole_event(), "");
+    let needed = |pointer: &&String| NEEDED.contains(&pointer.as_str());
+    assert_eq!(all.iter().filter(needed).count(), NEEDED.len());
+    for pointer in all.iter().filter(|pointer| !needed(pointer)) {
+        for json in ANYTHING {
+            let event = with(whole_event(), pointer, json);
+            let answer = answer(GET, event, |request| async move {
+                let caller = request.caller();
+                let own = caller.may_act_for("cust-1") && !caller.may_act_for("cust-2");
+                let id = request.path::<String>("order_id")?;
+                Ok(Answer::ok(&json!({ "own": own, "id": id })))
+            });
+            let expected = (200, r#"{"id":"7","own":true}"#.to_owned());
+            assert_eq!(answer.await, expected, "{pointer} {json}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_read_needs_may_hold_anything_and_is_answered() {
+    for pointer in &NEEDED[1..] {
+        for json in ANYTHING {
+            let event = with(whole_event(), pointer, json);
+            let answer = answer(GET, event, |request| async move {
+                Ok(Answer::ok(&request.path::<String>("order_id")?))
+            });
+            let (status, _) = answer.await;
+            let answered = [200, 401, 404, 405].contains(&status);
+            assert!(answered, "{pointer} {json}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_a_write_needs_is_never_ignored() {
+    for json in ANYTHING {
+        let mut event = event("POST", "/orders");
+        event["body"] = json!("{}");
+        event["headers"]["idempotency-key"] = json!("k");
+        for (pointer, accepted) in [
+            (
+                "/headers/idempotency-key",
+                &["null", "true", "false", "7", "-0.5", "1e999"][..],
+            ),
+            ("/headers/content-type", &[]),
+            ("/headers/content-encoding", &["null", r#""""#]),
+        ] {
+            let mut event = event.clone();
+            event["headers"]["content-encoding"] = json!(null);
+            let event = with(event, pointer, json);
+            let answer = answer(POST, event, |request| async move {
+                let key = request.idempotency_key()?;
+                assert!(pointer != "/headers/idempotency-key" || key.is_some() || json == "null");
+                Ok(Answer::ok(&request.json::<Value>()?))
+            });
+            let (status, body) = answer.await;
+            if accepted.contains(&json) {
+                assert_eq!((status, body.as_str()), (200, "{}"), "{pointer} {json}");
+            } else if pointer != "/headers/idempotency-key" {
+                assert_eq!(status, 415, "{pointer} {json}");
+            }
+        }
+    }
+}
