@@ -166,7 +166,7 @@ impl Vitess {
             users: Mutex::new(users.into()),
             running: Mutex::default(),
         };
-        vitess.start_again().await?;
+        vitess.run(&[]).await?;
         Ok(vitess)
     }
 
@@ -175,20 +175,30 @@ impl Vitess {
         self.address
     }
 
-    /// Starts it after [`stop`](Self::stop), at the same address, with the certificate that the
-    /// stack's server has then.
+    /// Ends it in order, and starts it again at the same address, with the certificate that the
+    /// stack's server has then, and with more flags of vtcombo's than it has anyway.
     ///
     /// # Errors
     ///
     /// It does not start.
-    pub async fn start_again(&self) -> Result<(), VitessError> {
+    pub async fn restart(&self, flags: &[&str]) -> Result<(), VitessError> {
+        let program = self.running().take();
+        if let Some(program) = program {
+            self.processes.stop(&program).await;
+        }
+        self.run(flags).await
+    }
+
+    async fn run(&self, flags: &[&str]) -> Result<(), VitessError> {
         self.write_users()?;
         let credentials = json!({
             ADMIN: [self.administration.password],
             &self.tablets.username: [self.tablets.password],
         });
         file::write(&self.credentials_file(), &credentials.to_string())?;
-        let program = self.processes.start("vtcombo", self.command())?;
+        let mut command = self.command();
+        command.args(flags);
+        let program = self.processes.start("vtcombo", command)?;
         let password = &self.administration.password;
         tokio::select! {
             status = program.ended() => return Err(program.failure(status).into()),
@@ -196,14 +206,6 @@ impl Vitess {
         }
         *self.running() = Some(program);
         Ok(())
-    }
-
-    /// Ends it in order, as an operator does.
-    pub async fn stop(&self) {
-        let program = self.running().take();
-        if let Some(program) = program {
-            self.processes.stop(&program).await;
-        }
     }
 
     /// Waits until it ends, though it should not, and says how.

@@ -217,6 +217,11 @@ impl Run {
         let applied = migrations::apply(&mut admin, &migrations_folder).await?;
         let shown = sample::fill(&mut admin).await?;
         admin.disconnect().await?;
+        step.done(&format!(
+            "database {}, {applied} new migrations",
+            server.login.schema
+        ));
+
         let vitess = match options.vitess {
             true => Some(self.vitess(&base).await?),
             false => None,
@@ -225,10 +230,6 @@ impl Run {
         let secret = server.login.secret(&access.host, database.port());
         let secrets = Secrets::at(&access.secrets_url);
         secrets.create(SECRET_ID, &secret).await?;
-        step.done(&format!(
-            "database {}, {applied} new migrations",
-            server.login.schema
-        ));
 
         let step = progress.step("starting the control plane");
         let control_plane = ControlPlane::start(access, &server.login.schema).await?;

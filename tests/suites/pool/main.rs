@@ -29,3 +29,4 @@ mod secret;
 mod shutdown;
 mod soak;
 mod vitess;
+mod vitess_limits;

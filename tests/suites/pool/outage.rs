@@ -110,8 +110,7 @@ impl House {
                         vtgate.renew_certificate().unwrap();
                     }
                     if let Some(vitess) = scene.database.vitess() {
-                        vitess.stop().await;
-                        vitess.start_again().await.unwrap();
+                        vitess.restart(&[]).await.unwrap();
                     }
                     scene.proxy.strike(Fault::Reset).await;
                 }
