@@ -76,7 +76,7 @@ fn connect(password: &Password, production: &Production) -> Result<Database, Ste
         port,
         username: password.username.clone(),
         password: plain_text.ok_or(StepError::Password("its text is missing"))?,
-        database: Some(production.planetscale.database_name().to_owned()),
+        database: production.planetscale.database_name().to_owned(),
     };
     let settings = Settings::from_env().map_err(|faults| StepError::Input(faults.to_string()))?;
     let pool = PoolSettings {

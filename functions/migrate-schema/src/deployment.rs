@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use database::vitess::without_values;
+use database::without_values;
 use planetscale::{ApiError, DeployRequest, Progress};
 
 use crate::{

@@ -12,15 +12,18 @@ use std::{
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use lambda::clock::{Clock, Moment};
+use lambda::{
+    clock::{Clock, Moment},
+    tls::DatabaseRoots,
+};
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret;
-use secrets::{Credentials, CredentialsError, Generation, Issued};
+use secrets::{Current, Generation, KeptSecret, SecretError};
 
 use super::{
+    connection::Connection,
     failure::{Failure, Repeat},
     usage,
-    wire::Wire,
 };
 use crate::{login::Login, settings::PoolSettings};
 
@@ -35,7 +38,7 @@ const PREPARED: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Secret(#[from] SecretError),
     #[error(transparent)]
     Failure(#[from] Failure),
     #[error("none became free in time")]
@@ -48,36 +51,36 @@ pub(super) enum ConnectError {
 }
 
 /// A connection with what its next checkout must know.
-pub(super) struct Connection {
-    pub(super) wire: Wire,
+pub(super) struct PooledConnection {
+    pub(super) connection: Connection,
     pub(super) generation: Generation,
     born: Moment,
     max_age: Duration,
 }
 
 pub(super) struct Connector {
-    credentials: Credentials<Login>,
+    login: KeptSecret<Login>,
     clock: Arc<dyn Clock>,
     settings: PoolSettings,
     /// The options without a login. Those with one are made from them, so that all share one
     /// TLS connector and its session tickets.
     options: Opts,
-    /// The time of the last use of a connection whose ping had no answer: what was idle as
-    /// long went the same way.
+    /// When a connection that went silent answered last: what was idle as long went the same
+    /// way.
     silent_since: Mutex<Option<Moment>>,
 }
 
 impl Connector {
     pub(super) fn new(
-        credentials: Credentials<Login>,
+        login: KeptSecret<Login>,
         clock: Arc<dyn Clock>,
         settings: PoolSettings,
-        ca: Option<Vec<u8>>,
+        roots: DatabaseRoots,
     ) -> Self {
         let mut tls = SslOpts::default();
-        if let Some(ca) = ca {
+        if let DatabaseRoots::Own(pem) = roots {
             tls = tls
-                .with_root_certs(vec![ca.into()])
+                .with_root_certs(vec![pem.into()])
                 .with_disable_built_in_roots(true);
         }
         let options = OptsBuilder::default()
@@ -87,7 +90,7 @@ impl Connector {
             .wait_timeout(Some(28_800))
             .stmt_cache_size(PREPARED);
         Self {
-            credentials,
+            login,
             clock,
             settings,
             options: options.into(),
@@ -96,14 +99,18 @@ impl Connector {
     }
 
     /// The generation of the login to use now, fetched anew when it is too old.
-    pub(super) async fn generation(&self) -> Result<Generation, CredentialsError> {
-        let issued = self.credentials.current(self.settings.connect_timeout);
-        Ok(issued.await?.generation)
+    pub(super) async fn generation(&self) -> Result<Generation, SecretError> {
+        let current = self.login.current(self.settings.connect_timeout);
+        Ok(current.await?.generation)
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// Whether no newer login is known than that of `generation`.
     pub(super) fn is_current(&self, generation: Generation) -> bool {
-        self.credentials.newest() == Some(generation)
+        self.login.newest() == Some(generation)
     }
 
     /// Logs in, again and again for as long as the setting allows when what is in the way may
@@ -113,18 +120,18 @@ impl Connector {
     /// invocation.
     pub(super) fn connect(
         &self,
-    ) -> Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<PooledConnection, ConnectError>> + Send + '_>> {
         Box::pin(self.connect_in_time())
     }
 
-    async fn connect_in_time(&self) -> Result<Connection, ConnectError> {
+    async fn connect_in_time(&self) -> Result<PooledConnection, ConnectError> {
         let started = Instant::now();
         let left = || {
             self.settings
                 .connect_timeout
                 .saturating_sub(started.elapsed())
         };
-        let mut issued = self.credentials.current(left()).await?;
+        let mut current = self.login.current(left()).await?;
         let mut delays = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(20))
             .with_max_delay(Duration::from_millis(400))
@@ -135,24 +142,25 @@ impl Connector {
         loop {
             // The first attempt leaves time for another: its flow may be swallowed in silence.
             let limit = if before.is_none() { left() / 2 } else { left() };
-            let failure = match self.log_in(&issued, limit).await {
+            let failure = match self.log_in(&current, limit).await {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
             };
-            if failure.refuses_login() {
-                let newest = self.credentials.after_refusal(issued.generation, left());
-                let Some(newest) = newest.await? else {
-                    return Err(failure.into());
-                };
-                let rotated = newest.generation != issued.generation;
-                issued = newest;
-                if rotated {
-                    tracing::info!("the login was refused; the rotated one is tried");
+            let rotated = match failure.refuses_login() {
+                true => self.login.after_refusal(current.generation, left()).await?,
+                false => None,
+            };
+            match rotated {
+                Some(newest) if newest.generation != current.generation => {
+                    tracing::info!(%failure, "the login was refused; a newer one is tried");
                     usage::count_retry();
+                    current = newest;
                     continue;
                 }
-            } else if failure.repeat() == Repeat::Never {
-                return Err(failure.into());
+                // A rotation may be under way.
+                Some(_) => {}
+                None if failure.repeat() == Repeat::Never => return Err(failure.into()),
+                None => {}
             }
             // The last attempt is cut short by the limit; the one before knows more.
             let failure = match (failure, before.take()) {
@@ -168,15 +176,19 @@ impl Connector {
         }
     }
 
-    async fn log_in(&self, issued: &Issued<Login>, limit: Duration) -> Result<Connection, Failure> {
-        let options = with_login(&self.options, &issued.secret);
+    async fn log_in(
+        &self,
+        login: &Current<Login>,
+        limit: Duration,
+    ) -> Result<PooledConnection, Failure> {
+        let options = with_login(&self.options, &login.value);
         let conn = tokio::time::timeout(limit, Conn::new(options))
             .await
             .map_err(|_| Failure::TimedOut)??;
         let born = self.clock.now();
-        Ok(Connection {
-            wire: Wire::new(conn, Arc::clone(&self.clock)),
-            generation: issued.generation,
+        Ok(PooledConnection {
+            connection: Connection::new(conn, Arc::clone(&self.clock)),
+            generation: login.generation,
             born,
             max_age: staggered(self.settings.max_age, born),
         })
@@ -184,33 +196,39 @@ impl Connector {
 
     /// Whether a connection that was idle may serve again; asks the server only when it was
     /// idle for long.
-    async fn may_serve(&self, connection: &mut Connection) -> bool {
-        if !connection.wire.is_open() {
+    async fn may_serve(&self, pooled: &mut PooledConnection) -> bool {
+        let connection = &mut pooled.connection;
+        if !connection.is_open() {
             return false;
         }
         let now = self.clock.now();
-        let idle = now.since(connection.wire.answered());
-        if !self.is_current(connection.generation)
-            || now.since(connection.born) >= connection.max_age
+        let idle = now.since(connection.answered());
+        if !self.is_current(pooled.generation)
+            || now.since(pooled.born) >= pooled.max_age
             || idle >= self.settings.max_idle
-            || self.is_silent(connection.wire.answered())
+            || self.is_silent(connection.answered())
         {
-            connection.wire.close().await;
+            connection.close().await;
             return false;
         }
         if idle < self.settings.ping_after {
             return true;
         }
-        match connection.wire.ping(self.settings.ping_timeout).await {
+        match connection.ping(self.settings.ping_timeout).await {
             Ok(()) => true,
             Err(failure) => {
                 tracing::info!(%failure, "an idle connection did not answer; another takes its place");
                 if failure == Failure::TimedOut {
-                    *self.silence() = Some(connection.wire.answered());
+                    self.is_silent_since(connection.answered());
                 }
                 false
             }
         }
+    }
+
+    /// Notes that a connection that answered last at this moment has gone silent.
+    pub(super) fn is_silent_since(&self, answered: Moment) {
+        *self.silence() = Some(answered);
     }
 
     fn is_silent(&self, answered: Moment) -> bool {
@@ -227,16 +245,16 @@ impl Connector {
 }
 
 impl Manager for Connector {
-    type Type = Connection;
+    type Type = PooledConnection;
     type Error = ConnectError;
 
-    async fn create(&self) -> Result<Connection, ConnectError> {
+    async fn create(&self) -> Result<PooledConnection, ConnectError> {
         self.connect().await
     }
 
     async fn recycle(
         &self,
-        connection: &mut Connection,
+        connection: &mut PooledConnection,
         _: &Metrics,
     ) -> RecycleResult<ConnectError> {
         if self.may_serve(connection).await {
@@ -259,7 +277,7 @@ fn with_login(options: &Opts, login: &Login) -> OptsBuilder {
         .tcp_port(login.port)
         .user(Some(login.username.as_str()))
         .pass(Some(login.password.expose_secret()))
-        .db_name(login.database.as_deref())
+        .db_name(Some(login.database.as_str()))
 }
 
 /// Up to an eighth less than `max_age`, so that connections made together do not all end

@@ -1,6 +1,6 @@
 //! Statements that define something, and the server's own words where it refuses one.
 
-use crate::{DatabaseError, failure, vitess::own_words};
+use super::{DatabaseError, failure, redaction::without_echo};
 
 /// Why a definition was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum DefinitionError {
 pub(super) fn refusal(error: &mysql_async::ServerError) -> Option<DefinitionError> {
     failure::is_refusal(error).then(|| DefinitionError::Refused {
         code: error.code,
-        words: without_row_values(own_words(&error.message)),
+        words: without_row_values(without_echo(&error.message)),
     })
 }
 

@@ -1,34 +1,20 @@
-//! Connections that survive Lambda: the pool, what may be run on one, what an error means.
-//!
-//! One [`Database`] serves the whole process. An invocation takes a [`Session`] until its
-//! [`Deadline`], and runs [`Statement`]s and transactions on it; nothing else reaches the
-//! driver. The rules, and why they are so:
-//!
-//! - The process is frozen between invocations, so nothing waits in a background task, and a
-//!   connection may be gone without a trace when it thaws. Idle time and age are therefore
-//!   measured on the wall clock too ([`lambda::clock`]), and looked at when a session is taken:
-//!   what is too old goes, what was idle for some seconds is pinged under a short limit, the
-//!   rest is used as it is, without a round trip.
-//! - A connection that was left in the middle of a command is never used again; see `wire`.
-//! - There are never more than `DATABASE_POOL_MAX` connections, and who waits for one is
-//!   served first come first served.
-//! - Every wait has a limit, cut to what is left of the invocation.
-//!
-//! [`DatabaseError`] says what its receiver can do about it. Its causes are logged here, where
-//! they are known, without statement values and secrets.
+#![doc = include_str!("../README.md")]
 
+mod connection;
 mod connector;
 mod definition;
 mod failure;
 mod login;
+mod redaction;
+mod retries;
 mod row;
 mod session;
 pub mod settings;
+mod silence;
 mod statement;
 mod transaction;
 mod usage;
-pub mod vitess;
-mod wire;
+mod vitess;
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -39,25 +25,26 @@ use deadpool::{
 use once_cell::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use connector::{ConnectError, Connector};
-pub use definition::DefinitionError;
 use lambda::{
     Deadline, Resource,
     clock::{Clock, SystemClock},
     settings::Faults,
 };
-pub use session::Session;
-use session::{Limits, not_connected};
-pub use statement::Statement;
-pub use transaction::Transaction;
-pub use usage::{Usage, metered};
 
+use connector::{ConnectError, Connector};
+pub use definition::DefinitionError;
 pub use login::Login;
 pub use mysql_async::{FromRowError, Params, Row, Value, from_value, params, prelude::FromRow};
+pub use redaction::without_values;
 #[doc(hidden)]
 pub use row::take_column;
 pub use row::{Columns, Joined};
+pub use session::Session;
+use session::{Limits, not_connected};
 use settings::{PoolSettings, Settings};
+pub use statement::Statement;
+pub use transaction::Transaction;
+pub use usage::{Usage, metered};
 
 /// The process' one database. Made on first use, so that a fault in the environment is
 /// reported rather than thrown.
@@ -122,11 +109,11 @@ impl Database {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let Settings {
             login,
-            ca,
+            roots,
             pool: settings,
         } = settings;
-        let credentials = login.credentials(Arc::clone(&clock));
-        let connector = Connector::new(credentials, clock, settings.clone(), ca);
+        let login = login.kept(Arc::clone(&clock));
+        let connector = Connector::new(login, clock, settings.clone(), roots);
         #[expect(
             clippy::expect_used,
             reason = "building fails only where a timeout is set without a runtime to time it"
@@ -149,26 +136,29 @@ impl Database {
     /// [`DatabaseError::Unavailable`].
     pub async fn session(&self, deadline: Deadline) -> Result<Session<'_>, DatabaseError> {
         let started = Instant::now();
-        let place = self.place(deadline).await;
+        let since = self.pool.manager().now();
+        let slot = self.slot(deadline).await;
         usage::count_wait(started.elapsed());
         Ok(Session {
             pool: &self.pool,
-            place: place.map_err(|error| not_connected(&error))?,
+            slot: slot.map_err(|error| not_connected(&error))?,
             limits: Limits {
                 deadline,
                 statement: self.settings.statement_timeout,
+                silence: self.settings.ping_timeout,
             },
+            since,
         })
     }
 
-    async fn place(&self, deadline: Deadline) -> Result<Object<Connector>, ConnectError> {
+    async fn slot(&self, deadline: Deadline) -> Result<Object<Connector>, ConnectError> {
         let timeouts = Timeouts {
             wait: Some(self.settings.acquire_timeout.min(deadline.left())),
             ..Timeouts::default()
         };
         let taken = async {
             let generation = self.pool.manager().generation().await?;
-            // Closed before anything is awaited: their places are free already, and whoever takes
+            // Closed before anything is awaited: their slots are free already, and whoever takes
             // one connects anew.
             drop(self.pool.retain(|idle, _| idle.generation == generation));
             self.pool
@@ -215,8 +205,8 @@ impl Database {
         let idle = self.pool.retain(|_, _| false).removed;
         self.pool.close();
         let mut goodbyes = JoinSet::new();
-        for mut connection in idle {
-            goodbyes.spawn(async move { connection.wire.close().await });
+        for mut pooled in idle {
+            goodbyes.spawn(async move { pooled.connection.close().await });
         }
         goodbyes.join_all().await;
     }

@@ -1,9 +1,9 @@
 //! The database's login.
 
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use std::net::IpAddr;
 
-use secrets::{CredentialsError, Secret};
+use secrecy::{ExposeSecret, SecretString};
+use secrets::{Fields, SecretError, SecretValue};
 
 /// What it takes to log in. `Debug` shows no password.
 #[derive(Debug, Clone)]
@@ -16,8 +16,8 @@ pub struct Login {
     pub username: String,
     /// Password.
     pub password: SecretString,
-    /// The database to use, in Vitess the keyspace; the server's default where not given.
-    pub database: Option<String>,
+    /// The database to use, in Vitess the keyspace.
+    pub database: String,
 }
 
 impl Login {
@@ -32,109 +32,144 @@ impl Default for Login {
             port: Self::DEFAULT_PORT,
             username: String::new(),
             password: SecretString::default(),
-            database: None,
+            database: String::new(),
         }
     }
 }
 
-impl Secret for Login {
+impl SecretValue for Login {
     /// Reads the JSON that Secrets Manager's own rotation templates use, where the port may be a
-    /// number or a text and the database is `dbname`; `database` is accepted too.
-    fn parse(text: &str) -> Result<Self, CredentialsError> {
-        let fields: Map<String, Value> =
-            serde_json::from_str(text).map_err(|_| CredentialsError::NotJson)?;
-        let required = |name: &'static str| {
-            fields
-                .get(name)
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-                .ok_or(CredentialsError::Field(name))
-        };
-        let port = match fields.get("port") {
-            None | Some(Value::Null) => Some(Login::DEFAULT_PORT),
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(value) => value.as_u64().and_then(|port| u16::try_from(port).ok()),
-        };
-        let database = match fields.get("dbname").or_else(|| fields.get("database")) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
-            Some(_) => return Err(CredentialsError::Field("dbname")),
+    /// number or text and the database is `dbname`; `database` is accepted too. Without a database
+    /// no statement would work, so it must be there.
+    fn read(fields: &Fields) -> Result<Self, SecretError> {
+        let database = match fields.text("dbname")? {
+            Some(name) => Some(name),
+            None => fields.text("database")?,
         };
         Ok(Login {
-            host: required("host")?.to_owned(),
-            port: port
-                .filter(|port| *port != 0)
-                .ok_or(CredentialsError::Field("port"))?,
-            username: required("username")?.to_owned(),
-            password: SecretString::from(required("password")?),
-            database,
+            host: Some(fields.required("host")?)
+                .filter(|host| is_host(host))
+                .ok_or(SecretError::Field("host"))?
+                .to_owned(),
+            port: fields.port("port")?.unwrap_or(Login::DEFAULT_PORT),
+            username: fields.required("username")?.to_owned(),
+            password: SecretString::from(fields.required("password")?),
+            database: database
+                .filter(|name| is_name(name))
+                .ok_or(SecretError::Field("dbname"))?
+                .to_owned(),
         })
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        (&self.host, self.port, &self.username, &self.database)
-            == (&other.host, other.port, &other.username, &other.database)
+        self.host == other.host
+            && self.port == other.port
+            && self.username == other.username
             && self.password.expose_secret() == other.password.expose_secret()
+            && self.database == other.database
     }
+}
+
+/// Whether this can be a host name or an address. One with a port or a scheme can't.
+pub(crate) fn is_host(host: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    host.parse::<IpAddr>().is_ok() || (!host.is_empty() && host.chars().all(fits))
+}
+
+/// Whether this can be a database's name, of which Vitess also takes `orders@primary` and
+/// `orders/-80`. A slash at the end is left over from a URL.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.ends_with('/') && !name.contains(char::is_control)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(secret: &str) -> Result<Login, SecretError> {
+        Login::read(&Fields::parse(secret).unwrap())
+    }
+
+    /// A login's secret, with one field in place of another.
+    fn secret(field: &str, value: &str) -> String {
+        let mut fields = vec![
+            ("host", "\"db.example\""),
+            ("username", "\"app\""),
+            ("password", "\"hunter2\""),
+            ("dbname", "\"orders\""),
+        ];
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, value));
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| format!("\"{name}\": {value}"))
+            .collect();
+        format!("{{{}}}", fields.join(", "))
+    }
+
     #[test]
-    fn the_usual_secret_is_read() {
-        let login = Login::parse(
+    fn a_secret_of_the_rotation_templates_is_read() {
+        let login = read(
             r#"{"engine": "mysql", "host": "db.example", "port": "3307",
-                "username": "app", "password": "p", "dbname": "orders"}"#,
+                "username": " app ", "password": "p\n", "dbname": "orders"}"#,
         )
         .unwrap();
         assert_eq!((login.host.as_str(), login.port), ("db.example", 3307));
         assert_eq!(login.username, "app");
         assert_eq!(login.password.expose_secret(), "p");
-        assert_eq!(login.database.as_deref(), Some("orders"));
+        assert_eq!(login.database, "orders");
     }
 
     #[test]
-    fn port_and_database_may_be_left_out_or_named_otherwise() {
-        let login = Login::parse(r#"{"host": "h", "username": "u", "password": "p"}"#).unwrap();
-        assert_eq!((login.port, login.database), (3306, None));
-        let login = Login::parse(
-            r#"{"host": "h", "username": "u", "password": "p", "port": 4000, "database": "d"}"#,
-        )
-        .unwrap();
-        assert_eq!((login.port, login.database.as_deref()), (4000, Some("d")));
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_and_nothing_of_the_secret_is_told() {
-        for (secret, error) in [
-            ("hunter2", CredentialsError::NotJson),
-            (r#"["hunter2"]"#, CredentialsError::NotJson),
-            (
-                r#"{"host": "h", "username": "u"}"#,
-                CredentialsError::Field("password"),
-            ),
-            (
-                r#"{"host": "h", "username": "u", "password": ""}"#,
-                CredentialsError::Field("password"),
-            ),
-            (
-                r#"{"host": "h", "username": ["hunter2"], "password": "hunter2"}"#,
-                CredentialsError::Field("username"),
-            ),
-            (
-                r#"{"host": "h", "username": "u", "password": "p", "port": 99999}"#,
-                CredentialsError::Field("port"),
-            ),
-            (
-                r#"{"host": "h", "username": "u", "password": "p", "dbname": 7}"#,
-                CredentialsError::Field("dbname"),
-            ),
-        ] {
-            let found = Login::parse(secret).unwrap_err();
-            assert_eq!(found, error);
-            assert!(!found.to_string().contains("hunter2"));
+    fn what_is_null_or_empty_counts_as_absent() {
+        for (field, value) in [("port", "null"), ("port", "\"\""), ("engine", "7")] {
+            assert_eq!(read(&secret(field, value)).unwrap().port, 3306, "{value}");
         }
+        for dbname in ["null", "\"\"", "\" \""] {
+            let other = format!("{dbname}, \"database\": \"other\"");
+            let login = read(&secret("dbname", &other)).unwrap();
+            assert_eq!(login.database, "other", "{dbname}");
+        }
+        for field in ["host", "username", "password", "dbname"] {
+            for value in ["null", "\"\"", "\" \"", "7"] {
+                let error = read(&secret(field, value)).unwrap_err();
+                assert_eq!(error, SecretError::Field(field), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_nothing_more() {
+        for host in ["db.example", "10.0.0.1", "::1", "aws.connect.psdb.cloud."] {
+            let login = read(&secret("host", &format!("\"{host}\"")));
+            assert_eq!(login.unwrap().host, host);
+        }
+        for host in [
+            "db.example:3306",
+            "mysql://db.example",
+            "db.example/orders",
+            "app@db.example",
+            "[::1]:3306",
+            "db example",
+        ] {
+            let error = read(&secret("host", &format!("\"{host}\""))).unwrap_err();
+            assert_eq!(error, SecretError::Field("host"), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_database_left_over_from_a_url_is_refused() {
+        let error = read(&secret("dbname", "\"orders/\"")).unwrap_err();
+        assert_eq!(error, SecretError::Field("dbname"));
+    }
+
+    #[test]
+    fn nothing_of_the_secret_is_told() {
+        for field in ["host", "username", "password", "dbname", "port"] {
+            let error = read(&secret(field, "[\"hunter2\"]")).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let login = read(&secret("port", "1")).unwrap();
+        assert!(!format!("{login:?}").contains("hunter2"));
     }
 }

@@ -5,14 +5,14 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 use lambda::{
     clock::Clock,
     settings::{Environment, Faults, Variable},
+    tls::DatabaseRoots,
 };
 use percent_encoding::percent_decode_str;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use secrecy::SecretString;
-use secrets::Credentials;
+use secrets::KeptSecret;
 use url::Url;
 
-use crate::login::Login;
+use crate::login::{Login, is_host, is_name};
 
 /// Every variable about the database that a function reads. The tests hold `template.yaml` and the
 /// documentation against this table.
@@ -69,7 +69,7 @@ pub const VARIABLES: &[Variable] = &[
         name: "DATABASE_PING_TIMEOUT_MS",
         default: "300",
         local: false,
-        meaning: "longest wait for the answer to that ping",
+        meaning: "longest wait for the answer to that ping, and for the first sign of life of any other connection",
     },
     Variable {
         name: "DATABASE_MAX_IDLE_MS",
@@ -96,8 +96,8 @@ pub const VARIABLES: &[Variable] = &[
 pub struct Settings {
     /// Where the login comes from.
     pub login: LoginSource,
-    /// PEM certificates that stand in for the built-in public roots.
-    pub ca: Option<Vec<u8>>,
+    /// Whom the server's certificate must come from.
+    pub roots: DatabaseRoots,
     /// The pool's bound and times.
     pub pool: PoolSettings,
 }
@@ -118,10 +118,10 @@ pub enum LoginSource {
 
 impl LoginSource {
     /// Nothing is fetched before the first use.
-    pub(crate) fn credentials(self, clock: Arc<dyn Clock>) -> Credentials<Login> {
+    pub(crate) fn kept(self, clock: Arc<dyn Clock>) -> KeptSecret<Login> {
         match self {
-            Self::Fixed(login) => Credentials::fixed(login, clock),
-            Self::Secret { id, max_age } => Credentials::of_secret(id, max_age, clock),
+            Self::Fixed(login) => KeptSecret::fixed(login, clock),
+            Self::Secret { id, max_age } => KeptSecret::of_secret(id, max_age, clock),
         }
     }
 }
@@ -158,7 +158,7 @@ impl Settings {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         Environment::read(lookup, VARIABLES, |environment| Self {
             login: login(environment),
-            ca: ca(environment),
+            roots: roots(environment),
             pool: pool(environment),
         })
     }
@@ -180,16 +180,15 @@ fn login(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> Logi
     }))
 }
 
-fn ca(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> Option<Vec<u8>> {
+fn roots(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> DatabaseRoots {
     let variable = "DATABASE_CA_FILE";
-    let path = environment.get(variable)?;
-    match read_certificates(Path::new(&path)) {
-        Ok(pem) => Some(pem),
-        Err(reason) => {
-            environment.fault(variable, reason);
-            None
-        }
-    }
+    let Some(path) = environment.get(variable) else {
+        return DatabaseRoots::Public;
+    };
+    DatabaseRoots::from_file(Path::new(&path)).unwrap_or_else(|reason| {
+        environment.fault(variable, reason);
+        DatabaseRoots::Public
+    })
 }
 
 fn pool(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> PoolSettings {
@@ -211,7 +210,7 @@ fn pool_max(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> N
     let variable = "DATABASE_POOL_MAX";
     let concurrency: Option<NonZeroUsize> = environment
         .get("AWS_LAMBDA_MAX_CONCURRENCY")
-        .and_then(|text| text.trim().parse().ok());
+        .and_then(|text| text.parse().ok());
     match (
         environment.get(variable),
         concurrency,
@@ -237,7 +236,7 @@ fn parse_url(text: &str) -> Result<Login, &'static str> {
     let decoded = |part: &str| {
         percent_decode_str(part)
             .decode_utf8()
-            .map(|text| text.into_owned())
+            .map(|text| text.trim().to_owned())
             .map_err(|_| "must be UTF-8 once its %-escapes are decoded")
     };
     let host = url
@@ -245,32 +244,32 @@ fn parse_url(text: &str) -> Result<Login, &'static str> {
         .map(|host| host.trim_start_matches('[').trim_end_matches(']'))
         .filter(|host| !host.is_empty())
         .ok_or("names no host")?;
-    if url.username().is_empty() {
+    let host = decoded(host)?;
+    if !is_host(&host) {
+        return Err("names a host that can't be one");
+    }
+    let username = decoded(url.username())?;
+    if username.is_empty() {
         return Err("names no user");
     }
-    let password = url.password().ok_or("has no password")?;
-    let database = decoded(url.path().trim_start_matches('/'))?;
+    let password = decoded(url.password().unwrap_or(""))?;
+    if password.is_empty() {
+        return Err("has no password");
+    }
+    let database = decoded(url.path().trim_matches('/'))?;
+    if database.is_empty() {
+        return Err("names no database");
+    }
+    if !is_name(&database) {
+        return Err("names a database that can't be one");
+    }
     Ok(Login {
-        host: decoded(host)?,
+        host,
         port: url.port().unwrap_or(Login::DEFAULT_PORT),
-        username: decoded(url.username())?,
-        password: SecretString::from(decoded(password)?),
-        database: Some(database).filter(|name| !name.is_empty()),
+        username,
+        password: SecretString::from(password),
+        database,
     })
-}
-
-fn read_certificates(path: &Path) -> Result<Vec<u8>, String> {
-    let pem = std::fs::read(path)
-        .map_err(|error| format!("names a file that can't be read: {}", error.kind()))?;
-    let mut certificates = 0;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        certificate.map_err(|_| "names a file that is not PEM")?;
-        certificates += 1;
-    }
-    if certificates == 0 {
-        return Err("names a file without a PEM certificate".to_owned());
-    }
-    Ok(pem)
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! Transactions as closures: they are committed, or their connection ends.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mysql_async::{Params, prelude::FromRow};
 
 use super::{
     DatabaseError, Statement,
+    connection::{Answer, Connection},
     failure::Failure,
-    session::{Limits, Retries, Session, read},
-    wire::Wire,
+    retries::Retries,
+    session::{Limits, Session, read},
 };
 
 /// An open transaction, which the closure given to [`Session::transaction`] gets.
@@ -19,15 +17,15 @@ use super::{
 /// It can be neither committed nor rolled back by hand. When it is dropped in the middle, with
 /// its invocation for instance, the connection is closed at once and the server rolls back.
 pub struct Transaction {
-    course: Course,
+    open: Open,
     limits: Limits,
     /// Where the connection is left when the closure is done with it.
-    home: Arc<Mutex<Option<Course>>>,
+    returned: Arc<Mutex<Option<Open>>>,
 }
 
-/// The connection of a transaction and what it met.
-struct Course {
-    wire: Wire,
+/// The connection of a transaction, and what it met.
+struct Open {
+    connection: Connection,
     /// The first failure after which it must not be committed.
     broken: Option<Failure>,
 }
@@ -44,13 +42,7 @@ impl Transaction {
         statement: &Statement,
         params: impl Into<Params>,
     ) -> Result<Vec<T>, DatabaseError> {
-        let sent = self
-            .limits
-            .rows(&mut self.course.wire, statement, params.into());
-        match sent.await {
-            Ok(rows) => read(rows),
-            Err(failure) => Err(self.course.met(failure)),
-        }
+        read(self.run(statement, params.into()).await?.rows)
     }
 
     /// Runs a statement and reads its first row, if there is one.
@@ -76,35 +68,39 @@ impl Transaction {
         statement: &Statement,
         params: impl Into<Params>,
     ) -> Result<u64, DatabaseError> {
-        let sent = self
-            .limits
-            .execute(&mut self.course.wire, statement, params.into());
-        match sent.await {
-            Ok(changed) => Ok(changed),
-            Err(failure) => Err(self.course.met(failure)),
-        }
+        Ok(self.run(statement, params.into()).await?.changed)
     }
-}
 
-impl Course {
-    fn met(&mut self, failure: Failure) -> DatabaseError {
+    async fn run(
+        &mut self,
+        statement: &Statement,
+        params: Params,
+    ) -> Result<Answer, DatabaseError> {
+        if let Some(failure) = &self.open.broken {
+            return Err(failure.meaning());
+        }
+        let connection = &mut self.open.connection;
+        let failure = match self.limits.send(connection, statement, params).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
         let error = failure.meaning();
         if failure.breaks_transaction() {
-            self.broken.get_or_insert(failure);
+            self.open.broken = Some(failure);
         } else if error == DatabaseError::Refused {
             tracing::warn!(%failure, "a statement failed");
         }
-        error
+        Err(error)
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        let course = Course {
-            wire: self.course.wire.take(),
-            broken: self.course.broken.take(),
+        let open = Open {
+            connection: self.open.connection.take(),
+            broken: self.open.broken.take(),
         };
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(course);
+        *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
     }
 }
 
@@ -120,6 +116,8 @@ impl Session<'_> {
     /// The error of `body`, or one made of a [`DatabaseError`]:
     /// [`DatabaseError::OutcomeUnknown`] when the answer to COMMIT was lost, which is never
     /// repeated here, since it may have been done.
+    // An `AsyncFnMut(&mut Transaction)` would be simpler, but a future with such a closure that captures
+    // a reference is not `Send` to the compiler (1.94).
     pub async fn transaction<T, E, F, Fut>(&mut self, mut body: F) -> Result<T, E>
     where
         F: FnMut(Transaction) -> Fut,
@@ -142,40 +140,56 @@ impl Session<'_> {
         E: From<DatabaseError>,
     {
         let limits = self.limits;
-        let connection = self.connection().await?;
-        if let Err(failure) = limits
-            .command(&mut connection.wire, "START TRANSACTION")
-            .await
-        {
+        self.connection().await?;
+        if let Err(failure) = self.begin().await {
             return undone_or_failed(failure);
         }
-        let home = Arc::new(Mutex::new(None));
+        // Taken out of the session, so that it is closed where `body` is dropped or panics.
+        let returned = Arc::new(Mutex::new(None));
         let transaction = Transaction {
-            course: Course {
-                wire: connection.wire.take(),
+            open: Open {
+                connection: self.slot.connection.take(),
                 broken: None,
             },
             limits,
-            home: Arc::clone(&home),
+            returned: Arc::clone(&returned),
         };
         let outcome = body(transaction).await;
-        let course = home.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Course { wire, broken }) = course else {
+        let open = returned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(Open { connection, broken }) = open else {
             tracing::error!("a transaction was kept beyond its closure");
             return Err(DatabaseError::Refused);
         };
-        connection.wire = wire;
-        let wire = &mut connection.wire;
+        self.slot.connection = connection;
+        let connection = &mut self.slot.connection;
         match (broken, outcome) {
-            (None, Ok(value)) => commit(limits, wire, value).await,
+            (None, Ok(value)) => commit(limits, connection, value).await,
             (None, Err(error)) => {
-                roll_back(limits, wire).await;
+                roll_back(limits, connection).await;
                 Ok(Attempt::Done(Err(error)))
             }
             (Some(failure), _) => {
-                roll_back(limits, wire).await;
+                roll_back(limits, connection).await;
                 undone_or_failed(failure)
             }
+        }
+    }
+
+    /// It changes nothing, so that it may be begun on another connection whenever this one is slow to
+    /// answer for the first time.
+    async fn begin(&mut self) -> Result<(), Failure> {
+        const BEGIN: &str = "START TRANSACTION";
+        let mut limits = self.limits;
+        if self.is_proven() {
+            return limits.command(&mut self.slot.connection, BEGIN).await;
+        }
+        limits.statement = limits.statement.min(limits.silence);
+        match limits.command(&mut self.slot.connection, BEGIN).await {
+            Err(Failure::TimedOut) => Err(Failure::Closed),
+            outcome => outcome,
         }
     }
 }
@@ -197,14 +211,14 @@ fn undone_or_failed<T, E>(failure: Failure) -> Result<Attempt<T, E>, DatabaseErr
 
 async fn commit<T, E>(
     limits: Limits,
-    wire: &mut Wire,
+    connection: &mut Connection,
     value: T,
 ) -> Result<Attempt<T, E>, DatabaseError> {
-    let failure = match limits.command(wire, "COMMIT").await {
+    let failure = match limits.command(connection, "COMMIT").await {
         Ok(()) => return Ok(Attempt::Done(Ok(value))),
         Err(failure) => failure,
     };
-    wire.close().await;
+    connection.close().await;
     if failure.is_rolled_back() {
         return Ok(Attempt::Undone(failure));
     }
@@ -216,8 +230,8 @@ async fn commit<T, E>(
 }
 
 /// A connection that does not roll back on request is closed, and rolls back by that.
-async fn roll_back(limits: Limits, wire: &mut Wire) {
-    if wire.is_open() && limits.command(wire, "ROLLBACK").await.is_err() {
-        wire.close().await;
+async fn roll_back(limits: Limits, connection: &mut Connection) {
+    if connection.is_open() && limits.command(connection, "ROLLBACK").await.is_err() {
+        connection.close().await;
     }
 }

@@ -197,7 +197,7 @@ pub fn end_of_invocation(context: &Context) -> SystemTime {
 fn tokio_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let many_at_once = std::env::var(MAX_CONCURRENCY)
         .ok()
-        .and_then(|setting| setting.parse().ok())
+        .and_then(|setting| setting.trim().parse().ok())
         .is_some_and(|limit: u32| limit > 1);
     let mut builder = if many_at_once {
         tokio::runtime::Builder::new_multi_thread()

@@ -2,8 +2,8 @@
 //!
 //! A crate lists its [`Variable`]s in a table and reads them through an [`Environment`], which looks
 //! at every variable before it complains. So one message names all that is missing or wrong
-//! ([`Faults`]), and the function stops at start with it. A variable that is set to nothing counts
-//! as not set, because an empty parameter of a template arrives so. Values never appear in a
+//! ([`Faults`]), and the function stops at start with it. A variable that is set to nothing, or to
+//! nothing but space, counts as not set, because an empty parameter of a template arrives so. Values never appear in a
 //! message: a pasted URL holds a password.
 
 use std::{fmt, time::Duration};
@@ -89,9 +89,11 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
         }
     }
 
-    /// The variable's value, if it is set to something.
+    /// The variable's value without space around it, if it is set to something.
     pub fn get(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|value| !value.trim().is_empty())
+        let value = (self.lookup)(name)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| value.to_owned())
     }
 
     /// Notes what is wrong with a variable. The reason must not quote the value.
@@ -107,8 +109,6 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
         let default = self.variables.iter().find(|known| known.name == variable);
         self.get(variable)
             .unwrap_or_else(|| default.map_or("", |known| known.default).to_owned())
-            .trim()
-            .to_owned()
     }
 
     /// The variable's value from 1 to `most`; `what` says of what it is a whole number.

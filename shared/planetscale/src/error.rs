@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::transport::Grants;
-use secrets::CredentialsError;
+use secrets::SecretError;
 
 /// The longest message of the API that is passed on, in characters.
 const MESSAGE_LIMIT: usize = 500;
@@ -72,7 +72,7 @@ pub enum ApiError {
     },
     /// The service token cannot be read.
     #[error("the service token for PlanetScale: {0}")]
-    Token(#[from] CredentialsError),
+    Token(#[from] SecretError),
 }
 
 /// What the caller can do about a refusal.
@@ -92,10 +92,7 @@ impl ApiError {
         match self {
             Self::Unavailable { .. } | Self::OutcomeUnknown { .. } => true,
             Self::Refused { refusal, .. } => *refusal == Refusal::NotYet,
-            Self::Token(error) => matches!(
-                error,
-                CredentialsError::TimedOut | CredentialsError::NotGiven(_)
-            ),
+            Self::Token(error) => matches!(error, SecretError::TimedOut | SecretError::NotGiven(_)),
             Self::NotAllowed { .. } | Self::NotFound { .. } | Self::Unreadable { .. } => false,
         }
     }

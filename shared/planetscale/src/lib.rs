@@ -51,7 +51,7 @@ use lambda::{
     clock::{Clock, SystemClock},
     settings::Faults,
 };
-use secrets::Credentials;
+use secrets::KeptSecret;
 
 pub use branches::{Branch, LintError};
 pub use deploy_requests::{DeployRequest, Filter, NewDeployRequest, Openness};
@@ -88,11 +88,11 @@ impl PlanetScale {
     /// Creates a client. It sends nothing before the first call.
     pub fn new(settings: PlanetScaleSettings, clock: Arc<dyn Clock>) -> Self {
         let secret_id = settings.token_secret_id.clone();
-        let token = Credentials::of_secret(secret_id, settings.token_max_age, clock);
+        let token = KeptSecret::of_secret(secret_id, settings.token_max_age, clock);
         Self::with_token(settings, token)
     }
 
-    fn with_token(settings: PlanetScaleSettings, token: Credentials<ServiceToken>) -> Self {
+    fn with_token(settings: PlanetScaleSettings, token: KeptSecret<ServiceToken>) -> Self {
         Self {
             transport: Transport::new(&settings, token),
             settings,

@@ -1,9 +1,7 @@
 //! The token for PlanetScale's management API.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
-
-use secrets::{CredentialsError, Secret};
+use secrets::{Fields, SecretError, SecretValue};
 
 /// A service token of PlanetScale. `Debug` does not show the token.
 #[derive(Debug, Clone)]
@@ -14,22 +12,12 @@ pub struct ServiceToken {
     pub token: SecretString,
 }
 
-impl Secret for ServiceToken {
+impl SecretValue for ServiceToken {
     /// Reads `{"id": "…", "token": "…"}`.
-    fn parse(text: &str) -> Result<Self, CredentialsError> {
-        let fields: Map<String, Value> =
-            serde_json::from_str(text).map_err(|_| CredentialsError::NotJson)?;
-        let required = |name: &'static str| {
-            fields
-                .get(name)
-                .and_then(Value::as_str)
-                .map(str::trim)
-                .filter(|text| !text.is_empty())
-                .ok_or(CredentialsError::Field(name))
-        };
+    fn read(fields: &Fields) -> Result<Self, SecretError> {
         Ok(Self {
-            id: required("id")?.to_owned(),
-            token: SecretString::from(required("token")?),
+            id: fields.required("id")?.to_owned(),
+            token: SecretString::from(fields.required("token")?),
         })
     }
 
@@ -42,25 +30,23 @@ impl Secret for ServiceToken {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<ServiceToken, SecretError> {
+        ServiceToken::read(&Fields::parse(text).unwrap())
+    }
+
     #[test]
-    fn the_id_and_the_token_are_read_and_debug_hides_the_token() {
-        let token = ServiceToken::parse(r#"{"id": "abc", "token": "hunter2"}"#).unwrap();
+    fn id_and_token_are_read_and_the_token_is_not_shown() {
+        let token = read(r#"{"id": "abc", "token": "hunter2"}"#).unwrap();
         assert_eq!(token.id, "abc");
         assert_eq!(token.token.expose_secret(), "hunter2");
         assert!(!format!("{token:?}").contains("hunter2"));
     }
 
     #[test]
-    fn a_wrong_secret_is_refused_with_the_name_of_the_field() {
-        for (secret, error) in [
-            ("hunter2", CredentialsError::NotJson),
-            (r#"{"token": "t"}"#, CredentialsError::Field("id")),
-            (
-                r#"{"id": "i", "token": ""}"#,
-                CredentialsError::Field("token"),
-            ),
-        ] {
-            assert_eq!(ServiceToken::parse(secret).unwrap_err(), error);
-        }
+    fn what_is_missing_is_named() {
+        let id = read(r#"{"token": "t"}"#).unwrap_err();
+        assert_eq!(id, SecretError::Field("id"));
+        let token = read(r#"{"id": "i", "token": ""}"#).unwrap_err();
+        assert_eq!(token, SecretError::Field("token"));
     }
 }

@@ -14,7 +14,7 @@ use reqwest::{
 };
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
-use secrets::{Credentials, Issued};
+use secrets::{Current, KeptSecret};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -123,12 +123,12 @@ impl From<reqwest::Error> for Setback {
 
 pub(super) struct Transport {
     http: Client,
-    token: Credentials<ServiceToken>,
+    token: KeptSecret<ServiceToken>,
     database: Url,
 }
 
 impl Transport {
-    pub(super) fn new(settings: &PlanetScaleSettings, token: Credentials<ServiceToken>) -> Self {
+    pub(super) fn new(settings: &PlanetScaleSettings, token: KeptSecret<ServiceToken>) -> Self {
         let mut database = settings.api_url.clone();
         // This fails only for URLs that cannot have a path. https and http URLs can.
         if let Ok(mut path) = database.path_segments_mut() {
@@ -215,7 +215,7 @@ impl Transport {
         &self,
         request: &ApiRequest<'_>,
         url: Url,
-        token: &Issued<ServiceToken>,
+        token: &Current<ServiceToken>,
         deadline: Deadline,
     ) -> Result<(StatusCode, Vec<u8>), Setback> {
         let limit = deadline.left().min(ATTEMPT_TIMEOUT);
@@ -232,7 +232,7 @@ impl Transport {
         &self,
         request: &ApiRequest<'_>,
         url: Url,
-        token: &Issued<ServiceToken>,
+        token: &Current<ServiceToken>,
     ) -> Result<(StatusCode, Vec<u8>), Setback> {
         let mut sent = self
             .http
@@ -357,8 +357,8 @@ fn client() -> Client {
 }
 
 /// `ID:TOKEN` without a scheme (PlanetScale's docs, Service tokens).
-fn authorization(token: &Issued<ServiceToken>) -> HeaderValue {
-    let ServiceToken { id, token } = token.secret.as_ref();
+fn authorization(token: &Current<ServiceToken>) -> HeaderValue {
+    let ServiceToken { id, token } = token.value.as_ref();
     let text = format!("{id}:{}", token.expose_secret());
     // A token that cannot be a header is wrong, and the API refuses it like any other wrong token.
     let mut value =

@@ -11,7 +11,7 @@ use aws_smithy_http_client::{
 use lambda::tls;
 use tokio::sync::OnceCell;
 
-use super::CredentialsError;
+use super::{Fields, SecretError};
 
 /// Per attempt; the SDK repeats what failed in passing, and the caller's limit cuts the whole.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -30,11 +30,12 @@ impl SecretsManager {
         }
     }
 
-    /// The current version of the secret, as `parse` reads its text.
+    /// The current version of the secret, as `read` reads its fields. AWS keeps text in one of two
+    /// places: the CLI's `--secret-binary fileb://login.json` puts it in the other.
     pub(super) async fn read<S>(
         &self,
-        parse: fn(&str) -> Result<S, CredentialsError>,
-    ) -> Result<S, CredentialsError> {
+        read: fn(&Fields) -> Result<S, SecretError>,
+    ) -> Result<S, SecretError> {
         let answer = self
             .client()
             .await
@@ -44,10 +45,16 @@ impl SecretsManager {
             .await
             .map_err(|error| {
                 let code = error.code().unwrap_or("not reachable");
-                CredentialsError::NotGiven(code.to_owned())
+                SecretError::NotGiven(code.to_owned())
             })?;
-        let text = answer.secret_string().ok_or(CredentialsError::NotJson)?;
-        parse(text)
+        let text = match (answer.secret_string(), answer.secret_binary()) {
+            (Some(text), _) => text,
+            (None, Some(bytes)) => {
+                std::str::from_utf8(bytes.as_ref()).map_err(|_| SecretError::NotText)?
+            }
+            (None, None) => "",
+        };
+        read(&Fields::parse(text)?)
     }
 
     async fn client(&self) -> &Client {

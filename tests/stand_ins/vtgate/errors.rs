@@ -191,7 +191,7 @@ macro_rules! errors {
 
 use Code::{
     Aborted, AlreadyExists, Canceled, ClusterEvent, DeadlineExceeded, FailedPrecondition, NotFound,
-    PermissionDenied, ResourceExhausted, Unavailable,
+    PermissionDenied, ResourceExhausted, Unavailable, Unknown,
 };
 
 errors! {
@@ -323,8 +323,40 @@ errors! {
     /// A table that is not there. Seen.
     NO_SUCH_TABLE = VitessError::mysql(
         NotFound, 1146, "42S02", "Table '{keyspace}.orders' doesn't exist");
-    /// SQL that vtgate does not parse. Vitess `executor.go`.
-    SYNTAX = VitessError::plain("syntax error at position 42 near 'WHERE'").numbered(1064, "42000");
+    /// SQL that vtgate does not parse. Seen.
+    SYNTAX = VitessError::plain("syntax error at position 42 near 'WHERE'");
+    /// No MySQL answers behind the tablet. Seen.
+    NO_SERVER_BEHIND = VitessError::mysql(
+        Unavailable, 2002, "HY000",
+        "net.Dial(/run/mysqld.sock) to local server failed: dial unix /run/mysqld.sock: connect: connection refused");
+    /// MySQL has no connection left for the tablet. Seen.
+    SERVER_FULL_BEHIND = VitessError::mysql(
+        Unknown, 2012, "HY000", "immediate error from server errorCode=1040 errorMsg=Too many connections");
+    /// The tablet's own connections are all taken. Seen.
+    POOL_TIMED_OUT = VitessError::tablet(ResourceExhausted, "connection pool timed out");
+    /// A cutover that a long transaction holds up. Seen.
+    CUTOVER = VitessError::tablet(
+        FailedPrecondition, "buffer timeout after 15s in rule: buffered for cut-over");
+    /// The table moves to another keyspace. Seen.
+    DENIED_TABLE = VitessError::tablet(
+        FailedPrecondition, "disallowed due to rule: enforce denied tables");
+    /// The keyspace is being resharded. Vitess `buffer.go`.
+    RESHARDING = VitessError::shard("current keyspace is being resharded");
+    /// A newer statement took its place in a failover's buffer. Seen.
+    EVICTED = VitessError::shard(
+        "failed to automatically buffer and retry failed request during failover. original err (type=<nil>): \
+         <nil>: buffer full: request evicted for newer request");
+    /// The tablet's port refuses. Seen.
+    TABLET_REFUSES = VitessError::call(
+        Unavailable,
+        "connection error: desc = \"transport: Error while dialing: dial tcp 10.0.9.3:15999: connect: connection refused\"");
+    /// A statement over gRPC's limit. Seen.
+    STATEMENT_TOO_LARGE = VitessError::call(
+        ResourceExhausted, "trying to send message larger than max (20000152 vs. 16777216)");
+    /// Something on the way to vtgate was lost. Reported.
+    EDGE_LOST = VitessError::plain("unavailable: unexpected EOF");
+    /// What nobody knows.
+    UNHEARD_OF = VitessError::plain("something that nobody has heard of");
     /// A connection without TLS. Atlas issue 1717, prisma issue 11246.
     INSECURE = VitessError::plain(
         "unknown error: Code: UNAVAILABLE\nserver does not allow insecure connections, client must use SSL/TLS");

@@ -55,6 +55,16 @@ impl Backend {
         }
     }
 
+    /// A schema of its own there.
+    pub async fn fresh_database(self, stack: &Stack) -> FreshDatabase {
+        let database = match self {
+            Self::Server => stack.fresh_database().await,
+            Self::StandIn => stack.fresh_keyspace().await,
+            Self::Vitess => stack.fresh_database_on_vitess().await,
+        };
+        database.unwrap()
+    }
+
     /// Whether MySQL's `wait_timeout` ends connections of the functions. Behind Vitess it ends those
     /// of the tablets alone.
     pub fn ends_idle_connections(self) -> bool {
@@ -88,11 +98,7 @@ impl Scene {
         backend: Backend,
         change: impl FnOnce(Setup) -> Setup,
     ) -> Self {
-        let database = match backend {
-            Backend::Server => stack.fresh_database().await.unwrap(),
-            Backend::StandIn => stack.fresh_keyspace().await.unwrap(),
-            Backend::Vitess => stack.fresh_database_on_vitess().await.unwrap(),
-        };
+        let database = backend.fresh_database(stack).await;
         let proxy = Proxy::start(database.address()).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();

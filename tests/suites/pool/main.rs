@@ -3,7 +3,7 @@
 //!
 //! `frozen` and `midway` hold what befalls connections between invocations and within them,
 //! `outage` what befalls the whole server, at both times; `vitess` every error of Vitess, `soak`
-//! all of it at random; `bound`, `cancelled`, `clock`, `round_trips`, `secret` and `shutdown` what
+//! all of it at random; `silence` holds flows that go silent; `bound`, `cancelled`, `clock`, `round_trips`, `secret` and `shutdown` what
 //! their names say.
 //!
 //! `cargo dev test` runs them.
@@ -27,6 +27,7 @@ mod outage;
 mod round_trips;
 mod secret;
 mod shutdown;
+mod silence;
 mod soak;
 mod vitess;
 mod vitess_limits;

@@ -29,6 +29,8 @@ async fn scene(call: Call, backend: Backend, fault: Fault) -> Scene {
         setup
             .timeout(TIMEOUT)
             .env("DATABASE_STATEMENT_TIMEOUT_MS", limit)
+            // A slow machine is not to be taken for a flow that went silent.
+            .env("DATABASE_PING_TIMEOUT_MS", limit)
     })
     .await
 }

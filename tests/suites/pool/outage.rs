@@ -60,6 +60,8 @@ impl House {
                     .timeout(TIMEOUT)
                     .env("DATABASE_STATEMENT_TIMEOUT_MS", PATIENCE)
                     .env("DATABASE_CONNECT_TIMEOUT_MS", PATIENCE)
+                    // What is held up on the way is not to be taken for silent.
+                    .env("DATABASE_PING_TIMEOUT_MS", PATIENCE)
             };
             starting.spawn(async move { Arc::new(Scene::on(&stack, call, backend, longer).await) });
         }

@@ -31,7 +31,7 @@ const INVOCATIONS: usize = 500;
 const SEED: u64 = 20_260_310;
 
 /// What an invocation is told it has, and must not exceed.
-const TIMEOUT: Duration = Duration::from_secs(4);
+const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// An idle connection is pinged after this.
 const PING_AFTER: Duration = Duration::from_millis(50);
@@ -155,8 +155,8 @@ impl Soak {
                 .timeout(TIMEOUT)
                 .env("DATABASE_SECRET_ID", &secret_id)
                 .env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string())
-                // A swallowed statement is to leave time to be sent again.
-                .env("DATABASE_STATEMENT_TIMEOUT_MS", "600")
+                // A statement that is lost in silence is to leave time to be sent again.
+                .env("DATABASE_STATEMENT_TIMEOUT_MS", "1200")
                 .env("DATABASE_CONNECT_TIMEOUT_MS", "1500");
             let function = setup.start().await.unwrap();
             function.freeze().unwrap();
@@ -244,7 +244,8 @@ impl Soak {
         if let Some(worker) = self.workers.get_mut(&call) {
             worker.warm = !struck;
         }
-        if struck || trouble.between == Some(Between::Swallow) {
+        let silent = matches!(trouble.between, Some(Between::Swallow | Between::Silence));
+        if struck || silent {
             // What was swallowed comes to the server's notice only now.
             self.strike(Fault::Reset).await;
             self.wait_until_no_transaction_is_open().await;

@@ -20,7 +20,7 @@ enum Outcome {
 }
 use Outcome::{OutOfTime, Refused, SentAgain};
 
-/// The classification of facts §7 and §8: outcome, and whether the connection is kept.
+/// The outcome of each error, and whether the connection is kept.
 fn promised(error: &VitessError) -> (Outcome, bool) {
     const KEPT: bool = true;
     const CLOSED: bool = false;
@@ -35,34 +35,38 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
         | "ROLLBACK_FIRST"
         | "DEADLOCK"
         | "LOCK_WAIT_TIMEOUT" => (SentAgain, KEPT),
-        // A failover behind vtgate: again, and vtgate itself is well.
+        // Something behind vtgate is failing over, full or lost: again. vtgate itself is well.
         "PRIMARY_NOT_SERVING"
         | "PRIMARY_NOT_SERVING_ONCE"
         | "NO_HEALTHY_TABLET"
         | "INCONSISTENT_STATE"
         | "BUFFER_FULL"
+        | "EVICTED"
+        | "RESHARDING"
+        | "CUTOVER"
+        | "DENIED_TABLE"
         | "NOT_SERVING"
         | "SHUTTING_DOWN"
-        | "WRONG_TABLET" => (SentAgain, KEPT),
-        // Something on the way went away.
+        | "WRONG_TABLET"
+        | "TABLET_REFUSES"
+        | "POOL_TIMED_OUT"
+        | "NO_SERVER_BEHIND"
+        | "SERVER_FULL_BEHIND"
+        | "SERVER_SHUTDOWN"
+        | "SERVER_LOST"
+        | "SERVER_GONE" => (SentAgain, KEPT),
+        // Something on the way went away, or nobody knows what happened.
         "TABLET_LOST"
         | "NO_ENDPOINTS"
         | "NO_HEALTHY_ENDPOINTS"
+        | "EDGE_LOST"
+        | "UNHEARD_OF"
         | "READ_ONLY"
-        | "SERVER_SHUTDOWN"
-        | "SERVER_LOST"
-        | "SERVER_GONE"
         | "UNKNOWN_STATEMENT" => (SentAgain, CLOSED),
         // A statement that is too slow will be so again.
         "QUERY_KILLED" | "QUERY_TIMED_OUT" | "EXECUTION_TIME_EXCEEDED" => (OutOfTime, KEPT),
-        // MySQL hangs up after the first, the edge after the others; what is unknown to the
-        // classification is not trusted.
-        "MESSAGE_TOO_LARGE"
-        | "BRANCH_MISSING"
-        | "INSECURE"
-        | "DIRECT_DDL_DISABLED"
-        | "SAFE_MIGRATIONS"
-        | "CANNOT_PREPARE" => (Refused, CLOSED),
+        // MySQL hangs up after the first, PlanetScale's edge after the others.
+        "MESSAGE_TOO_LARGE" | "BRANCH_MISSING" | "INSECURE" => (Refused, CLOSED),
         _ => (Refused, KEPT),
     }
 }
@@ -171,6 +175,8 @@ fn may_be_done(error: &VitessError) -> bool {
             | "TABLET_LOST"
             | "NO_ENDPOINTS"
             | "NO_HEALTHY_ENDPOINTS"
+            | "EDGE_LOST"
+            | "UNHEARD_OF"
             | "SERVER_SHUTDOWN"
             | "SERVER_LOST"
             | "SERVER_GONE"

@@ -56,6 +56,7 @@ fn table() -> Vec<Case> {
         case("time limit", server(3024, "HY000", "Query execution was interrupted, maximum statement execution time exceeded"), true, Never, OutOfTime),
         case("time limit, MariaDB", server(1969, "70100", "Query execution was interrupted (max_statement_time exceeded)"), true, Never, OutOfTime),
         case("unknown prepared statement", server(1243, "HY000", "Unknown prepared statement handler (7) given to EXECUTE"), false, Always, Unavailable),
+        case("syntax, vtgate", server(1105, "HY000", "syntax error at position 17 near 'x'"), true, Never, Refused),
         case("syntax", server(1064, "42000", "You have an error in your SQL syntax; check the manual"), true, Never, Refused),
         case("no such column", server(1054, "42S22", "Unknown column 'x' in 'field list'"), true, Never, Refused),
         case("no such table", server(1146, "42S02", "Table 'orders.x' doesn't exist"), true, Never, Refused),
@@ -88,11 +89,30 @@ fn table() -> Vec<Case> {
         case("rows", words(1105, "HY000", "code = Unknown desc = Row count exceeded 100000"), true, Never, Refused),
         case("rows, 1317", words(1317, "70100", "code = Aborted desc = Row count exceeded 100000"), true, Never, Refused),
         case("result too large", server(1153, "08S01", "grpc: received message larger than max (67108865 vs. 67108864)"), false, Never, Refused),
-        case("direct DDL", server(1105, "HY000", "direct DDL is disabled"), false, Never, Refused),
-        case("safe migrations", server(1105, "HY000", "Data Definition Language is not supported on branches with safe migrations enabled."), false, Never, Refused),
+        case("direct DDL", server(1105, "HY000", "direct DDL is disabled"), true, Never, Refused),
+        case("safe migrations", server(1105, "HY000", "Data Definition Language is not supported on branches with safe migrations enabled."), true, Never, Refused),
         case("branch", server(1105, "HY000", "not_found: branch is missing or sleeping"), false, Never, Refused),
         case("foreign key", server(1317, "70100", "VT10001: foreign key constraints are not allowed"), true, Never, Refused),
         case("unsupported", server(1235, "42000", "VT12001: unsupported: LOCK TABLES"), true, Never, Refused),
+        case("edge lost", server(1105, "HY000", "unavailable: unexpected EOF"), false, IfHarmless, Unavailable),
+        case("unknown, 1105", server(1105, "HY000", "something new"), false, IfHarmless, Unavailable),
+        case("unknown, 1203", words(1203, "42000", "code = ResourceExhausted desc = something new"), false, IfHarmless, Unavailable),
+        case("unknown, 1317", words(1317, "70100", "code = Canceled desc = something new"), false, IfHarmless, Unavailable),
+        case("unknown, 1815", server(1815, "HY000", "Internal error: something new"), false, IfHarmless, Unavailable),
+        case("unknown, of the client library", server(2027, "HY000", "malformed packet"), false, IfHarmless, Unavailable),
+        case("unknown, of the connection", server(1159, "08S01", "Got timeout reading communication packets"), false, IfHarmless, Unavailable),
+        case("lost in COMMIT", server(1180, "HY000", "Got error 149 - 'Lock deadlock' during COMMIT"), false, IfHarmless, Unavailable),
+        case("resharding", server(1105, "HY000", "target: orders.-.primary: current keyspace is being resharded"), true, Always, Unavailable),
+        case("cutover", words(1105, "HY000", "code = FailedPrecondition desc = buffer timeout after 15s in rule: buffered for cut-over"), true, Always, Unavailable),
+        case("tablet's port", words(1105, "HY000", "code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp 10.0.0.7:15999: connect: connection refused\""), true, Always, Unavailable),
+        case("no MySQL behind the tablet", words(2003, "HY000", "code = Unavailable desc = net.Dial(127.0.0.1:3306) failed: connect: connection refused (errno 2003) (sqlstate HY000)"), true, Always, Unavailable),
+        case("MySQL lost behind the tablet", words(2013, "HY000", "code = Canceled desc = EOF (errno 2013) (sqlstate HY000)"), true, IfHarmless, Unavailable),
+        case("rule of the tablet", words(1105, "HY000", "code = InvalidArgument desc = disallowed due to rule: no such thing"), true, Never, Refused),
+        case("statement over gRPC's limit", words(1203, "42000", "code = ResourceExhausted desc = trying to send message larger than max (20000152 vs. 16777216)"), true, Never, Refused),
+        case("planner", server(1105, "HY000", "VT03019: column x not found"), true, Never, Refused),
+        case("atomic commit", server(1105, "HY000", "VT09025: atomic transaction error: something"), false, IfHarmless, Unavailable),
+        case("silent", Failure::Silent, false, IfHarmless, Unavailable),
+        case("no such host", Failure::from(Error::from(std::io::Error::other("failed to lookup address information: Name or service not known"))), false, IfHarmless, Unavailable),
         case("timeout of ours", Failure::TimedOut, false, IfHarmless, OutOfTime),
         case("broken pipe", Failure::Lost("broken pipe".into()), false, IfHarmless, Unavailable),
         case("certificate", Failure::from_tls(&rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)), false, Never, Unavailable),
@@ -122,14 +142,153 @@ fn every_error_has_its_consequences() {
     }
 }
 
+/// A line of `vitess/errors.jsonl`.
+#[derive(serde::Deserialize)]
+struct Seen {
+    code: u16,
+    state: String,
+    message: String,
+    /// How it was provoked.
+    met: String,
+    verdict: String,
+}
+
+fn seen_on_vitess() -> impl Iterator<Item = (Failure, Seen)> {
+    include_str!("../vitess/errors.jsonl").lines().map(|line| {
+        let seen: Seen = serde_json::from_str(line).unwrap();
+        (server(seen.code, &seen.state, &seen.message), seen)
+    })
+}
+
 #[test]
-fn a_login_that_is_not_taken_asks_for_a_newer_one() {
-    let unknown_user = Failure::from(Error::Driver(DriverError::UnknownAuthPlugin {
+fn every_error_that_real_vitess_answered_has_its_verdict() {
+    for (failure, seen) in seen_on_vitess() {
+        let Failure::Server { class, text, .. } = &failure else {
+            panic!("{failure:?}");
+        };
+        let verdict = match class {
+            Class::MayHaveHappened => "may have happened",
+            Class::NotStarted => "not started",
+            Class::RolledBack => "rolled back",
+            Class::Stopped => "stopped",
+            Class::Duplicate(_) => "duplicate",
+            Class::Refused => "refused",
+        };
+        let Seen { met, message, .. } = &seen;
+        assert_eq!(verdict, seen.verdict, "{met}: {message}");
+        assert!(!text.contains("CallerID"), "{text}");
+    }
+}
+
+#[test]
+fn a_transaction_goes_on_only_after_an_error_of_one_statement() {
+    let in_session = |(_, seen): &(_, Seen)| !seen.met.starts_with("login");
+    for (failure, seen) in seen_on_vitess().filter(in_session) {
+        let of_statement = matches!(seen.verdict.as_str(), "refused" | "duplicate");
+        let shared = [1105, 1114, 1153, 1203, 1317, 1815].contains(&seen.code);
+        let goes_on = of_statement && !shared;
+        assert_eq!(!failure.breaks_transaction(), goes_on, "{}", seen.message);
+    }
+    // On a cluster, the error of a first statement does not show its code.
+    for (code, words) in [
+        (1317, "Row count exceeded 5"),
+        (1114, "The table 't' is full (errno 1114)"),
+        (1153, "Got a packet bigger than 'max_allowed_packet' bytes"),
+    ] {
+        let first = server(
+            code,
+            "HY000",
+            &format!("target: o.-.primary: vttablet: {words}"),
+        );
+        assert!(first.breaks_transaction(), "{words}");
+    }
+    let reversed = "transaction rolled back to reverse changes of partial DML execution: \
+                    Duplicate entry 'x' for key 't.k'";
+    assert!(server(1062, "23000", reversed).breaks_transaction());
+}
+
+#[test]
+fn a_server_that_refuses_a_login_is_known_by_when_it_does() {
+    use Failure as F;
+    let unknown_user = F::from(Error::Driver(DriverError::UnknownAuthPlugin {
         name: "sha256_password".to_owned(),
     }));
-    assert!(unknown_user.refuses_login());
-    assert!(server(1045, "28000", "Access denied for user 'app'").refuses_login());
-    assert!(!server(1049, "42000", "Unknown database 'orders'").refuses_login());
+    for refused in [
+        unknown_user,
+        F::HostNotFound,
+        server(
+            1045,
+            "28000",
+            "Access denied for user 'app'@'%' (using password: YES)",
+        ),
+        server(
+            1044,
+            "42000",
+            "Access denied for user 'app'@'%' to database 'orders'",
+        ),
+        server(1049, "42000", "Unknown database 'orders'"),
+        server(
+            1129,
+            "HY000",
+            "Host '10.0.0.1' is blocked because of many connection errors",
+        ),
+        server(
+            1130,
+            "HY000",
+            "Host '10.0.0.1' is not allowed to connect to this MySQL server",
+        ),
+        server(
+            1251,
+            "08004",
+            "Client does not support authentication protocol",
+        ),
+        server(
+            1524,
+            "HY000",
+            "Plugin 'mysql_native_password' is not loaded",
+        ),
+        server(1698, "28000", "Access denied for user 'root'@'localhost'"),
+        server(1862, "HY000", "Your password has expired."),
+        server(
+            3118,
+            "HY000",
+            "Access denied for user 'app'@'%'. Account is locked.",
+        ),
+        server(
+            3955,
+            "HY000",
+            "Access denied for user 'app'@'%'. Account is blocked for 1 day(s)",
+        ),
+        server(1105, "HY000", "not_found: branch is missing or sleeping"),
+        server(1105, "HY000", "something new"),
+        server(4999, "HY000", "something new"),
+    ] {
+        assert!(refused.refuses_login(), "{refused}");
+    }
+    for passing in [
+        server(1040, "08004", "Too many connections"),
+        server(
+            1203,
+            "42000",
+            "User app already has more than 'max_user_connections' active connections",
+        ),
+        server(
+            1226,
+            "42000",
+            "User 'app' has exceeded the 'max_connections_per_hour' resource",
+        ),
+        server(1053, "08S01", "Server shutdown in progress"),
+        server(
+            1105,
+            "HY000",
+            "target: o.-.primary: primary is not serving, there may be a reparent",
+        ),
+        F::TimedOut,
+        F::Lost("reset".to_owned()),
+    ] {
+        assert!(!passing.refuses_login(), "{passing}");
+        assert_ne!(passing.repeat(), Repeat::Never, "{passing}");
+    }
 }
 
 #[test]
@@ -137,7 +296,7 @@ fn a_write_may_have_happened_where_its_answer_is_lost_or_it_was_stopped() {
     for case in table() {
         // Whatever is out of time or may be repeated where that is harmless, but was sent.
         let open = case.repeat == Repeat::IfHarmless || case.meaning == DatabaseError::OutOfTime;
-        let sent = case.failure != Failure::NoTime;
+        let sent = !matches!(case.failure, Failure::NoTime | Failure::HostNotFound);
         assert_eq!(case.failure.leaves_open(), open && sent, "{}", case.what);
     }
     assert!(Failure::NotUnderstood.leaves_open());
@@ -172,9 +331,13 @@ fn nothing_of_a_value_is_told() {
 
 #[test]
 fn words_in_a_value_decide_nothing() {
-    let echo = "target: orders.-.primary: vttablet: syntax error (CallerID: app): \
+    let echo = "target: orders.-.primary: vttablet: syntax error at position 17 (CallerID: app): \
                 Sql: \"select 'transaction pool connection limit exceeded'\", BindVars: {}";
     assert_eq!(server(1105, "HY000", echo).repeat(), Repeat::Never);
+    let near = "syntax error at position 17 near 'primary is not serving'";
+    assert_eq!(server(1105, "HY000", near).repeat(), Repeat::Never);
+    let retried = "query SELECT 'primary is not serving' failed after retries: something new";
+    assert_eq!(server(1815, "HY000", retried).repeat(), Repeat::IfHarmless);
 }
 
 #[test]
@@ -196,14 +359,4 @@ fn the_key_of_a_duplicate_is_named_without_its_table() {
         );
         assert!(!failure.breaks_transaction());
     }
-}
-
-#[test]
-fn what_vtgate_rolled_back_by_itself_is_not_committed() {
-    let rows = |code| vitess(&format!("code = {code} desc = Row count exceeded 100000"));
-    let refused = |code| server(1105, "HY000", &rows(code));
-    assert_eq!(refused("Aborted").meaning(), DatabaseError::Refused);
-    assert!(refused("Aborted").breaks_transaction());
-    assert!(refused("ResourceExhausted").breaks_transaction());
-    assert!(!refused("InvalidArgument").breaks_transaction());
 }

@@ -51,13 +51,14 @@ fn without_any_login_both_ways_to_give_one_are_named() {
 }
 
 #[test]
-fn a_variable_set_to_nothing_is_not_set() {
+fn space_around_a_value_does_not_count_and_nothing_else_is_not_set() {
     let settings = read(&[
-        ("DATABASE_SECRET_ID", "orders"),
+        ("DATABASE_SECRET_ID", " orders\n"),
         ("DATABASE_POOL_MAX", ""),
         ("DATABASE_MAX_IDLE_MS", " "),
     ])
     .unwrap();
+    assert!(matches!(settings.login, LoginSource::Secret { id, .. } if id == "orders"));
     assert_eq!(settings.pool.max.get(), 2);
     assert_eq!(settings.pool.max_idle, Duration::from_secs(240));
 }
@@ -117,15 +118,15 @@ fn a_url_is_decoded() {
     assert_eq!(login.port, 3307);
     assert_eq!(login.username, "app@eu");
     assert_eq!(login.password.expose_secret(), "p/w:#");
-    assert_eq!(login.database.as_deref(), Some("orders"));
+    assert_eq!(login.database, "orders");
 }
 
 #[test]
-fn a_url_may_leave_out_port_and_name_and_give_an_ipv6_host() {
-    let login = login("mysql://app:secret@[::1]");
+fn a_url_may_leave_out_the_port_and_give_an_ipv6_host() {
+    let login = login("mysql://app:secret@[::1]/orders/ ");
     assert_eq!(login.host, "::1");
     assert_eq!(login.port, 3306);
-    assert_eq!(login.database, None);
+    assert_eq!(login.database, "orders");
 }
 
 #[test]
@@ -136,6 +137,11 @@ fn a_url_that_will_not_do_is_refused_with_its_reason() {
         ("mysql://a@localhost/orders", "password"),
         ("mysql://localhost/orders", "user"),
         ("mysql://a:%ff@localhost/orders", "UTF-8"),
+        ("mysql://a:b@localhost", "names no database"),
+        ("mysql://a:b@localhost/", "names no database"),
+        ("mysql://%20:b@localhost/orders", "names no user"),
+        ("mysql://a:%20@localhost/orders", "password"),
+        ("mysql://a:b@db%3A3306/orders", "host"),
     ] {
         let faults = read(&[("DATABASE_URL", url)]).unwrap_err().to_string();
         assert!(faults.contains(reason), "{url}: {faults}");

@@ -88,7 +88,7 @@ pub fn client_of(api_url: &str) -> PlanetScale {
         id: "token-id".to_owned(),
         token: "hunter2".into(),
     };
-    let token = Credentials::fixed(token, Arc::new(SystemClock));
+    let token = KeptSecret::fixed(token, Arc::new(SystemClock));
     PlanetScale::with_token(settings, token)
 }
 

@@ -26,6 +26,9 @@ pub(super) enum Between {
     Idling,
     Reset,
     Close,
+    /// The flows go silent right after they were used.
+    Silence,
+    /// The flows go silent, and idle so long that they are pinged.
     Swallow,
     /// The server ends all connections.
     Kill,
@@ -42,10 +45,11 @@ pub(super) enum Between {
 }
 
 impl Between {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Idling,
         Self::Reset,
         Self::Close,
+        Self::Silence,
         Self::Swallow,
         Self::Kill,
         Self::Rotate,
@@ -177,6 +181,7 @@ impl Soak {
             Between::Idling => tokio::time::sleep(2 * PING_AFTER).await,
             Between::Reset => self.strike(Fault::Reset).await,
             Between::Close => self.strike(Fault::Close).await,
+            Between::Silence => self.strike(Fault::Swallow).await,
             Between::Swallow => {
                 self.strike(Fault::Swallow).await;
                 tokio::time::sleep(2 * PING_AFTER).await;

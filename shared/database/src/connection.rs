@@ -25,26 +25,33 @@ use super::{
 const GOODBYE: Duration = Duration::from_millis(100);
 
 /// A connection, or nothing once it can't be trusted any more.
-pub(super) struct Wire {
-    line: Line,
+pub(super) struct Connection {
+    conn: ClosedOnDrop,
     answered: Moment,
     clock: Arc<dyn Clock>,
 }
 
 /// The driver's connection, which is closed at once when it is dropped.
-struct Line(Option<Conn>);
+struct ClosedOnDrop(Option<Conn>);
 
-impl Wire {
+/// What the server answers to a statement.
+pub(super) struct Answer {
+    pub(super) rows: Vec<Row>,
+    /// How many rows it changed.
+    pub(super) changed: u64,
+}
+
+impl Connection {
     pub(super) fn new(conn: Conn, clock: Arc<dyn Clock>) -> Self {
         Self {
-            line: Line(Some(conn)),
+            conn: ClosedOnDrop(Some(conn)),
             answered: clock.now(),
             clock,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.line.0.is_some()
+        self.conn.0.is_some()
     }
 
     /// When the server last answered.
@@ -55,32 +62,23 @@ impl Wire {
     /// Moves the connection out, and leaves nothing.
     pub(super) fn take(&mut self) -> Self {
         Self {
-            line: self.line.take(),
+            conn: self.conn.take(),
             answered: self.answered,
             clock: Arc::clone(&self.clock),
         }
     }
 
-    pub(super) async fn rows(
-        &mut self,
-        limit: Duration,
-        sql: &str,
-        params: Params,
-    ) -> Result<Vec<Row>, Failure> {
-        self.run(limit, async |conn| conn.exec(sql, params).await)
-            .await
-    }
-
-    /// Runs a statement that has no rows, and says how many it changed.
+    /// Runs a statement with parameters: in one round trip once it was prepared here.
     pub(super) async fn execute(
         &mut self,
         limit: Duration,
         sql: &str,
         params: Params,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Answer, Failure> {
         self.run(limit, async |conn| {
-            conn.exec_drop(sql, params).await?;
-            Ok(conn.affected_rows())
+            let rows = conn.exec(sql, params).await?;
+            let changed = conn.affected_rows();
+            Ok(Answer { rows, changed })
         })
         .await
     }
@@ -107,6 +105,11 @@ impl Wire {
         .await
     }
 
+    /// Asks for rows as text, in one round trip.
+    pub(super) async fn ask(&mut self, limit: Duration, sql: &str) -> Result<Vec<Row>, Failure> {
+        self.run(limit, async |conn| conn.query(sql).await).await
+    }
+
     pub(super) async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
         self.run(limit, async |conn| conn.ping().await).await
     }
@@ -116,12 +119,12 @@ impl Wire {
         limit: Duration,
         command: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
-        let mut line = self.line.take();
-        let conn = line.0.as_mut().ok_or(Failure::Closed)?;
+        let mut taken = self.conn.take();
+        let conn = taken.0.as_mut().ok_or(Failure::Closed)?;
         let result = tokio::time::timeout(limit, command(conn))
             .await
             .map_err(|_| Failure::TimedOut)?;
-        self.line = line;
+        self.conn = taken;
         match result {
             Ok(answer) => {
                 self.answered = self.clock.now();
@@ -139,19 +142,19 @@ impl Wire {
 
     /// Says goodbye to the server, so that it need not wonder.
     pub(super) async fn close(&mut self) {
-        if let Some(conn) = self.line.0.take() {
+        if let Some(conn) = self.conn.0.take() {
             let _ = tokio::time::timeout(GOODBYE, conn.disconnect()).await;
         }
     }
 }
 
-impl Line {
+impl ClosedOnDrop {
     fn take(&mut self) -> Self {
         Self(self.0.take())
     }
 }
 
-impl Drop for Line {
+impl Drop for ClosedOnDrop {
     /// Says goodbye as far as that needs no waiting, and closes the socket.
     ///
     /// Dropped as it is, a connection that is well or in the middle of its rows would have the

@@ -1,0 +1,190 @@
+//! What is sent again after a failure, and when.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use lambda::Deadline;
+
+use super::{
+    DatabaseError, Statement,
+    failure::{Failure, Repeat},
+    usage,
+};
+
+/// How often a harmless statement is sent again that met a connection of Vitess which its MySQL had
+/// ended. A pool of them can hold several.
+const BEHIND_VITESS: usize = 3;
+
+/// What was sent again so far, and what may be.
+pub(super) struct Retries {
+    deadline: Deadline,
+    delays: ExponentialBackoff,
+    /// Whether a stale connection was replaced already, which needs no pause.
+    replaced: bool,
+    /// How often what may have happened may still be sent again: where our connection was lost, and
+    /// where one behind Vitess was.
+    after_loss: usize,
+    after_loss_behind: usize,
+    /// Whether a write was sent and its answer lost.
+    may_have_happened: bool,
+}
+
+impl Retries {
+    /// The delays span some three seconds: a failover of the primary takes about two.
+    pub(super) fn new(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            delays: ExponentialBuilder::new()
+                .with_min_delay(Duration::from_millis(20))
+                .with_max_delay(Duration::from_millis(400))
+                .with_max_times(12)
+                .with_jitter()
+                .build(),
+            replaced: false,
+            after_loss: 1,
+            after_loss_behind: BEHIND_VITESS,
+            may_have_happened: false,
+        }
+    }
+
+    /// Returns when the statement is to be sent again.
+    pub(super) async fn of_statement(
+        &mut self,
+        statement: &Statement,
+        failure: Failure,
+    ) -> Result<(), DatabaseError> {
+        self.may_have_happened |= statement.is_write() && failure.leaves_open();
+        let again = match failure.repeat() {
+            Repeat::Always => true,
+            Repeat::IfHarmless if statement.is_repeatable() => {
+                let left = match failure.is_behind_vitess() {
+                    true => &mut self.after_loss_behind,
+                    false => &mut self.after_loss,
+                };
+                let again = *left > 0;
+                *left = left.saturating_sub(1);
+                again
+            }
+            Repeat::IfHarmless | Repeat::Never => false,
+        };
+        self.pause(again, failure).await
+    }
+
+    /// Returns when the transaction is to be run again that the server rolled back.
+    pub(super) async fn of_transaction(&mut self, failure: Failure) -> Result<(), DatabaseError> {
+        self.pause(true, failure).await
+    }
+
+    /// What an error means after all that was sent before it: nothing was changed only where
+    /// nothing may have happened.
+    pub(super) fn meaning(&self, error: DatabaseError) -> DatabaseError {
+        match error {
+            DatabaseError::Duplicate { .. } => error,
+            _ if self.may_have_happened => DatabaseError::OutcomeUnknown,
+            _ => error,
+        }
+    }
+
+    async fn pause(&mut self, again: bool, failure: Failure) -> Result<(), DatabaseError> {
+        let delay = match again {
+            true if failure.is_of_stale_connection() && !self.replaced => {
+                self.replaced = true;
+                Some(Duration::ZERO)
+            }
+            true => self.delays.next(),
+            false => None,
+        };
+        match delay {
+            Some(delay) if delay < self.deadline.left() => {
+                tracing::info!(%failure, "sent again after a failure");
+                usage::count_retry();
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
+                Ok(())
+            }
+            _ => {
+                let error = self.meaning(failure.meaning());
+                if !matches!(error, DatabaseError::Duplicate { .. }) {
+                    tracing::warn!(%failure, "a statement failed");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ: Statement = Statement::read("SELECT a FROM t", "PRIMARY");
+    const WRITE: Statement = Statement::write("UPDATE t SET a = a + 1");
+    const IDEMPOTENT: Statement = Statement::idempotent_write("UPDATE t SET a = 1");
+
+    fn retries() -> Retries {
+        Retries::new(Deadline::after(Duration::from_secs(10)))
+    }
+
+    fn lost() -> Failure {
+        Failure::Lost("reset".to_owned())
+    }
+
+    /// What a statement ends with that meets these failures, one after the other; nothing when it
+    /// would be sent again after the last one.
+    async fn outcome(statement: &Statement, failures: &[Failure]) -> Option<DatabaseError> {
+        let mut retries = retries();
+        for failure in failures {
+            if let Err(error) = retries.of_statement(statement, failure.clone()).await {
+                return Some(error);
+            }
+        }
+        None
+    }
+
+    #[tokio::test]
+    async fn nothing_was_changed_only_where_nothing_may_have_happened() {
+        use DatabaseError::{OutOfTime, OutcomeUnknown, Unavailable};
+        let (silent, late, closed) = (Failure::TimedOut, Failure::NoTime, Failure::Closed);
+        for (statement, failures, expected) in [
+            (&READ, vec![lost()], None),
+            (&READ, vec![Failure::Silent], None),
+            (&READ, vec![lost(), lost()], Some(Unavailable)),
+            (&READ, vec![lost(), silent.clone()], Some(OutOfTime)),
+            (&WRITE, vec![lost()], Some(OutcomeUnknown)),
+            (&WRITE, vec![silent.clone()], Some(OutcomeUnknown)),
+            (&WRITE, vec![late.clone()], Some(OutOfTime)),
+            (&WRITE, vec![closed.clone()], None),
+            (&WRITE, vec![closed, late.clone()], Some(OutOfTime)),
+            (&IDEMPOTENT, vec![lost()], None),
+            (&IDEMPOTENT, vec![lost(), silent], Some(OutcomeUnknown)),
+            (&IDEMPOTENT, vec![lost(), late], Some(OutcomeUnknown)),
+        ] {
+            let told = outcome(statement, &failures).await;
+            assert_eq!(told, expected, "{statement:?} after {failures:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_may_have_happened_is_not_undone_by_a_failure_to_connect_again() {
+        let mut retries = retries();
+        retries.of_statement(&IDEMPOTENT, lost()).await.unwrap();
+        for error in [DatabaseError::Unavailable, DatabaseError::Refused] {
+            assert_eq!(retries.meaning(error), DatabaseError::OutcomeUnknown);
+        }
+        let key = "PRIMARY".to_owned();
+        let there = DatabaseError::Duplicate { key };
+        assert_eq!(retries.meaning(there.clone()), there);
+    }
+
+    /// Time stands still where nothing waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_stale_connection_is_replaced_without_a_pause_and_only_once() {
+        let started = tokio::time::Instant::now();
+        let mut retries = retries();
+        retries.of_statement(&READ, Failure::Closed).await.unwrap();
+        assert!(started.elapsed().is_zero());
+        retries.of_statement(&READ, Failure::Closed).await.unwrap();
+        assert!(!started.elapsed().is_zero());
+    }
+}
