@@ -58,7 +58,11 @@ impl Subject {
 
     /// Whether it is a whole table or view.
     pub(crate) fn is_whole(&self) -> bool {
-        self.name.is_empty()
+        matches!(self.kind, "table" | "view")
+    }
+
+    pub(crate) fn is_column(&self) -> bool {
+        self.kind == "column"
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::{fmt::Write, fs, io, path::Path};
 
-use super::{
-    split::{Comment, Statement, split},
-    statement,
-};
+use crate::split::{Comment, Statement, split};
 
 /// Where this project has them, as messages name it.
 const FOLDER: &str = "shared/migrations";
@@ -100,10 +97,6 @@ impl Migration {
     /// Its statements, in order. None is empty.
     pub fn statements(&self) -> &[Statement] {
         &self.statements
-    }
-
-    pub(super) fn old(&self) -> (Vec<statement::Statement>, Vec<statement::Comment>) {
-        statement::read(self.sql.strip_prefix('\u{feff}').unwrap_or(&self.sql))
     }
 
     /// The comments that are before none of them.

@@ -4,36 +4,32 @@
 //!   folder, each split into its [`Statement`]s. [`FilesError`] names the file that is none.
 //! - [`ledger`] is the table that says which of them a database has. [`LedgerError`] means that
 //!   files and database are not of one story, which a person has to look at.
-//! - [`Plan`] is what a deployment is to do. A [`Deviation`] of a deploy request from its
-//!   [`Changes`] stops the deployment; [`Outdated`] means that it was planned with other files.
+//! - [`Plan`] is what a deployment is to do. [`Outdated`] means that it was planned with other files.
 //! - [`Snapshot`] is what a schema is at a moment, read from its server. A [`Fingerprint`] tells one
 //!   from another.
-//! - [`lint`] finds what PlanetScale would refuse, and what would lose data.
+//! - [`read`] finds by the words what does not belong in a migration. [`check`] runs migrations, and
+//!   finds by what they have done what would fail in production, lose data or break running code.
 
 mod allowance;
 mod check;
 mod conversion;
-mod ddl;
 mod difference;
 mod files;
 mod fingerprint;
 pub mod ledger;
-pub mod lint;
-mod old_allowance;
 mod plan;
 mod rule;
 mod rules;
 pub mod settings;
 mod snapshot;
 mod split;
-mod statement;
 mod words;
 
 pub use check::{Finding, Options, check, read};
 pub use files::{FilesError, Migration, Migrations};
 pub use fingerprint::{Fingerprint, NoFingerprint};
 pub use ledger::{Ledger, LedgerError};
-pub use plan::{Changes, Deviation, Outdated, Plan, PlannedMigration, Shape, Step};
+pub use plan::{Outdated, Plan, PlannedMigration};
 pub use rule::{Rule, Severity};
 pub use snapshot::{Make, Snapshot};
 pub use split::Statement;

@@ -1,19 +1,11 @@
-//! What a deployment is to do: which migrations, to which tables, and which data may go.
-
-mod changes;
-mod check;
-mod shape;
-mod table;
-
-use std::fmt::Write as _;
+//! What a deployment is to do: which migrations, with which texts.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, LedgerError, Migration, Migrations, files::checksum, ledger, statement};
-
-pub use changes::Changes;
-pub use check::Deviation;
-pub use shape::Shape;
+use crate::{
+    files::{Migration, Migrations, checksum},
+    ledger::{Ledger, LedgerError},
+};
 
 /// The pending migrations. It has no SQL in it, so that it can be handed on: who carries it out
 /// reads the files again, and finds out whether they are the same.
@@ -36,15 +28,6 @@ pub struct PlannedMigration {
     pub checksum: String,
 }
 
-/// A statement to run on the branch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// `file:line`, to be shown; the table's name for the ledger's own.
-    pub place: String,
-    /// The statement.
-    pub sql: String,
-}
-
 /// Why the files are not those of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("migration {version:04} is not what was planned: its file was changed since; plan again")]
@@ -60,20 +43,16 @@ impl Plan {
     ///
     /// As [`Ledger::pending`].
     pub fn new(migrations: &Migrations, ledger: &Ledger) -> Result<Self, LedgerError> {
-        Ok(Self::of(&ledger.pending(migrations)?, ledger))
-    }
-
-    /// Plans these migrations alone, in their order, for the database with this ledger.
-    pub fn of(migrations: &[&Migration], ledger: &Ledger) -> Self {
-        let planned = migrations.iter().map(|migration| PlannedMigration {
+        let pending = ledger.pending(migrations)?.into_iter();
+        let planned = pending.map(|migration| PlannedMigration {
             version: migration.version(),
             name: migration.name().to_owned(),
             checksum: migration.checksum(),
         });
-        Self {
+        Ok(Self {
             creates_ledger: !ledger.exists(),
             migrations: planned.collect(),
-        }
+        })
     }
 
     /// Whether no migration is pending.
@@ -83,15 +62,9 @@ impl Plan {
 
     /// SHA-256 of the migrations' numbers and texts, in 64 lowercase hex digits.
     pub fn checksum(&self) -> String {
-        let mut text = String::new();
-        for PlannedMigration {
-            version, checksum, ..
-        } in &self.migrations
-        {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{version} {checksum}");
-        }
-        checksum(&text)
+        let planned = self.migrations.iter();
+        let lines = planned.map(|planned| format!("{} {}\n", planned.version, planned.checksum));
+        checksum(&lines.collect::<String>())
     }
 
     /// The planned migrations among these, in order.
@@ -115,49 +88,46 @@ impl Plan {
             })
             .collect()
     }
-
-    /// What it does to the tables.
-    ///
-    /// # Errors
-    ///
-    /// As [`Plan::migrations`].
-    pub fn changes(&self, migrations: &Migrations) -> Result<Changes, Outdated> {
-        let migrations = self.migrations(migrations)?;
-        let statements: Vec<_> = migrations
-            .into_iter()
-            .flat_map(|migration| migration.old().0)
-            .collect();
-        let ledger = match self.creates_ledger {
-            true => statement::split(ledger::CREATE),
-            false => Vec::new(),
-        };
-        Ok(Changes::of(ledger.iter().chain(&statements)))
-    }
-
-    /// The statements to run, in order: the ledger's own first, where it is missing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Plan::migrations`].
-    pub fn steps(&self, migrations: &Migrations) -> Result<Vec<Step>, Outdated> {
-        let mut steps = Vec::new();
-        if self.creates_ledger {
-            steps.push(Step {
-                place: ledger::TABLE.to_owned(),
-                sql: ledger::CREATE.to_owned(),
-            });
-        }
-        for migration in self.migrations(migrations)? {
-            for statement in migration.statements() {
-                steps.push(Step {
-                    place: format!("{}:{}", migration.file(), statement.line()),
-                    sql: statement.text().to_owned(),
-                });
-            }
-        }
-        Ok(steps)
-    }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    const ORDERS: &str = "CREATE TABLE orders (id INT PRIMARY KEY)";
+
+    fn migrations(pending: &str) -> Migrations {
+        let files = [("0001_orders.sql", ORDERS), ("0002_next.sql", pending)];
+        Migrations::parse("m", files).unwrap()
+    }
+
+    /// The plan of a database that has the table of orders.
+    fn plan(migrations: &Migrations) -> Plan {
+        let first = migrations.get(1).unwrap();
+        let row = (1, first.name().to_owned(), first.checksum());
+        Plan::new(migrations, &Ledger::new(vec![row])).unwrap()
+    }
+
+    #[test]
+    fn it_survives_being_handed_on() {
+        let before = plan(&migrations("ALTER TABLE orders ADD a INT"));
+        let json = serde_json::to_string(&before).unwrap();
+        assert!(!json.contains("ALTER"), "{json}");
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_since_is_found() {
+        let plan = plan(&migrations("ALTER TABLE orders ADD a INT"));
+        let changed = migrations("ALTER TABLE orders ADD b INT");
+        assert_eq!(plan.migrations(&changed), Err(Outdated { version: 2 }));
+    }
+
+    #[test]
+    fn nothing_is_pending_when_all_is_recorded() {
+        let migrations = Migrations::parse("m", [("0001_orders.sql", ORDERS)]).unwrap();
+        assert!(plan(&migrations).is_empty());
+        let plan = Plan::new(&migrations, &Ledger::absent()).unwrap();
+        assert!(plan.creates_ledger && !plan.is_empty());
+    }
+}

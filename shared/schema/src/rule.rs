@@ -47,7 +47,7 @@ rules! {
     Administration "administration" Client "client" Trigger "trigger" Routine "routine"
     Event "event" LockTables "lock-tables" RenameColumn "rename-column" RenameTable "rename-table"
     Conditional "conditional" CopiedTable "copied-table" HowToApply "how-to-apply"
-    OtherDatabase "other-database" Ledger "ledger" BareName "bare-name" OnlyMariaDb "only-mariadb"
+    OtherDatabase "other-database" Ledger "ledger" Vitess "vitess" OnlyMariaDb "only-mariadb"
     Engine "engine" Charset "charset" Partitioning "partitioning" ForeignKey "foreign-key"
     ConstraintName "constraint-name" NoKey "no-key" PrimaryKeyPart "primary-key-part"
     KeyReplaced "key-replaced" View "view" DropColumn "drop-column" DropTable "drop-table"

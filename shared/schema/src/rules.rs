@@ -206,7 +206,7 @@ impl Judge<'_> {
         if limits().any(|limit| limit.contains(',') && limit.contains("MAXVALUE")) {
             self.report(Rule::Partitioning, "{} has MAXVALUE in a list of limits");
         }
-        let takes_all = limits().last().is_none_or(|limit| limit == "MAXVALUE");
+        let takes_all = limits().next_back().is_none_or(|limit| limit == "MAXVALUE");
         let continues = !old.is_empty() && new.starts_with(old);
         if self.old.is_some() && !takes_all && !continues {
             self.report(Rule::PartitionedRows, "{} is new and has a limit");

@@ -78,7 +78,7 @@ const CLAUSES: &[(&str, Option<Rule>)] = &[
 
 /// What does no harm on a scratch schema, so that what follows can be judged.
 const HARMLESS: [Rule; 7] = [
-    Rule::BareName,
+    Rule::Vitess,
     Rule::Conditional,
     Rule::CopiedTable,
     Rule::DropPartition,
@@ -115,7 +115,7 @@ impl<'s> Words<'s> {
         let bare = |token: &&Token| token.kind == Kind::Word && !token.text.is_ascii();
         if let Some(token) = tokens.iter().find(bare) {
             let what = format!("`{}` is a name with letters outside ASCII", token.text);
-            self.refuse(token.line, Rule::BareName, what);
+            self.refuse(token.line, Rule::Vitess, what);
         }
         // A query may stand in parentheses.
         while self.take("(") {}
@@ -191,7 +191,10 @@ impl<'s> Words<'s> {
             // A LIKE of a CHECK stands deeper.
             is_copy |= depth <= 1 && is_one_of(token, "SELECT|LIKE|TABLE")
                 || depth == 0 && token.is("VALUES");
-            if object == "INDEX" && depth == 0 && is_one_of(token, "ALGORITHM|LOCK") {
+            if object == "VIEW" && token.is("TABLE") {
+                let what = "TABLE stands for a query".to_owned();
+                self.refuse(token.line, Rule::Vitess, what);
+            } else if object == "INDEX" && depth == 0 && is_one_of(token, "ALGORITHM|LOCK") {
                 self.foreign(token, Rule::HowToApply);
             } else if verb.is("ALTER") && object == "TABLE" && begins_clause {
                 self.clause(token, tokens.get(place..).unwrap_or_default());

@@ -170,6 +170,24 @@ CREATE ALGORITHM = MERGE SQL SECURITY INVOKER VIEW v (a, b) AS SELECT id, EXTRAC
 CREATE VIEW v AS WITH a AS (SELECT id FROM orders) SELECT a.id FROM a UNION SELECT id FROM orders;
 
 -- accepted
+ALTER TABLE events REMOVE PARTITIONING;
+
+-- accepted
+ALTER TABLE events REORGANIZE PARTITION p2026, p2027 INTO (PARTITION p_all VALUES LESS THAN (MAXVALUE));
+
+-- drop-index
+ALTER TABLE pairs ADD KEY c (c); ALTER TABLE pairs DROP KEY c; ALTER TABLE pairs ADD KEY c (c); ALTER TABLE orders DROP KEY by_code;
+
+-- drop-index
+ALTER TABLE customers DROP KEY by_email; ALTER TABLE customers ADD UNIQUE KEY email (email);
+
+-- dropped-default becomes-not-null
+ALTER TABLE orders MODIFY doubled INT NOT NULL;
+
+-- accepted
+ALTER TABLE orders MODIFY doubled INT AS (quantity * 3) STORED;
+
+-- accepted
 # a comment
 ALTER TABLE orders ADD a INT; -- behind
 
@@ -578,7 +596,10 @@ CREATE VIEW v AS SELECT id FROM mysql.user;
 -- ledger
 ALTER TABLE schema_migrations ADD a INT;
 
--- bare-name
+-- vitess | mariadb refused vitess
+CREATE VIEW v AS TABLE orders;
+
+-- vitess
 ALTER TABLE orders ADD größe INT;
 
 -- not-ddl

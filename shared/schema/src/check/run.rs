@@ -9,24 +9,16 @@ use crate::{
     files::Migration,
     rule::Rule,
     rules::{Judgement, judge},
-    snapshot::{Make, Snapshot, same},
+    snapshot::{Make, Snapshot, Table, same},
     split::{Statement, Token},
 };
 
 /// What is found in a migration while it is run.
 pub(super) struct Run<'m> {
     migration: &'m Migration,
-    found: Vec<Found>,
+    /// With the place of the statement in the migration.
+    found: Vec<(usize, Finding)>,
     touched: Vec<Touched>,
-}
-
-struct Found {
-    /// The statement's place in the migration.
-    index: usize,
-    line: usize,
-    rule: Rule,
-    what: String,
-    query: Option<String>,
 }
 
 /// What a statement has changed.
@@ -39,10 +31,11 @@ struct Touched {
 
 impl<'m> Run<'m> {
     pub(super) fn new(migration: &'m Migration) -> Self {
+        let (found, touched) = (Vec::new(), Vec::new());
         Self {
             migration,
-            found: Vec::new(),
-            touched: Vec::new(),
+            found,
+            touched,
         }
     }
 
@@ -53,14 +46,18 @@ impl<'m> Run<'m> {
         rule: Rule,
         what: impl Into<String>,
     ) {
-        let what = what.into();
-        self.found.push(Found {
+        let file = self.migration.file().to_owned();
+        let (what, query) = (what.into(), None);
+        self.found.push((
             index,
-            line,
-            rule,
-            what,
-            query: None,
-        });
+            Finding {
+                file,
+                line,
+                rule,
+                what,
+                query,
+            },
+        ));
     }
 
     /// What its words refuse.
@@ -109,12 +106,14 @@ impl<'m> Run<'m> {
     pub(super) fn judge(&mut self, start: &Snapshot, end: &Snapshot, options: &Options) {
         let mut judged = judge(start, end, options);
         // What is there at the end need not be what was there at the start.
-        let is_there = |snapshot: &Snapshot, Subject { table, name, .. }: &Subject| {
-            let table = snapshot.tables.get(table);
-            table.is_some_and(|table| name.is_empty() || table.column(name).is_some())
-        };
         for Touched { subject, there, .. } in &self.touched {
-            if *there == (true, false) && is_there(start, subject) && is_there(end, subject) {
+            let is_there = |snapshot: &Snapshot| {
+                let table = snapshot.tables.get(&subject.table);
+                let is_column =
+                    |table: &Table| subject.is_column() && table.column(&subject.name).is_some();
+                table.is_some_and(|table| subject.is_whole() || is_column(table))
+            };
+            if *there == (true, false) && is_there(start) && is_there(end) {
                 let rule = match subject.is_whole() {
                     true => Rule::DropTable,
                     false => Rule::DropColumn,
@@ -161,30 +160,34 @@ impl<'m> Run<'m> {
             return;
         };
         // The words have said it better.
-        let is_said = self.found.iter().any(|found| {
-            found.index == index
-                && match found.rule {
-                    Rule::RenameColumn | Rule::RenameTable => {
-                        is_drop || matches!(rule, Rule::DropAndAdd | Rule::NotNullWithoutDefault)
-                    }
-                    Rule::DropPartition => rule == Rule::PartitionedRows,
-                    _ => false,
-                }
-        });
-        if is_said {
+        let is_said = |found: Rule| match found {
+            Rule::RenameColumn | Rule::RenameTable => {
+                is_drop || matches!(rule, Rule::DropAndAdd | Rule::NotNullWithoutDefault)
+            }
+            Rule::DropPartition => rule == Rule::PartitionedRows,
+            _ => false,
+        };
+        let mut found = self.found.iter();
+        if found.any(|(of, found)| *of == index && is_said(found.rule)) {
             return;
         }
         if rule == Rule::DroppedNotNull && says_null(statement, &subject.name) {
             rule = Rule::BecomesNull;
         }
-        let line = line_of(statement, &subject.name);
-        self.found.push(Found {
+        let (file, line) = (
+            self.migration.file().to_owned(),
+            line_of(statement, &subject.name),
+        );
+        self.found.push((
             index,
-            line,
-            rule,
-            what,
-            query,
-        });
+            Finding {
+                file,
+                line,
+                rule,
+                what,
+                query,
+            },
+        ));
     }
 
     /// Everything that no comment allows, by line. `ran` is false where the words alone were read,
@@ -195,27 +198,22 @@ impl<'m> Run<'m> {
             self.report(0, 1, Rule::Empty, "there is no statement in this file");
         }
         for (index, statement) in migration.statements().iter().enumerate() {
+            let is_judged = ran && self.touched.iter().any(|touched| touched.index == index);
             for allowance in allowance::of(statement.comments()) {
-                let fault = match allowance.rule() {
-                    Err(fault) => Some(fault),
-                    Ok(rule) => {
-                        let before = self.found.len();
-                        self.found
-                            .retain(|found| found.index != index || found.rule != rule);
-                        let is_unused = self.found.len() == before
-                            && ran
-                            && self.touched.iter().any(|touched| touched.index == index);
-                        is_unused.then(|| {
-                            let code = &allowance.code;
-                            format!(
-                                "the statement after it has nothing that needs `{code}` allowed"
-                            )
-                        })
+                let before = self.found.len();
+                let rule = allowance.rule();
+                self.found
+                    .retain(|(of, found)| *of != index || Ok(found.rule) != rule);
+                let is_unused = is_judged && self.found.len() == before;
+                let code = &allowance.code;
+                let fault = match rule {
+                    Err(fault) => fault,
+                    Ok(_) if is_unused => {
+                        format!("the statement after it has nothing that needs `{code}` allowed")
                     }
+                    Ok(_) => continue,
                 };
-                if let Some(fault) = fault {
-                    self.report(index, allowance.line, Rule::Allowance, fault);
-                }
+                self.report(index, allowance.line, Rule::Allowance, fault);
             }
         }
         for allowance in allowance::of(migration.stray_comments()) {
@@ -223,15 +221,8 @@ impl<'m> Run<'m> {
             let what = format!("the allowance of `{code}` is not on a line before its statement");
             self.report(usize::MAX, allowance.line, Rule::Allowance, what);
         }
-        self.found.sort_by_key(|found| found.line);
-        let finding = |found: Found| Finding {
-            file: migration.file().to_owned(),
-            line: found.line,
-            rule: found.rule,
-            what: found.what,
-            query: found.query,
-        };
-        self.found.into_iter().map(finding).collect()
+        self.found.sort_by_key(|(_, found)| found.line);
+        self.found.into_iter().map(|(_, found)| found).collect()
     }
 }
 

@@ -68,6 +68,8 @@ impl Judge<'_> {
             Some("ON UPDATE")
         } else if old.default.is_some() && new.default.is_none() && !new.is_auto_increment() {
             Some("DEFAULT")
+        } else if old.is_generated() && !new.may_be_left_out() {
+            Some("expression")
         } else {
             None
         };
