@@ -1,27 +1,34 @@
-//! PlanetScale's management API on this machine, over real schemas.
+//! A stand-in for PlanetScale's management API. Its branches are real schemas on the local server.
 //!
-//! It answers the operations that the template and PlanetScale's own tools (`pscale`, its Go
-//! library) use, as the API's document says. There is one organization, [`ORGANIZATION`], with one
-//! database, [`DATABASE`], whose branch `main` has safe migrations enabled. Behind it:
+//! It answers the operations that the template, `pscale` and PlanetScale's Go library use, in the
+//! shapes of PlanetScale's OpenAPI document. There is one organization, [`ORGANIZATION`], and one
+//! database, [`DATABASE`]. Its branch `main` is production and has safe migrations.
 //!
-//! * a branch is a schema on the local server, a copy of its parent's without rows;
-//! * a password is a login at a [stand-in of vtgate](crate::stand_ins::vtgate), which leads it to its branch
-//!   with the grants of its role, and refuses DDL where safe migrations are enabled; where the stack
-//!   has Vitess (`--vitess`), it is a login at a real vtgate of the branch's own;
-//! * a deploy request is the difference between two schemas, a deployment the change of one of
-//!   them. A deployment moves on whenever somebody has looked at it;
-//! * a backup is a copy with its rows, from which a branch can be made.
+//! What it is true to:
 //!
-//! What it knows is kept on the server beside the branches, so that a restart finds it again. One
-//! call is answered at a time.
+//! * A branch is a schema on the local server: a copy of its parent's schema, without rows.
+//! * A password is a login at a [stand-in of vtgate](crate::stand_ins::vtgate). It leads to its
+//!   branch with the rights of its role. DDL is refused where safe migrations are enabled. With
+//!   `--vitess`, it is a login at a real vtgate of the branch, which knows neither roles nor TTLs.
+//! * Safe migrations can be enabled on production branches only, and only if the schema lint finds
+//!   nothing. The lint has the rules that PlanetScale documents and asks information_schema.
+//! * A deploy request is the difference between two schemas. Its deployment goes through the
+//!   documented states, one with each read, and changes the target at the cutover, all or nothing.
+//!   It can be reverted for 30 minutes, with the rows and values that it dropped.
+//! * A deployment gives every CHECK constraint and foreign key of a changed table a new name, as
+//!   Vitess does, and refuses names that leave no room for the suffix.
+//! * A backup is a copy with rows. A branch can be created from it.
+//! * A service token can lose single accesses. Then reads find nothing and writes are forbidden.
 //!
-//! Not there: Postgres, sharding, replicas, several regions, webhooks, and the vschema; what of the
-//! database's paths is not known is answered with 501. The `cidrs` of a password are told and not
-//! enforced. Lists pass over these of the document's parameters: `from`, `to`, `policy` and
-//! `running_at` of backups; `deployed_at` and `running_at` of deploy requests; `read_only_region_id`
-//! of passwords; of insights `from`, `to`, `period`, `fields`, `tablet_type`, every `sort` of errors,
-//! and every one of queries but those by count, errors, rows, total time, and the 99th percentile and
-//! maximum of the latency.
+//! Its records are in a schema beside the branches, so a restart keeps them. It answers one call at
+//! a time.
+//!
+//! What it does not have: Postgres, sharding, replicas, regions, webhooks and the VSchema. Unknown
+//! paths of the database are answered with 501. Insights are sample rows: nothing is measured. The
+//! `cidrs` of a password are stored but not enforced. Lists ignore these parameters: `from`, `to`,
+//! `policy` and `running_at` of backups; `deployed_at` and `running_at` of deploy requests;
+//! `read_only_region_id` of passwords; of insights `from`, `to`, `period`, `fields`, `tablet_type`,
+//! every `sort` of errors, and the `sort` of queries by a measure that the sample does not have.
 
 mod api_client;
 mod backups;
@@ -40,12 +47,12 @@ mod faults;
 mod insights;
 mod passwords;
 mod recorder;
+mod records;
 mod reviews;
 mod routes;
 mod schema_lint;
 mod serve;
 mod server;
-mod state;
 mod unique_keys;
 mod vitess;
 
@@ -69,13 +76,13 @@ use branches::Branch;
 use call::Call;
 use faults::Faults;
 use recorder::Recorder;
+use records::{Records, Store, Token};
 use server::Server;
-use state::{State, Store, Token};
 use vitess::BranchVitess;
 
 pub use api_client::ApiClient;
 pub use faults::ApiFailure;
-pub use insights::{Anomaly, Insights, Query, QueryError, Recommendation};
+pub use insights::Insights;
 pub use recorder::Exchange;
 
 /// The only organization.
@@ -84,26 +91,26 @@ pub const ORGANIZATION: &str = "local";
 /// The only database, and the name that clients connect to it by.
 pub const DATABASE: &str = "orders";
 
-/// The branch that production is.
+/// The production branch.
 pub const BRANCH: &str = branches::DEFAULT;
 
-/// How often deployments and backups move on though nobody looks.
+/// How often [`ControlPlane::keep_moving`] advances deployments and backups.
 const PACE: Duration = Duration::from_millis(500);
 
-/// The control plane can't be started.
+/// The control plane cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlPlaneError {
-    /// No port, or no certificate.
-    #[error("can't start the control plane: {0}")]
+    /// There is no port or no certificate.
+    #[error("cannot start the control plane: {0}")]
     Io(#[from] io::Error),
-    /// Vitess does not start before a branch.
+    /// Vitess cannot start for a branch.
     #[error("the control plane: {0}")]
     Vitess(#[from] VitessError),
-    /// The server does not let it in.
+    /// The server refuses the login.
     #[error("the control plane: {0}")]
     Connect(#[from] ConnectError),
-    /// The server refuses what it needs.
-    #[error("the control plane: the server: {0}")]
+    /// The server refuses a statement.
+    #[error("the control plane: the server refuses a statement: {0}")]
     Server(#[from] mysql_async::Error),
 }
 
@@ -117,7 +124,7 @@ pub struct ServiceToken {
 }
 
 impl ServiceToken {
-    /// The secret as the functions read it.
+    /// The content of the secret that the functions read.
     #[must_use]
     pub fn secret(&self) -> String {
         serde_json::json!({"id": self.id, "token": self.token}).to_string()
@@ -133,45 +140,45 @@ impl From<&Token> for ServiceToken {
     }
 }
 
-/// A running control plane. It ends when this is dropped; what it knows stays on the server.
+/// A running control plane. It stops when this is dropped. Its records stay on the server.
 pub struct ControlPlane {
-    plane: Arc<Plane>,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
-/// What all calls share.
-struct Plane {
-    /// Where it answers.
+/// What all calls can use at the same time.
+struct Shared {
+    /// The root of the API.
     url: String,
-    /// The schema of production, which the names of all others begin with.
+    /// The schema of production. The names of all other schemas begin with its name.
     production: String,
     vtgate: Vtgate,
-    /// Before the branches, in place of the stand-in.
+    /// A real Vitess for each branch, instead of the stand-in.
     vitess: Option<BranchVitess>,
     upstream: Upstream,
     faults: Faults,
     recorder: Recorder,
-    inside: Mutex<Inside>,
+    exclusive: Mutex<Exclusive>,
 }
 
-/// What one call at a time has.
-struct Inside {
-    state: State,
+/// What only one call can use at a time.
+struct Exclusive {
+    records: Records,
     server: Server,
     store: Store,
 }
 
 impl ControlPlane {
-    /// Starts over a test's schema, which becomes the branch `main`.
+    /// Starts over the schema of a test, which becomes the branch `main`.
     ///
     /// # Errors
     ///
-    /// No port can be had, or the server refuses.
+    /// There is no free port, or the server refuses.
     pub async fn over(database: &FreshDatabase) -> Result<Self, ControlPlaneError> {
         Self::start(database.access(), database.name()).await
     }
 
-    /// Starts over the schema `production`, with what is known from earlier.
+    /// Starts over the schema `production`, with the records of an earlier start if there are any.
     pub(crate) async fn start(
         access: &Access,
         production: &str,
@@ -188,16 +195,16 @@ impl ControlPlane {
         );
         let authority = std::fs::read(&certificates.authority)?;
         let upstream = Upstream::new(&url, &authority).await?;
-        // Nobody is let in without a route, which has a login of its own.
+        // Every account has a route with a login of its own.
         let nobody = upstream.with_login("", "");
         let vtgate = Vtgate::start_as(identity, nobody, Authentication::CachingSha2).await?;
 
         let mut server = Server::new(access.clone());
         let (mut store, kept) = Store::open(production, &mut server).await?;
-        let state = kept.unwrap_or_else(|| State::new(production));
-        store.save(&state, &mut server).await?;
+        let records = kept.unwrap_or_else(|| Records::new(production));
+        store.save(&records, &mut server).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let plane = Arc::new(Plane {
+        let shared = Arc::new(Shared {
             url: format!("http://{}", listener.local_addr()?),
             production: production.to_owned(),
             vtgate,
@@ -205,33 +212,33 @@ impl ControlPlane {
             upstream,
             faults: Faults::default(),
             recorder: Recorder::default(),
-            inside: Mutex::new(Inside {
-                state,
+            exclusive: Mutex::new(Exclusive {
+                records,
                 server,
                 store,
             }),
         });
-        plane.open_gate().await?;
-        let task = tokio::spawn(serve::serve(listener, Arc::clone(&plane)));
-        Ok(Self { plane, task })
+        shared.open_gate().await?;
+        let task = tokio::spawn(serve::serve(listener, Arc::clone(&shared)));
+        Ok(Self { shared, task })
     }
 
     /// The root of the API, without `/v1` (`PLANETSCALE_API_URL`).
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.plane.url
+        &self.shared.url
     }
 
-    /// The stand-in that its passwords log in at.
+    /// The stand-in of vtgate at which its passwords log in.
     #[must_use]
     pub fn vtgate(&self) -> &Vtgate {
-        &self.plane.vtgate
+        &self.shared.vtgate
     }
 
-    /// The first service token, with every grant.
+    /// The first service token, which has every access.
     pub async fn token(&self) -> ServiceToken {
-        let inside = self.plane.inside.lock().await;
-        let first = inside.state.tokens.first();
+        let exclusive = self.shared.exclusive.lock().await;
+        let first = exclusive.records.tokens.first();
         first.map_or_else(|| ServiceToken::from(&Token::new()), ServiceToken::from)
     }
 
@@ -241,7 +248,7 @@ impl ControlPlane {
         ApiClient::new(self.url(), token)
     }
 
-    /// The variables that lead a function to it, whose token is in the secret `token_secret_id`.
+    /// The variables of a function that calls it with the token in the secret `token_secret_id`.
     #[must_use]
     pub fn environment(&self, token_secret_id: &str) -> BTreeMap<String, String> {
         let variables = [
@@ -256,132 +263,136 @@ impl ControlPlane {
             .into()
     }
 
-    /// Another service token with every grant, as that of another person.
+    /// Creates another service token with every access, for another person.
     pub async fn new_token(&self) -> ServiceToken {
         let token = Token::new();
-        let given = ServiceToken::from(&token);
-        self.change(|state| state.tokens.push(token)).await;
-        given
+        let created = ServiceToken::from(&token);
+        self.change(|records| records.tokens.push(token)).await;
+        created
     }
 
-    /// Moves deployments and backups on every half second, for ever. Who drops this ends it between two moves.
+    /// Advances deployments and backups every half second until it is dropped.
     pub async fn keep_moving(&self) {
         let mut pace = tokio::time::interval(PACE);
         loop {
             pace.tick().await;
-            let plane = Arc::clone(&self.plane);
-            let moved = tokio::spawn(async move { plane.advance_all().await });
-            // The next move finds what this one has left.
+            let shared = Arc::clone(&self.shared);
+            let moved = tokio::spawn(async move { shared.advance_all().await });
+            // The next move continues where this one stopped.
             let _ = moved.await;
         }
     }
 
-    /// Takes a token away.
+    /// Deletes a token.
     pub async fn forget(&self, token: &ServiceToken) {
-        self.change(|state| state.tokens.retain(|known| known.id != token.id))
+        self.change(|records| records.tokens.retain(|known| known.id != token.id))
             .await;
     }
 
-    /// Takes a grant, as in `create_branch`, from a token.
+    /// Takes an access, such as `create_branch`, from a token.
     pub async fn revoke(&self, token: &ServiceToken, grant: &str) {
-        self.change(|state| {
-            for known in state.tokens.iter_mut().filter(|known| known.id == token.id) {
+        self.change(|records| {
+            for known in records
+                .tokens
+                .iter_mut()
+                .filter(|known| known.id == token.id)
+            {
                 known.without.insert(grant.to_owned());
             }
         })
         .await;
     }
 
-    /// Deploys only what somebody else has approved, or everything.
+    /// Sets whether a deploy request must be approved by another token.
     pub async fn require_approval(&self, required: bool) {
-        self.change(|state| state.settings.require_approval_for_deploy = required)
+        self.change(|records| records.settings.require_approval_for_deploy = required)
             .await;
     }
 
-    /// Allows foreign keys, or not, as is the default.
+    /// Sets whether foreign keys are allowed. They are not by default.
     pub async fn enable_foreign_keys(&self, enabled: bool) {
-        self.change(|state| state.settings.foreign_keys_enabled = enabled)
+        self.change(|records| records.settings.foreign_keys_enabled = enabled)
             .await;
-        self.plane.vtgate.forbid_foreign_keys(!enabled);
+        self.shared.vtgate.forbid_foreign_keys(!enabled);
     }
 
-    /// Takes a password's time; whoever is logged in stays so.
+    /// Lets a password expire. Open connections stay open.
     pub async fn expire_password(&self, id: &str) {
-        self.change(|state| {
-            let mut passwords = state.passwords.iter_mut();
+        self.change(|records| {
+            let mut passwords = records.passwords.iter_mut();
             if let Some(password) = passwords.find(|password| password.id == id) {
                 password.expire();
             }
         })
         .await;
-        // What fails is tried again when the control plane starts.
-        let _ = self.plane.open_gate().await;
+        // If this fails, the next start tries again.
+        let _ = self.shared.open_gate().await;
     }
 
-    /// Closes a deploy request, as somebody else would.
+    /// Closes a deploy request, as another person would.
     pub async fn close_deploy_request(&self, number: u64) {
-        self.change(|state| {
-            if let Some(request) = state.deploy_request_mut(number) {
+        self.change(|records| {
+            if let Some(request) = records.deploy_request_mut(number) {
                 request.close("somebody");
             }
         })
         .await;
     }
 
-    /// Sets what the insights tell.
+    /// Sets the rows of the insights.
     pub async fn set_insights(&self, insights: Insights) {
-        self.change(|state| state.insights = insights).await;
+        self.change(|records| records.insights = insights).await;
     }
 
-    /// Fails calls to come. Several failures are tried in the order of the calls.
+    /// Lets a later call fail. Several failures are used in the order in which they were added.
     pub fn fail(&self, failure: ApiFailure) {
-        self.plane.faults.add(failure);
+        self.shared.faults.add(failure);
     }
 
-    /// Whether every failure that was asked for has happened.
+    /// Whether all failures have happened.
     #[must_use]
     pub fn has_failed_all(&self) -> bool {
-        self.plane.faults.are_spent()
+        self.shared.faults.are_spent()
     }
 
-    /// Fails the next deployment while it copies the tables, at this operation, counting from 0:
-    /// the target stays as it was.
+    /// Lets the next deployment fail while it copies the table of this operation, counted from 0.
+    /// The target does not change.
     pub fn fail_deployment_at(&self, operation: usize) {
-        self.plane.faults.fail_deployment(operation);
+        self.shared.faults.fail_deployment(operation);
     }
 
-    /// Fails the checks of deploy requests for this reason, until there is none any more.
+    /// Lets the checks of deploy requests fail for this reason, until it is called with none.
     pub fn fail_deploy_check(&self, reason: Option<&str>) {
-        self.plane.faults.fail_check(reason);
+        self.shared.faults.fail_check(reason);
     }
 
-    /// Leaves a table (`orders`) or column (`orders.total`) out of the next branch, as if the
-    /// branch were made from an older schema.
+    /// Creates the next branch without this table (`orders`) or column (`orders.total`), as if it
+    /// came from an older schema.
     pub fn next_branch_lacks(&self, what: &str) {
-        self.plane.faults.lack(what);
+        self.shared.faults.lack(what);
     }
 
-    /// Records every exchange from now on.
+    /// Starts to record all exchanges.
     pub fn record(&self) {
-        self.plane.recorder.start();
+        self.shared.recorder.start();
     }
 
     /// The recorded exchanges.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.plane.recorder.exchanges()
+        self.shared.recorder.exchanges()
     }
 
-    async fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut inside = self.plane.inside.lock().await;
-        let Inside {
-            state,
+    async fn change(&self, change: impl FnOnce(&mut Records)) {
+        let mut exclusive = self.shared.exclusive.lock().await;
+        let Exclusive {
+            records,
             server,
             store,
-        } = &mut *inside;
-        change(state);
-        // What can't be kept now, the next call keeps or fails by.
-        let _ = store.save(state, server).await;
+        } = &mut *exclusive;
+        change(records);
+        // If this fails, the next call saves the records or reports the error.
+        let _ = store.save(records, server).await;
     }
 }
 
@@ -391,52 +402,52 @@ impl Drop for ControlPlane {
     }
 }
 
-impl Plane {
-    /// Where clients of the branch connect to.
+impl Shared {
+    /// The address for connections to a branch.
     fn address(&self, branch: &Branch) -> SocketAddr {
         let vitess = self.vitess.as_ref();
         let vitess = vitess.and_then(|vitess| vitess.address(branch));
         vitess.unwrap_or_else(|| self.vtgate.address())
     }
 
-    /// Tells the stand-in and Vitess who is let in and what is protected.
+    /// Tells the stand-in of vtgate and Vitess the logins and the schemas with safe migrations.
     async fn open_gate(&self) -> Result<(), VitessError> {
-        let inside = self.inside.lock().await;
-        let state = &inside.state;
-        for branch in &state.branches {
+        let exclusive = self.exclusive.lock().await;
+        let records = &exclusive.records;
+        for branch in &records.branches {
             self.vtgate
                 .protect_schema(&branch.schema, branch.safe_migrations);
         }
-        for password in &state.passwords {
-            if let Some(branch) = state.branch(&password.branch) {
+        for password in &records.passwords {
+            if let Some(branch) = records.branch(&password.branch) {
                 password.admit(self, &branch.schema);
                 password.admit_at_vitess(self, branch).await?;
             }
         }
         self.vtgate
-            .forbid_foreign_keys(!state.settings.foreign_keys_enabled);
+            .forbid_foreign_keys(!records.settings.foreign_keys_enabled);
         Ok(())
     }
 
     async fn advance_all(&self) {
-        let mut inside = self.inside.lock().await;
-        let Inside {
-            state,
+        let mut exclusive = self.exclusive.lock().await;
+        let Exclusive {
+            records,
             server,
             store,
-        } = &mut *inside;
-        let requests = state.deploy_requests.iter();
+        } = &mut *exclusive;
+        let requests = records.deploy_requests.iter();
         let numbers: Vec<u64> = requests
             .filter(|request| request.is_moving())
             .map(|request| request.number)
             .collect();
-        if numbers.is_empty() && !state.backups.iter().any(Backup::is_moving) {
+        if numbers.is_empty() && !records.backups.iter().any(Backup::is_moving) {
             return;
         }
-        state.backups.iter_mut().for_each(Backup::advance);
+        records.backups.iter_mut().for_each(Backup::advance);
         let mut call = Call {
-            plane: self,
-            state,
+            shared: self,
+            records,
             server,
             actor: String::new(),
             method: Method::GET,
@@ -445,14 +456,14 @@ impl Plane {
             body: b"",
         };
         for number in numbers {
-            // Who asks for it is told what is wrong.
+            // The next call that reads the deploy request reports the error.
             let _ = deploying::advance(&mut call, number).await;
         }
-        let _ = store.save(state, server).await;
+        let _ = store.save(records, server).await;
     }
 }
 
-/// A text as HTML shows it.
+/// A text as HTML.
 fn html(text: &str) -> String {
     let text = text
         .replace('&', "&amp;")

@@ -31,11 +31,11 @@ impl ApiClient {
         }
     }
 
-    /// Sends a request and returns the status and the body, which is `null` if it is empty.
+    /// Sends a request and returns the status and the body, which is `null` if it is not JSON.
     ///
     /// # Errors
     ///
-    /// There is no answer, or it is not JSON.
+    /// There is no answer.
     pub async fn send(
         &self,
         method: Method,
@@ -52,9 +52,7 @@ impl ApiClient {
         }
         let response = request.send().await?;
         let status = response.status().as_u16();
-        match response.content_length() {
-            Some(0) => Ok((status, Value::Null)),
-            _ => Ok((status, response.json().await?)),
-        }
+        let body = response.bytes().await?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 }

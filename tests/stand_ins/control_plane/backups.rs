@@ -1,4 +1,4 @@
-//! Backups: copies of a branch's schema with its rows, and the policies that make them.
+//! Backups: copies of a branch's schema with its rows.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::branches;
 use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
+use super::records::{Time, new_id};
 use super::server::Rows;
-use super::state::{Time, new_id};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -22,7 +22,7 @@ enum BackupState {
 pub struct Backup {
     pub id: String,
     pub branch: String,
-    /// Where its copy is.
+    /// The schema of the copy.
     pub schema: String,
     name: String,
     state: BackupState,
@@ -44,12 +44,12 @@ impl Backup {
         }
     }
 
-    /// Whether time alone brings it on.
+    /// Whether it advances by itself.
     pub fn is_moving(&self) -> bool {
         self.state != BackupState::Success
     }
 
-    /// Goes on: pending, running, done.
+    /// Enters the next state: pending, running, success.
     pub fn advance(&mut self) {
         let now = Time::now();
         match self.state {
@@ -92,7 +92,7 @@ impl Backup {
             "actor": actor(&self.actor),
             "backup_policy": null,
             "schema_snapshot": null,
-            "database_branch": call.state.branch(&self.branch).map(branches::Branch::reference),
+            "database_branch": call.records.branch(&self.branch).map(branches::Branch::reference),
         })
     }
 }
@@ -104,7 +104,7 @@ pub fn list(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal> {
     let state = call.parameter("state");
     let production = call.flag("production")?;
     let mut views = Vec::new();
-    for backup in call.state.backups.iter().rev() {
+    for backup in call.records.backups.iter().rev() {
         let source = branches::find(call, &backup.branch)?;
         let view = backup.view(call);
         let in_state = state.is_none_or(|state| view.get("state") == Some(&state.into()));
@@ -113,7 +113,7 @@ pub fn list(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal> {
             views.push(view);
         }
     }
-    call.state.backups.iter_mut().for_each(Backup::advance);
+    call.records.backups.iter_mut().for_each(Backup::advance);
     call.page(views, Total::Told)
 }
 
@@ -151,7 +151,7 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         ));
     }
     let id = new_id();
-    let schema = format!("{}_backup_{id}", call.plane.production);
+    let schema = format!("{}_backup_{id}", call.shared.production);
     let copied = match call
         .server
         .copy(&branch.schema, &schema, Rows::Copied)
@@ -185,11 +185,11 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         id,
     };
     let view = backup.view(call);
-    call.state.backups.push(backup);
+    call.records.backups.push(backup);
     Ok(created(view))
 }
 
-/// What it is now; by looking, it moves on.
+/// Reads the backup. Each read advances it.
 pub fn get(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
     let view = find(call, branch, id)?.view(call);
     find_mut(call, branch, id)?.advance();
@@ -201,7 +201,7 @@ struct BackupChange {
     protected: Option<Switch>,
 }
 
-/// `pscale backup update` writes it as a text, where the document has a boolean.
+/// `pscale backup update` sends a text where the document has a boolean.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Switch {
@@ -234,12 +234,12 @@ pub async fn delete(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answe
         return Err(Refusal::unprocessable("Backup is protected"));
     }
     call.server.drop_schema(&backup.schema).await?;
-    call.state.backups.retain(|other| other.id != backup.id);
+    call.records.backups.retain(|other| other.id != backup.id);
     Ok(gone())
 }
 
 pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), Refusal> {
-    let backups = call.state.backups.iter();
+    let backups = call.records.backups.iter();
     let doomed: Vec<Backup> = backups
         .filter(|backup| backup.branch == branch)
         .cloned()
@@ -247,13 +247,15 @@ pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), R
     for backup in &doomed {
         call.server.drop_schema(&backup.schema).await?;
     }
-    call.state.backups.retain(|backup| backup.branch != branch);
+    call.records
+        .backups
+        .retain(|backup| backup.branch != branch);
     Ok(())
 }
 
-/// The backup that a branch is to be made of.
+/// Finds a backup from which a branch can be created.
 pub fn usable(call: &Call<'_>, id: &str) -> Result<Backup, Refusal> {
-    let mut backups = call.state.backups.iter();
+    let mut backups = call.records.backups.iter();
     let backup = backups
         .find(|backup| backup.id == id)
         .ok_or(Refusal::NotFound)?;
@@ -263,16 +265,16 @@ pub fn usable(call: &Call<'_>, id: &str) -> Result<Backup, Refusal> {
     }
 }
 
-/// The last backup of a branch that is complete.
+/// The last complete backup of a branch.
 pub fn last(call: &Call<'_>, branch: &str) -> Result<Backup, Refusal> {
-    let mut backups = call.state.backups.iter().rev();
+    let mut backups = call.records.backups.iter().rev();
     let last = backups
         .find(|backup| backup.branch == branch && backup.state == BackupState::Success)
         .cloned();
     last.ok_or_else(|| Refusal::unprocessable("Branch has no successful backup"))
 }
 
-/// Notes which branch was made of a backup.
+/// Notes that a branch was created from a backup.
 pub fn note_restored(call: &mut Call<'_>, backup: &str, branch_id: &str, branch: &str) {
     let now = Time::now();
     let reference = json!({
@@ -282,67 +284,48 @@ pub fn note_restored(call: &mut Call<'_>, backup: &str, branch_id: &str, branch:
         "updated_at": now,
         "deleted_at": null,
     });
-    let mut backups = call.state.backups.iter_mut();
+    let mut backups = call.records.backups.iter_mut();
     if let Some(backup) = backups.find(|other| other.id == backup) {
         backup.restored.push(reference);
     }
 }
 
 fn find<'c>(call: &'c Call<'_>, branch: &str, id: &str) -> Result<&'c Backup, Refusal> {
-    let mut backups = call.state.backups.iter();
+    let mut backups = call.records.backups.iter();
     backups
         .find(|backup| backup.id == id && backup.branch == branch)
         .ok_or(Refusal::NotFound)
 }
 
 fn find_mut<'c>(call: &'c mut Call<'_>, branch: &str, id: &str) -> Result<&'c mut Backup, Refusal> {
-    let mut backups = call.state.backups.iter_mut();
+    let mut backups = call.records.backups.iter_mut();
     backups
         .find(|backup| backup.id == id && backup.branch == branch)
         .ok_or(Refusal::NotFound)
 }
 
-/// When backups are made by themselves. None runs here.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Policy {
-    id: String,
-    created_at: Time,
-}
-
-impl Policy {
-    /// The one that every plan has: every twelve hours, kept for two days (PlanetScale's docs,
-    /// Backups).
-    pub fn standard() -> Self {
-        Self {
-            id: new_id(),
-            created_at: Time::now(),
-        }
-    }
-
-    fn view(&self) -> Value {
-        json!({
-            "type": "BackupPolicy",
-            "id": self.id,
-            "display_name": "Default system backup",
-            "name": "Default system backup",
-            "target": "production",
-            "retention_value": 2,
-            "retention_unit": "day",
-            "frequency_value": 12,
-            "frequency_unit": "hour",
-            "schedule_time": "00:00",
-            "schedule_day": null,
-            "schedule_week": null,
-            "created_at": self.created_at,
-            "updated_at": self.created_at,
-            "last_ran_at": null,
-            "next_run_at": self.created_at.after(Duration::from_secs(12 * 60 * 60)),
-            "required": true,
-        })
-    }
-}
-
+/// The policy that every plan has: every twelve hours, kept for two days (PlanetScale's docs,
+/// Backups). The stand-in does not run it.
 pub fn policies(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let policies = call.state.policies.iter();
-    call.page(policies.map(Policy::view).collect(), Total::Untold)
+    let created_at = call.records.settings.created_at;
+    let policy = json!({
+        "type": "BackupPolicy",
+        "id": "default",
+        "display_name": "Default system backup",
+        "name": "Default system backup",
+        "target": "production",
+        "retention_value": 2,
+        "retention_unit": "day",
+        "frequency_value": 12,
+        "frequency_unit": "hour",
+        "schedule_time": "00:00",
+        "schedule_day": null,
+        "schedule_week": null,
+        "created_at": created_at,
+        "updated_at": created_at,
+        "last_ran_at": null,
+        "next_run_at": created_at.after(Duration::from_secs(12 * 60 * 60)),
+        "required": true,
+    });
+    call.page(vec![policy], Total::Untold)
 }

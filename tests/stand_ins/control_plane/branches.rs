@@ -1,4 +1,4 @@
-//! Branches: schemas on the real server, each a copy of its parent's.
+//! Branches: schemas on the local server, each a copy of its parent's schema.
 
 mod record;
 
@@ -11,26 +11,26 @@ use serde_json::json;
 use super::DATABASE;
 use super::backups;
 use super::call::{Answer, Call, Refusal, Total, created, gone, ok};
+use super::records::{Time, new_id};
 use super::schema_lint;
 use super::server::Rows;
-use super::state::{Time, new_id};
 
 pub use record::Branch;
 
-/// The branch that is there from the start, and cannot be deleted.
+/// The branch that exists from the start and cannot be deleted.
 pub const DEFAULT: &str = "main";
 
-/// How long a branch is being born, unless somebody looks after it before.
+/// How long a new branch is not ready, unless somebody reads it before.
 const BIRTH: Duration = Duration::from_secs(2);
 
-/// PlanetScale's bound for development branches (its docs, System limits).
+/// PlanetScale's limit for development branches (its docs, System limits).
 const MAX_BRANCHES: usize = 100;
 
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     let production = call.flag("production")?;
     let safe = call.flag("safe_migrations")?;
     let part = call.parameter("q").unwrap_or_default();
-    let mut branches: Vec<_> = call.state.branches.iter().collect();
+    let mut branches: Vec<_> = call.records.branches.iter().collect();
     branches.retain(|branch| {
         production.is_none_or(|wanted| branch.production == wanted)
             && safe.is_none_or(|wanted| branch.safe_migrations == wanted)
@@ -44,10 +44,10 @@ pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     call.page(views, Total::Told)
 }
 
-/// A branch is ready when somebody has seen that it is not, or after a moment.
+/// A new branch becomes ready after its first read or after a moment.
 pub fn get(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     let view = find(call, name)?.view(call);
-    if let Some(branch) = call.state.branch_mut(name) {
+    if let Some(branch) = call.records.branch_mut(name) {
         branch.ready_at = branch.ready_at.min(Time::now());
     }
     Ok(ok(view))
@@ -71,7 +71,7 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         return Err(Refusal::unprocessable("Kind does not match the database's"));
     }
     let development = call
-        .state
+        .records
         .branches
         .iter()
         .filter(|branch| !branch.production);
@@ -93,12 +93,12 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
 
     let id = new_id();
-    let schema = format!("{}_{id}", call.plane.production);
+    let schema = format!("{}_{id}", call.shared.production);
     let (source, rows) = match &backup {
         Some(backup) => (&backup.schema, Rows::Copied),
         None => (&parent.schema, Rows::LeftOut),
     };
-    let stale = call.plane.faults.take_stale_schema();
+    let stale = call.shared.faults.take_stale_schema();
     let made = match call.server.copy(source, &schema, rows).await {
         Ok(()) => call.server.run(&schema, &stale).await,
         failed => failed,
@@ -109,7 +109,7 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
     let restored_from = backup.and_then(|backup| {
         backups::note_restored(call, &backup.id, &id, &input.name);
-        call.state.branch(&backup.branch).map(Branch::reference)
+        call.records.branch(&backup.branch).map(Branch::reference)
     });
 
     let now = Time::now();
@@ -130,7 +130,7 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         users: Vec::new(),
     };
     let view = branch.view(call);
-    call.state.branches.push(branch);
+    call.records.branches.push(branch);
     Ok(created(view))
 }
 
@@ -152,7 +152,7 @@ pub fn update(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
         check_name(call, new_name)?;
     }
     let new_name = input.new_name.unwrap_or_else(|| name.to_owned());
-    for branch in &mut call.state.branches {
+    for branch in &mut call.records.branches {
         if branch.name == name {
             branch.name.clone_from(&new_name);
             branch.updated_at = Time::now();
@@ -164,13 +164,13 @@ pub fn update(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
             branch.parent = Some(new_name.clone());
         }
     }
-    for request in &mut call.state.deploy_requests {
+    for request in &mut call.records.deploy_requests {
         request.rename_branch(name, &new_name);
     }
-    for password in &mut call.state.passwords {
+    for password in &mut call.records.passwords {
         password.rename_branch(name, &new_name);
     }
-    for backup in &mut call.state.backups {
+    for backup in &mut call.records.backups {
         backup.rename_branch(name, &new_name);
     }
     Ok(ok(find(call, &new_name)?.view(call)))
@@ -181,7 +181,7 @@ pub async fn delete(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> 
     let mut doomed = vec![find(call, name)?.clone()];
     let mut at = 0;
     while let Some(branch) = doomed.get(at) {
-        let children = call.state.branches.iter();
+        let children = call.records.branches.iter();
         let children: Vec<Branch> = children
             .filter(|child| child.parent.as_deref() == Some(&branch.name))
             .cloned()
@@ -200,7 +200,7 @@ pub async fn delete(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> 
     Ok(gone())
 }
 
-/// Whether a branch may be deleted, or why not.
+/// Refuses to delete a branch that must stay.
 pub fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     let Branch { name, .. } = branch;
     if name == DEFAULT {
@@ -211,7 +211,7 @@ pub fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     if branch.deletion_protected {
         return Err(Refusal::unprocessable("Branch is protected from deletion"));
     }
-    let mut requests = call.state.deploy_requests.iter();
+    let mut requests = call.records.deploy_requests.iter();
     if requests.any(|request| request.is_deploying() && request.concerns(name)) {
         return Err(Refusal::unprocessable(format!(
             "{name} cannot be deleted while a deployment is in progress"
@@ -220,12 +220,12 @@ pub fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Drops a branch with its passwords and backups; open deploy requests of it end. Its children have
-/// no parent then: another branch may take the name.
+/// Drops a branch with its passwords and backups, and closes its open deploy requests. Its children
+/// lose their parent, because another branch can take the name.
 pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     super::passwords::remove_of_branch(call, &branch.name).await?;
     backups::remove_of_branch(call, &branch.name).await?;
-    if let Some(vitess) = &call.plane.vitess {
+    if let Some(vitess) = &call.shared.vitess {
         vitess.end(&branch.schema);
     }
     call.server.drop_schema(&branch.schema).await?;
@@ -233,18 +233,18 @@ pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal>
         call.server.drop_user(user).await?;
     }
     let actor = call.actor.clone();
-    for request in &mut call.state.deploy_requests {
+    for request in &mut call.records.deploy_requests {
         request.lose_branch(&branch.name, &actor);
     }
-    call.state.branches.retain(|other| other.id != branch.id);
-    for other in &mut call.state.branches {
+    call.records.branches.retain(|other| other.id != branch.id);
+    for other in &mut call.records.branches {
         other.parent.take_if(|parent| *parent == branch.name);
     }
-    call.plane.vtgate.protect_schema(&branch.schema, false);
+    call.shared.vtgate.protect_schema(&branch.schema, false);
     Ok(())
 }
 
-/// Turns safe migrations on or off. A schema that breaks a rule can't have them.
+/// Enables or disables safe migrations. A schema with lint errors cannot have them.
 pub async fn protect(call: &mut Call<'_>, name: &str, protected: bool) -> Result<Answer, Refusal> {
     let branch = find(call, name)?.clone();
     if protected && !branch.production {
@@ -258,10 +258,10 @@ pub async fn protect(call: &mut Call<'_>, name: &str, protected: bool) -> Result
             return Err(Refusal::LintErrors);
         }
     }
-    if let Some(branch) = call.state.branch_mut(name) {
+    if let Some(branch) = call.records.branch_mut(name) {
         branch.safe_migrations = protected;
         branch.updated_at = Time::now();
-        call.plane.vtgate.protect_schema(&branch.schema, protected);
+        call.shared.vtgate.protect_schema(&branch.schema, protected);
     }
     Ok(ok(find(call, name)?.view(call)))
 }
@@ -274,11 +274,11 @@ pub fn promote(call: &mut Call<'_>, name: &str, production: bool) -> Result<Answ
             "The default branch cannot be demoted",
         ));
     }
-    if let Some(branch) = call.state.branch_mut(name) {
+    if let Some(branch) = call.records.branch_mut(name) {
         branch.production = production;
         branch.safe_migrations &= production;
         branch.updated_at = Time::now();
-        call.plane
+        call.shared
             .vtgate
             .protect_schema(&branch.schema, branch.safe_migrations);
     }
@@ -295,7 +295,7 @@ pub async fn schema(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> 
     Ok(ok(json!({"data": tables.collect::<Vec<_>>()})))
 }
 
-/// Schemas are read whenever they are asked for: none is ever stale.
+/// Does nothing: every call reads the schema again.
 pub fn refresh_schema(call: &Call<'_>, name: &str) -> Result<Answer, Refusal> {
     find(call, name)?;
     Ok((StatusCode::CREATED, None))
@@ -307,7 +307,7 @@ pub async fn lint(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     call.page(findings, Total::Untold)
 }
 
-/// The difference to the branch that its changes are for.
+/// The difference between a branch and its base.
 pub async fn diff(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     let branch = find(call, name)?.clone();
     let base = find(call, branch.base())?.schema.clone();
@@ -316,9 +316,9 @@ pub async fn diff(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     Ok(ok(super::diff::view(&from, &to)))
 }
 
-/// The branch of this name, if there is one.
+/// Finds a branch by name.
 pub fn find<'c>(call: &'c Call<'_>, name: &str) -> Result<&'c Branch, Refusal> {
-    call.state.branch(name).ok_or(Refusal::NotFound)
+    call.records.branch(name).ok_or(Refusal::NotFound)
 }
 
 fn check_keyspace(call: &Call<'_>) -> Result<(), Refusal> {
@@ -328,15 +328,14 @@ fn check_keyspace(call: &Call<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// A name is one part of a path that PlanetScale's Go library does not encode: with a slash, or as
-/// `..`, it would lead elsewhere.
+/// Refuses names that would change a path: PlanetScale's Go library does not encode them.
 fn check_name(call: &Call<'_>, name: &str) -> Result<(), Refusal> {
     let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let dots = name.chars().all(|c| c == '.');
     if dots || name.len() > 63 || !name.chars().all(known) {
         return Err(Refusal::unprocessable("Name is invalid"));
     }
-    if call.state.branch(name).is_some() {
+    if call.records.branch(name).is_some() {
         return Err(Refusal::unprocessable("Name has already been taken"));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! One call of the API: what was asked, what may be answered.
+//! One call of the API and its possible answers.
 
 use std::collections::HashMap;
 
@@ -7,62 +7,62 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::Plane;
+use super::Shared;
+use super::records::Records;
 use super::server::Server;
-use super::state::State;
 use crate::vitess::VitessError;
 
-/// How many objects a page has where nobody asks for another number, and at most.
+/// The default and the largest size of a page.
 const PER_PAGE: usize = 25;
 const MAX_PER_PAGE: usize = 100;
 
-/// A call by a token that is known. Whoever has it has the whole control plane to itself.
+/// A call with a valid token. It has exclusive access to the control plane.
 pub struct Call<'a> {
-    pub plane: &'a Plane,
-    pub state: &'a mut State,
+    pub shared: &'a Shared,
+    pub records: &'a mut Records,
     pub server: &'a mut Server,
-    /// The token's id.
+    /// The id of the token.
     pub actor: String,
     pub method: Method,
-    /// The path, which the pages of a list are found by.
+    /// The path, for the URLs of other pages.
     pub path: &'a str,
     pub query: HashMap<String, String>,
     pub body: &'a [u8],
 }
 
-/// A status, and a body except with 204.
+/// A status and a body. There is no body with 204.
 pub type Answer = (StatusCode, Option<Value>);
 
-/// Why a call is refused. Its codes are those that PlanetScale's Go client knows (planetscale-go,
+/// Why a call is refused. The codes are those that PlanetScale's Go library knows (planetscale-go,
 /// client.go).
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// No token, or not a right one.
+    /// There is no token, or it is wrong.
     #[error("Unauthorized")]
     Unauthorized,
-    /// The token lacks a grant.
+    /// The token lacks an access.
     #[error("Forbidden")]
     Forbidden,
-    /// It isn't there, or the token may not know of it.
+    /// It does not exist, or the token may not see it.
     #[error("Not Found")]
     NotFound,
-    /// The request makes no sense.
+    /// The request is malformed.
     #[error("{0}")]
     BadRequest(String),
-    /// It makes sense, but not here and now.
+    /// The request is not possible at the moment.
     #[error("{0}")]
     Unprocessable(String),
-    /// The schema breaks rules. `pscale` knows this by its code (planetscale/cli, branch
-    /// safe-migrations), and asks then for the lint errors.
-    #[error("Safe migrations can't be enabled: the schema has lint errors")]
+    /// The schema has lint errors. `pscale` recognises the code (planetscale/cli, branch
+    /// safe-migrations) and reads the lint errors then.
+    #[error("Safe migrations cannot be enabled: the schema has lint errors")]
     LintErrors,
-    /// The API may have it; this control plane has not.
+    /// The API may have this operation, but the stand-in does not.
     #[error("The local control plane has no such operation")]
     NotHere,
-    /// The server behind refused, or is gone.
+    /// The local server refuses, or is gone.
     #[error("Internal Server Error")]
     Server(#[from] mysql_async::Error),
-    /// Vitess does not run before a branch.
+    /// Vitess cannot start for a branch.
     #[error("Internal Server Error")]
     Vitess(#[from] VitessError),
 }
@@ -93,7 +93,7 @@ impl Refusal {
     }
 }
 
-/// An error's body.
+/// The body of an error.
 pub fn error(code: &str, message: &str) -> Value {
     json!({"code": code, "message": message})
 }
@@ -113,7 +113,7 @@ pub fn gone() -> Answer {
     (StatusCode::NO_CONTENT, None)
 }
 
-/// Whether a list says how many there are in all.
+/// Whether a list contains the total count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
     Told,
@@ -121,7 +121,7 @@ pub enum Total {
 }
 
 impl Call<'_> {
-    /// The body, which is an object; an empty one is an empty object.
+    /// The body, which is an object. No body counts as an empty object.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         let wrong = |error: serde_json::Error| Refusal::BadRequest(error.to_string());
         let members: Map<String, Value> = match self.body.trim_ascii() {
@@ -131,13 +131,13 @@ impl Call<'_> {
         T::deserialize(Value::Object(members)).map_err(wrong)
     }
 
-    /// A parameter of the query, unless it is empty.
+    /// A parameter of the query that is not empty.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let value = self.query.get(name).map(String::as_str);
         value.filter(|value| !value.is_empty())
     }
 
-    /// A parameter that must be `true` or `false` where it is given.
+    /// A parameter that must be `true` or `false`.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
         let wrong = || Refusal::BadRequest(format!("{name} is neither true nor false"));
         let value = self.parameter(name);
@@ -153,7 +153,7 @@ impl Call<'_> {
         (value > 0).then_some(value).ok_or_else(wrong)
     }
 
-    /// The page of a list that was asked for; one past the end is empty.
+    /// The requested page of a list. A page past the end is empty.
     pub fn page(&self, all: Vec<Value>, total: Total) -> Result<Answer, Refusal> {
         let page = self.number("page", 1)?;
         let per_page = self.number("per_page", PER_PAGE)?.min(MAX_PER_PAGE);
@@ -161,14 +161,14 @@ impl Call<'_> {
         let pages = count.div_ceil(per_page);
         let next = (page < pages).then(|| page + 1);
         let previous = (page > 1).then(|| page - 1);
-        // The same list: what it was filtered and sorted by stays.
+        // Other pages have the same filter and order.
         let mut kept: Vec<_> = self.query.iter().collect();
         kept.retain(|(name, _)| !["page", "per_page"].contains(&name.as_str()));
         kept.sort();
         let url = |page: usize| {
             let mut url = format!(
                 "{}{}?page={page}&per_page={per_page}",
-                self.plane.url, self.path
+                self.shared.url, self.path
             );
             for (name, value) in &kept {
                 let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
@@ -197,7 +197,7 @@ impl Call<'_> {
     }
 }
 
-/// Who did something.
+/// The actor with this token.
 pub fn actor(token: &str) -> Value {
     json!({
         "id": token,

@@ -1,7 +1,7 @@
-//! PlanetScale's API document (OpenAPI 3.0), and whether calls and answers keep to it.
+//! Compares requests and answers with PlanetScale's API document (OpenAPI 3.0).
 //!
-//! The document is PlanetScale's and is not part of this project: [`Contract::from_env`] finds it by
-//! the variable `PLANETSCALE_OPENAPI`.
+//! The document belongs to PlanetScale and is not part of this project. [`Contract::from_env`] reads
+//! it from the path in the variable `PLANETSCALE_OPENAPI`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use time::format_description::well_known::Rfc3339;
 use super::Exchange;
 use crate::stack::file::{self, FileError};
 
-/// The variable with the document's path.
+/// The variable with the path of the document.
 pub(crate) const VARIABLE: &str = "PLANETSCALE_OPENAPI";
 
-/// What PlanetScale's own tools call and the document doesn't have.
+/// Operations that PlanetScale's tools call but the document does not have.
 const UNDOCUMENTED: [(&str, &str); 11] = [
     ("GET", "/organizations"),
     ("GET", "/organizations/{organization}"),
@@ -38,11 +38,10 @@ const UNDOCUMENTED: [(&str, &str); 11] = [
 /// The path that `{database}` stands for.
 const DATABASE_PATH: &str = "/organizations/{organization}/databases/{database}";
 
-/// What is answered when a request is wrong, or a fault was asked for; the document lists it
-/// nowhere.
+/// Statuses of wrong requests and of faults. The document lists them for no operation.
 const UNLISTED: [u16; 5] = [400, 422, 429, 502, 503];
 
-/// The document, ready to hold exchanges against.
+/// The document.
 pub struct Contract {
     operations: Vec<Operation>,
 }
@@ -54,13 +53,13 @@ struct Operation {
     document: Value,
 }
 
-/// The document can't be used.
+/// The document cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ContractError {
-    /// It can't be read.
+    /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is no JSON.
+    /// It is not JSON.
     #[error("{}: {source}", .path.display())]
     Json {
         /// The document.
@@ -70,21 +69,21 @@ pub enum ContractError {
     },
 }
 
-/// How exchanges keep to the document.
+/// The result of a comparison with the document.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// The operations that succeeded at least once, by their ids.
+    /// The ids of the operations that succeeded at least once.
     pub succeeded: BTreeSet<String>,
-    /// What is wrong, each with the call.
+    /// The differences, each with its request.
     pub violations: Vec<String>,
 }
 
 impl Contract {
-    /// The document that the variable names; nothing where there is no variable.
+    /// Reads the document, if the variable is set.
     ///
     /// # Errors
     ///
-    /// The variable names what is no such document.
+    /// The file is missing or not such a document.
     pub fn from_env() -> Result<Option<Self>, ContractError> {
         let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
         path.map(|path| Self::read(Path::new(&path))).transpose()
@@ -118,7 +117,7 @@ impl Contract {
         operations.map(|operation| operation.id.clone()).collect()
     }
 
-    /// Holds every exchange against the document.
+    /// Compares every exchange with the document.
     #[must_use]
     pub fn check(&self, exchanges: &[Exchange]) -> Findings {
         let mut findings = Findings::default();
@@ -156,7 +155,7 @@ impl Contract {
         findings
     }
 
-    /// The operation with the most words of its own in the path.
+    /// The operation whose path fits with the fewest parameters.
     fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
         let operations = self.operations.iter();
         operations
@@ -192,7 +191,7 @@ impl Operation {
                     }
                 }
             }
-            // The tools send an empty object where there is nothing to say.
+            // The tools send an empty object if there is nothing to say.
             (Some(body), None) if body.as_object().is_some_and(Map::is_empty) => {}
             (Some(_), None) => wrong.push("the request has no body".to_owned()),
             (None, _) => {}
@@ -238,7 +237,7 @@ fn check_times(at: &str, value: &Value, wrong: &mut Vec<String>) {
                 if let (true, Some(text)) = (name.ends_with("_at"), value.as_str())
                     && OffsetDateTime::parse(text, &Rfc3339).is_err()
                 {
-                    wrong.push(format!("{at} is no time: {text:?}"));
+                    wrong.push(format!("{at} is not a time: {text:?}"));
                 }
                 check_times(&at, value, wrong);
             }
@@ -291,7 +290,7 @@ fn json_schema(value: &Value) -> Value {
     }
 }
 
-/// A parameter's text as the type that it stands for.
+/// The value of a parameter in the type of its schema.
 fn typed(text: &str, schema: &Value) -> Value {
     match schema.get("type").and_then(Value::as_str) {
         Some("integer") => text
@@ -320,7 +319,7 @@ fn fits(template: &str, path: &str) -> bool {
     template.clone().count() == path.clone().count()
         && template
             .zip(path)
-            .all(|(part, given)| part == given || (part.starts_with('{') && !given.is_empty()))
+            .all(|(word, actual)| word == actual || (word.starts_with('{') && !actual.is_empty()))
 }
 
 fn members<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {

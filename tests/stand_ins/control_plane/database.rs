@@ -41,7 +41,7 @@ pub fn organization(call: &Call<'_>) -> Answer {
 }
 
 fn organization_view(call: &Call<'_>) -> Value {
-    let since = call.state.settings.created_at;
+    let since = call.records.settings.created_at;
     json!({
         "id": "local",
         "name": ORGANIZATION,
@@ -61,10 +61,10 @@ pub async fn get(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 async fn view(call: &mut Call<'_>) -> Result<Value, Refusal> {
-    let schema = call.server.read(&call.plane.production).await?;
-    let url = format!("{}{}", call.plane.url, path());
-    let settings = &call.state.settings;
-    let branches = &call.state.branches;
+    let schema = call.server.read(&call.shared.production).await?;
+    let url = format!("{}{}", call.shared.url, path());
+    let settings = &call.records.settings;
+    let branches = &call.records.branches;
     let production = branches.iter().filter(|branch| branch.production).count();
     Ok(json!({
         "id": DATABASE,
@@ -72,7 +72,7 @@ async fn view(call: &mut Call<'_>) -> Result<Value, Refusal> {
         "url": url,
         "branches_url": format!("{url}/branches"),
         "branches_count": branches.len(),
-        "open_schema_recommendations_count": call.state.insights.open_recommendations(),
+        "open_schema_recommendations_count": call.records.insights.recommendations.len(),
         "development_branches_count": branches.len() - production,
         "production_branches_count": production,
         "issues_count": 0,

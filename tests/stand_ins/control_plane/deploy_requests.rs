@@ -1,4 +1,4 @@
-//! Deploy requests: from the wish to bring a branch's schema to another branch, to its end.
+//! Deploy requests: proposals to bring a branch's schema to another branch.
 
 mod record;
 
@@ -9,7 +9,7 @@ use super::branches::{self, Branch};
 use super::call::{Answer, Call, Refusal, Total, created, ok};
 use super::deploying::{self, advance};
 use super::deployment::{Deployment, Stage};
-use super::state::{Time, new_id};
+use super::records::{Time, new_id};
 
 pub use record::DeployRequest;
 
@@ -24,7 +24,7 @@ pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
             return Err(Refusal::unprocessable("State is not included in the list"));
         }
     };
-    let requests = call.state.deploy_requests.iter().rev().filter(|request| {
+    let requests = call.records.deploy_requests.iter().rev().filter(|request| {
         in_state(request)
             && branch.is_none_or(|branch| branch == request.branch)
             && into.is_none_or(|into| into == request.into_branch)
@@ -49,18 +49,18 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let into = branches::find(call, into.as_deref().unwrap_or(branch.base()))?.clone();
     if branch.id == into.id {
         return Err(Refusal::unprocessable(
-            "A branch can't be deployed into itself",
+            "A branch cannot be deployed into itself",
         ));
     }
     check_target(&into)?;
-    let mut others = call.state.deploy_requests.iter();
+    let mut others = call.records.deploy_requests.iter();
     if others.any(|other| other.is_open() && other.branch == branch.name) {
         let name = branch.name;
         return Err(Refusal::unprocessable(format!(
             "Branch {name} already has an open deploy request"
         )));
     }
-    let last = call.state.deploy_requests.last();
+    let last = call.records.deploy_requests.last();
     let auto_cutover = input
         .auto_cutover
         .unwrap_or_else(|| last.is_none_or(|last| last.deployment.auto_cutover));
@@ -84,7 +84,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         deployment: Deployment::new(auto_cutover, input.auto_delete_branch.unwrap_or_default()),
     };
     let view = request.view(call);
-    call.state.deploy_requests.push(request);
+    call.records.deploy_requests.push(request);
     Ok(created(view))
 }
 
@@ -97,14 +97,14 @@ fn check_target(into: &Branch) -> Result<(), Refusal> {
     })
 }
 
-/// What it is now; by looking, it moves on.
+/// Reads the deploy request. Each read advances the deployment.
 pub async fn get(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let view = find(call, number)?.view(call);
     advance(call, number).await?;
     Ok(ok(view))
 }
 
-/// The deployment as it is now; by looking, it moves on.
+/// Reads the deployment. Each read advances it.
 pub async fn deployment(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let view = find(call, number)?.deployment_view(call);
     advance(call, number).await?;
@@ -120,7 +120,7 @@ pub fn operations(call: &Call<'_>, number: u64) -> Result<Answer, Refusal> {
     call.page(views, Total::Untold)
 }
 
-/// The difference that it brings, or has brought.
+/// The difference that it deploys or has deployed.
 pub async fn diff(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let request = find(call, number)?;
     if request.is_open() && request.deployment.stage.is_before_deploying() {
@@ -148,7 +148,7 @@ pub fn close(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     }
     change(call, number, |request, actor| {
         if request.is_deploying() {
-            return Err("A deploy request can't be closed while it is being deployed");
+            return Err("A deploy request cannot be closed while it is being deployed");
         }
         if request.is_open() {
             request.close(actor);
@@ -169,8 +169,8 @@ pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     if request.is_open() {
         check_target(branches::find(call, &request.into_branch)?)?;
     }
-    let needs_approval = call.state.settings.require_approval_for_deploy;
-    let plane = call.plane;
+    let needs_approval = call.records.settings.require_approval_for_deploy;
+    let shared = call.shared;
     change(call, number, |request, actor| {
         if !request.is_open() {
             return Err("Deploy request is closed");
@@ -192,7 +192,7 @@ pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
         if input.instant_ddl && !request.deployment.is_instant() {
             return Err("The changes are not eligible for instant DDL");
         }
-        request.deployment.fails_at = plane.faults.take_deployment_failure();
+        request.deployment.fails_at = shared.faults.take_deployment_failure();
         request.deployment.instant_ddl = input.instant_ddl;
         request.deployment.actor = Some(actor.to_owned());
         request.deployment.enter(Stage::Queued);
@@ -200,7 +200,7 @@ pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     })
 }
 
-/// Lets a gated deployment cut over.
+/// Starts the cutover of a gated deployment.
 pub fn apply(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     change(call, number, |request, actor| {
         match request.deployment.stage {
@@ -221,7 +221,7 @@ pub fn cancel(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
             Stage::Submitting | Stage::InProgress | Stage::PendingCutover => {
                 Stage::InProgressCancel
             }
-            _ => return Err("Deployment can't be cancelled"),
+            _ => return Err("Deployment cannot be cancelled"),
         };
         request.deployment.cancelled_actor = Some(actor.to_owned());
         request.deployment.enter(next);
@@ -229,7 +229,7 @@ pub fn cancel(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     })
 }
 
-/// Takes a failed deployment out of the queue.
+/// Removes a failed deployment from the queue.
 pub fn complete(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     change(call, number, |request, _| match request.deployment.stage {
         Stage::CompleteError | Stage::CompleteRevertError => {
@@ -246,7 +246,7 @@ pub fn revert(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
             request.deployment.enter(Stage::InProgressRevert);
             Ok(())
         }
-        _ => Err("Deployment can't be reverted"),
+        _ => Err("Deployment cannot be reverted"),
     })
 }
 
@@ -263,7 +263,7 @@ struct Switch {
     enable: bool,
 }
 
-/// Turns the cutover by itself on or off.
+/// Sets whether the cutover starts by itself.
 pub fn auto_apply(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let Switch { enable } = call.input()?;
     change(call, number, |request, _| {
@@ -272,7 +272,7 @@ pub fn auto_apply(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     })
 }
 
-/// Turns deleting the branch at the end on or off.
+/// Sets whether the branch is deleted at the end.
 pub fn auto_delete_branch(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let Switch { enable } = call.input()?;
     change(call, number, |request, _| {
@@ -281,9 +281,9 @@ pub fn auto_delete_branch(call: &mut Call<'_>, number: u64) -> Result<Answer, Re
     })
 }
 
-/// What is being deployed and what waits, in order.
+/// The running and the waiting deployments, in order.
 pub fn queue(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let requests = call.state.deploy_requests.iter();
+    let requests = call.records.deploy_requests.iter();
     let mut queued: Vec<_> = requests.filter(|request| request.holds_queue()).collect();
     queued.sort_by_key(|request| request.deployment.queued_at);
     let views = queued.iter().map(|request| request.deployment_view(call));
@@ -301,17 +301,17 @@ pub fn storage_check(call: &Call<'_>, number: u64) -> Result<Answer, Refusal> {
 }
 
 pub fn find<'c>(call: &'c Call<'_>, number: u64) -> Result<&'c DeployRequest, Refusal> {
-    call.state.deploy_request(number).ok_or(Refusal::NotFound)
+    call.records.deploy_request(number).ok_or(Refusal::NotFound)
 }
 
-/// Changes it or says why not, and answers with what it is then.
+/// Changes a deploy request, or refuses, and answers with the changed one.
 pub fn change(
     call: &mut Call<'_>,
     number: u64,
     change: impl FnOnce(&mut DeployRequest, &str) -> Result<(), &'static str>,
 ) -> Result<Answer, Refusal> {
     let actor = call.actor.clone();
-    let request = call.state.deploy_request_mut(number);
+    let request = call.records.deploy_request_mut(number);
     let request = request.ok_or(Refusal::NotFound)?;
     change(request, &actor).map_err(Refusal::unprocessable)?;
     request.updated_at = Time::now();

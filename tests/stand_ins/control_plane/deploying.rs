@@ -1,4 +1,4 @@
-//! What moves deployments on: comparing, queueing, changing the target and changing it back.
+//! Advances deployments: comparison, queue, change of the target, and revert.
 
 use super::branch_schema::{BranchSchema, quoted};
 use super::branches;
@@ -10,9 +10,9 @@ use super::deployment::{Deployment, Operation, Stage};
 use super::schema_lint;
 use super::server::Server;
 
-/// Moves a deploy request's deployment one state on, if nothing keeps it.
+/// Advances a deployment by one state, unless it has to wait.
 pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
-    let Some(request) = call.state.deploy_request(number) else {
+    let Some(request) = call.records.deploy_request(number) else {
         return Ok(());
     };
     let Deployment {
@@ -36,7 +36,7 @@ pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         Stage::InProgress if fails_at.is_some() => return fail(call, number),
         Stage::InProgress if auto_cutover || instant_ddl => Stage::InProgressCutover,
         Stage::InProgress => Stage::PendingCutover,
-        // It was turned on while the deployment waited.
+        // It was enabled while the deployment waited.
         Stage::PendingCutover if auto_cutover => Stage::InProgressCutover,
         Stage::InProgressCutover => return cut_over(call, number).await,
         Stage::InProgressCancel => Stage::CompleteCancel,
@@ -55,8 +55,8 @@ pub fn preceding<'c>(
     call: &'c Call<'_>,
     number: u64,
 ) -> impl Iterator<Item = &'c DeployRequest> + use<'c> {
-    let own = call.state.deploy_request(number);
-    call.state.deploy_requests.iter().filter(move |other| {
+    let own = call.records.deploy_request(number);
+    call.records.deploy_requests.iter().filter(move |other| {
         own.is_some_and(|own| {
             let before = match (other.deployment.queued_at, own.deployment.queued_at) {
                 (Some(at), Some(own_at)) => (at, other.number) < (own_at, number),
@@ -70,18 +70,21 @@ pub fn preceding<'c>(
     })
 }
 
-/// Compares the branch with its target, and says what follows from that.
+/// Compares the branch with its target and checks the changes.
 async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
-    let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
+    let request = call
+        .records
+        .deploy_request(number)
+        .ok_or(Refusal::NotFound)?;
     let branch = branches::find(call, &request.branch)?.schema.clone();
     let target = branches::find(call, &request.into_branch)?.schema.clone();
     let from = call.server.read(&target).await?;
     let to = call.server.read(&branch).await?;
     let changes = changes(&from, &to, ConstraintNames::Original);
     let lint_errors = schema_lint::lint(call, &branch).await?;
-    let check_error = call.plane.faults.deploy_check_error();
+    let check_error = call.shared.faults.deploy_check_error();
 
-    let request = call.state.deploy_request_mut(number);
+    let request = call.records.deploy_request_mut(number);
     let request = request.ok_or(Refusal::NotFound)?;
     let stage = if !lint_errors.is_empty() || check_error.is_some() {
         Stage::Error
@@ -91,7 +94,7 @@ async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         Stage::Ready
     };
     if !request.deployment.changes().eq(&changes) {
-        // An approval holds for the changes that were there to read.
+        // An approval is valid only for the changes that the reviewer has seen.
         if request.deployment.stage != Stage::Pending {
             request.dismiss_approvals();
         }
@@ -107,7 +110,7 @@ async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Begins, unless the target has become another one so that more would change than was to be seen.
+/// Starts the deployment. If the target has changed so that there are other changes, it fails.
 async fn start(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let ordered: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
     compare(call, number).await?;
@@ -125,7 +128,7 @@ async fn start(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Changes the target, all of it or nothing.
+/// Makes all changes of the target, or none.
 async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let (target, into_branch) = target(call, number)?;
     let kept = kept_schema(call, number);
@@ -134,7 +137,7 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let Deployment { instant_ddl, .. } = *deployment(call, number)?;
     let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
     if call.server.exists(&kept).await? {
-        // An earlier attempt was killed on its way.
+        // An earlier attempt was interrupted.
         change_back(call.server, &target, &kept, &before).await?;
         call.server.drop_schema(&kept).await?;
     }
@@ -153,14 +156,14 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
             operation.error = Some(error.to_string());
         }
         deployment.enter(Stage::CompleteError);
-        // What can't be brought back is still kept.
+        // If this fails, the rows are still kept.
         change_back(call.server, &target, &kept, &before).await?;
         return Ok(call.server.drop_schema(&kept).await?);
     }
     if let Some(wanted) = wanted {
         settle(call.server, &target, &wanted, ConstraintNames::Original).await?;
     }
-    if let Some(branch) = call.state.branch_mut(&into_branch) {
+    if let Some(branch) = call.records.branch_mut(&into_branch) {
         branch.schema_changed();
     }
     let request = deploy_request(call, number)?;
@@ -173,13 +176,16 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     }
 }
 
-/// The schema that the target is to have: the branch's, unless that has changed since.
+/// The schema that the target should have: the branch's, if that has not changed since.
 async fn wanted(
     call: &mut Call<'_>,
     number: u64,
     before: &BranchSchema,
 ) -> Result<Option<BranchSchema>, Refusal> {
-    let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
+    let request = call
+        .records
+        .deploy_request(number)
+        .ok_or(Refusal::NotFound)?;
     let branch = branches::find(call, &request.branch)?.schema.clone();
     let wanted = call.server.read(&branch).await?;
     let changes = changes(before, &wanted, ConstraintNames::Original);
@@ -295,7 +301,7 @@ async fn change_back(
     Ok(())
 }
 
-/// Fails as a copy of a table does: before anything has changed.
+/// Fails while tables are copied: before the target has changed.
 fn fail(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let deployment = deployment(call, number)?;
     let at = deployment.fails_at.take().unwrap_or_default();
@@ -312,11 +318,11 @@ async fn revert(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let kept = kept_schema(call, number);
     let before = deployment(call, number)?.before.clone().unwrap_or_default();
     let reverted = change_back(call.server, &target, &kept, &before).await;
-    if let Some(branch) = call.state.branch_mut(&into_branch) {
+    if let Some(branch) = call.records.branch_mut(&into_branch) {
         branch.schema_changed();
     }
     if reverted.is_err() {
-        // What can't be brought back is still kept.
+        // If this fails, the rows are still kept.
         deployment(call, number)?.enter(Stage::CompleteRevertError);
         return Ok(());
     }
@@ -324,7 +330,7 @@ async fn revert(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     Ok(call.server.drop_schema(&kept).await?)
 }
 
-/// Ends the time in which it can be reverted. A branch that nobody may delete stays.
+/// Ends the time in which it can be reverted, and deletes the branch if that was requested.
 pub async fn complete(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let kept = kept_schema(call, number);
     call.server.drop_schema(&kept).await?;
@@ -344,13 +350,16 @@ pub async fn complete(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Where the rows and values go that a deployment takes away, until it can't be reverted.
+/// The schema with the rows and values that a deployment has dropped, for a revert.
 fn kept_schema(call: &Call<'_>, number: u64) -> String {
-    format!("{}_before_{number}", call.plane.production)
+    format!("{}_before_{number}", call.shared.production)
 }
 
 fn target(call: &Call<'_>, number: u64) -> Result<(String, String), Refusal> {
-    let request = call.state.deploy_request(number).ok_or(Refusal::NotFound)?;
+    let request = call
+        .records
+        .deploy_request(number)
+        .ok_or(Refusal::NotFound)?;
     let branch = branches::find(call, &request.into_branch)?;
     Ok((branch.schema.clone(), branch.name.clone()))
 }
@@ -359,7 +368,7 @@ fn deploy_request<'c>(
     call: &'c mut Call<'_>,
     number: u64,
 ) -> Result<&'c mut DeployRequest, Refusal> {
-    let request = call.state.deploy_request_mut(number);
+    let request = call.records.deploy_request_mut(number);
     request.ok_or(Refusal::NotFound)
 }
 

@@ -1,12 +1,7 @@
-//! A deployment: what a deploy request does to its target, and how far it has come.
+//! A deployment: the operations on the target and their state (PlanetScale's docs, Deploy requests).
 //!
-//! It moves on when somebody has looked at it, and with time under
-//! [`ControlPlane::keep_moving`]: so every state is seen by who polls, in the order of the real
-//! thing. The target changes at the
-//! cutover, all at once, as the tables of Vitess' migrations do. (PlanetScale's docs, Deploy
-//! requests.)
-//!
-//! [`ControlPlane::keep_moving`]: super::ControlPlane::keep_moving
+//! Each read advances it by one state, so a client that polls sees every state in PlanetScale's
+//! order.
 
 use std::time::Duration;
 
@@ -17,13 +12,12 @@ use super::DATABASE;
 use super::branch_schema::BranchSchema;
 use super::call::actor;
 use super::changes::{Change, Kind};
-use super::state::{Time, new_id};
+use super::records::{Time, new_id};
 
 /// How long a deployment can be reverted.
 pub const REVERT_WINDOW: Duration = Duration::from_secs(30 * 60);
 
-/// The states that a deployment can have here. Those of the vschema are missing: nothing is
-/// sharded.
+/// The states of a deployment. Those of the VSchema are missing, because nothing is sharded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -48,7 +42,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Not queued yet: branch and target are compared again and again.
+    /// Not queued yet. Each read compares the branch with its target.
     pub fn is_before_deploying(self) -> bool {
         matches!(
             self,
@@ -56,8 +50,7 @@ impl Stage {
         )
     }
 
-    /// Between the order to deploy and its end, whichever that is. The time in which it can be
-    /// reverted is before its end.
+    /// Queued but not finished. It is not finished while it can be reverted.
     pub fn is_deploying(self) -> bool {
         matches!(
             self,
@@ -72,7 +65,7 @@ impl Stage {
         )
     }
 
-    /// Whether the next in the queue has to wait: until somebody has completed what failed.
+    /// Whether the next in the queue must wait. After a failure, until somebody completes it.
     pub fn holds_queue(self) -> bool {
         self.is_deploying() || matches!(self, Self::CompleteError | Self::CompleteRevertError)
     }
@@ -114,22 +107,22 @@ pub struct Deployment {
     pub cutover_actor: Option<String>,
     pub cancelled_actor: Option<String>,
     pub operations: Vec<Operation>,
-    /// The same as people read it.
+    /// The same for people.
     pub diff: Value,
     pub lint_errors: Vec<Value>,
-    /// Why the checks failed, beside the lint errors.
+    /// Why the checks failed, besides the lint errors.
     pub check_error: Option<String>,
     /// The target as it was when the deployment began.
     pub before: Option<BranchSchema>,
     /// Until when it can be reverted.
     pub revert_until: Option<Time>,
-    /// It is to fail at this operation, counting from 0.
+    /// The operation at which it is to fail, counted from 0.
     pub fails_at: Option<usize>,
-    /// Somebody has completed it after a failure.
+    /// Whether somebody has completed it after a failure.
     pub completed: bool,
 }
 
-/// One statement on its way to the target.
+/// One statement and its progress.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Operation {
     id: String,
@@ -155,7 +148,7 @@ impl Operation {
         }
     }
 
-    /// The name that the API gives the kind. The contract doesn't list them.
+    /// The API's name for the kind, which the document does not list.
     fn name(&self) -> &'static str {
         match self.change.kind {
             Kind::Create => "CREATE",
@@ -196,41 +189,40 @@ impl Operation {
         })
     }
 
+    /// The same for all shards.
     fn summary(&self, deployment: &Deployment) -> Value {
-        // A summary does not know of the queue.
-        let state = match self.state(deployment.stage) {
-            "queued" => "pending",
-            state => state,
+        let mut summary = self.view(deployment);
+        let Some(members) = summary.as_object_mut() else {
+            return summary;
         };
+        for name in ["deploy_error_docs_url", "updated_at", "table_locked"] {
+            members.remove(name);
+        }
+        let state = self.state(deployment.stage);
         let progress = self.progress(deployment.stage);
-        json!({
+        let shard = json!({
             "id": self.id,
-            "created_at": self.created_at,
-            "deploy_errors": self.error.as_deref().unwrap_or_default(),
-            "ddl_statement": self.change.statement,
-            "eta_seconds": 0,
-            "keyspace_name": DATABASE,
-            "operation_name": self.name(),
-            "progress_percentage": progress,
+            "shard": "-",
             "state": state,
-            "syntax_highlighted_ddl": super::html(&self.change.statement),
-            "table_name": self.change.table,
-            "table_recently_used_at": null,
-            "throttled_at": null,
-            "removed_foreign_key_names": self.change.removed_foreign_keys,
-            "shard_count": 1,
-            "shard_names": ["-"],
-            "can_drop_data": self.change.can_drop_data(),
-            "table_recently_used": false,
-            "sharded": false,
-            "operations": [{
-                "id": self.id,
-                "shard": "-",
-                "state": self.state(deployment.stage),
-                "progress_percentage": progress,
-                "eta_seconds": 0,
-            }],
-        })
+            "progress_percentage": progress,
+            "eta_seconds": 0,
+        });
+        // A summary has no state for the queue.
+        let state = if state == "queued" { "pending" } else { state };
+        for (name, value) in [
+            ("state", json!(state)),
+            (
+                "deploy_errors",
+                json!(self.error.as_deref().unwrap_or_default()),
+            ),
+            ("shard_count", json!(1)),
+            ("shard_names", json!(["-"])),
+            ("sharded", json!(false)),
+            ("operations", json!([shard])),
+        ] {
+            members.insert(name.to_owned(), value);
+        }
+        summary
     }
 }
 
@@ -265,7 +257,7 @@ impl Deployment {
         }
     }
 
-    /// Goes to another state, and notes when.
+    /// Enters another state and notes the time.
     pub fn enter(&mut self, stage: Stage) {
         let now = Time::now();
         self.updated_at = now;
@@ -295,7 +287,7 @@ impl Deployment {
         self.stage = stage;
     }
 
-    /// Whether it could be deployed, or is being so.
+    /// Whether it can be deployed, or is deployed.
     pub fn is_deployable(&self) -> bool {
         !matches!(self.stage, Stage::Pending | Stage::NoChanges | Stage::Error)
     }
@@ -305,13 +297,13 @@ impl Deployment {
         !self.operations.is_empty() && operations.all(|operation| operation.change.is_instant)
     }
 
-    /// What it does, without when and how far it is.
+    /// Its changes, without their progress.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.operations.iter().map(|operation| &operation.change)
     }
 
-    /// What others in the queue say of it: what the Go library reads (planetscale-go,
-    /// deploy_requests.go, `QueuedDeployment`). The API's document leaves it open.
+    /// The JSON for others in the queue, with the members that the Go library reads
+    /// (planetscale-go, deploy_requests.go, `QueuedDeployment`). The document does not list them.
     pub fn reference(&self, number: u64, into_branch: &str) -> Value {
         json!({
             "id": self.id,

@@ -1,4 +1,4 @@
-//! What a test asks the control plane to do wrong.
+//! Faults that a test can ask for.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::branch_schema::quoted;
 use super::call::{Answer, error};
 
-/// Calls that are to fail, and how.
+/// Which calls fail, and how.
 ///
 /// ```
 /// # use stack::control_plane::ApiFailure;
@@ -26,16 +26,16 @@ pub struct ApiFailure {
 }
 
 impl ApiFailure {
-    /// The next call fails with this status, and does nothing.
+    /// The next call fails with this status and does nothing.
     ///
     /// # Panics
     ///
-    /// It is no status.
+    /// It is not a status.
     #[must_use]
     #[expect(clippy::panic, reason = "a test has a mistake")]
     pub fn with(status: u16) -> Self {
         let Ok(status) = StatusCode::from_u16(status) else {
-            panic!("{status} is no status");
+            panic!("{status} is not an HTTP status");
         };
         Self {
             status,
@@ -51,40 +51,40 @@ impl ApiFailure {
     ///
     /// # Panics
     ///
-    /// It is no method.
+    /// It is not a method.
     #[must_use]
     #[expect(clippy::panic, reason = "a test has a mistake")]
     pub fn on(mut self, method: &str, path: &str) -> Self {
         let Ok(method) = method.parse() else {
-            panic!("{method} is no method");
+            panic!("{method} is not an HTTP method");
         };
         self.method = Some(method);
         path.clone_into(&mut self.path);
         self
     }
 
-    /// So many calls instead of one.
+    /// This many calls fail instead of one.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// The call is carried out, and its answer is the failure all the same.
+    /// The call is carried out, but its answer is the failure.
     #[must_use]
     pub fn after_doing(mut self) -> Self {
         self.after_doing = true;
         self
     }
 
-    /// The answer has a `Retry-After` header with so many seconds.
+    /// The answer has a `Retry-After` header with this many seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// What is answered.
+    /// The answer.
     pub(super) fn answer(&self) -> (Answer, Option<u32>) {
         let body: Value = match self.status {
             StatusCode::TOO_MANY_REQUESTS => error("rate_limited", "Too many requests"),
@@ -97,21 +97,21 @@ impl ApiFailure {
     }
 }
 
-/// Everything that is to go wrong.
+/// All faults that a test has asked for.
 #[derive(Default)]
-pub struct Faults(Mutex<Wanted>);
+pub struct Faults(Mutex<Requested>);
 
 #[derive(Default)]
-struct Wanted {
+struct Requested {
     failures: Vec<ApiFailure>,
     deployment: Option<usize>,
     check: Option<String>,
-    /// Tables and columns that the next branch lacks.
+    /// Tables and columns that the next branch does not get.
     stale: Vec<String>,
 }
 
 impl Faults {
-    fn lock(&self) -> MutexGuard<'_, Wanted> {
+    fn lock(&self) -> MutexGuard<'_, Requested> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,7 +136,7 @@ impl Faults {
         self.lock().stale.push(what.to_owned());
     }
 
-    /// The failure that a test wants for this call, if any; it is counted.
+    /// Takes the failure for this call, if there is one.
     pub fn strike(&self, method: &Method, path: &str, after_doing: bool) -> Option<ApiFailure> {
         let mut wanted = self.lock();
         let failure = wanted.failures.iter_mut().find(|failure| {
@@ -152,7 +152,7 @@ impl Faults {
         Some(failure.clone())
     }
 
-    /// At which operation the deployment that starts now is to fail.
+    /// Takes the operation at which the deployment is to fail.
     pub fn take_deployment_failure(&self) -> Option<usize> {
         self.lock().deployment.take()
     }
@@ -161,7 +161,7 @@ impl Faults {
         self.lock().check.clone()
     }
 
-    /// The statements that take from a new branch what it is to lack.
+    /// Takes the statements that make a new branch stale.
     pub fn take_stale_schema(&self) -> Vec<String> {
         let lacking = std::mem::take(&mut self.lock().stale);
         let statement = |what: String| match what.split_once('.') {

@@ -1,5 +1,5 @@
-//! Passwords of branches: users that the stand-in of vtgate lets in and leads to their branch, as a
-//! user of the real server with the grants of its role.
+//! Passwords of branches. Each is an account at the stand-in of vtgate that leads to its branch, and
+//! a user on the local server with the rights of its role.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::branches::{self, Branch};
 use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
-use super::state::{Time, new_id};
-use super::{DATABASE, Plane};
+use super::records::{Time, new_id};
+use super::{DATABASE, Shared};
 use crate::stack::access::random_password;
 use crate::stand_ins::vtgate::{Account, Route};
 use crate::vitess::VitessError;
 
-/// What a password may do.
+/// The rights of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -49,7 +49,7 @@ pub struct Password {
     expires_at: Option<Time>,
     pub username: String,
     secret: String,
-    /// The user of the real server behind it, and its password there.
+    /// The user on the local server and its password there.
     user: String,
     user_password: String,
 }
@@ -65,29 +65,33 @@ impl Password {
         }
     }
 
-    /// Takes what is left of its time.
+    /// Lets it expire.
     pub fn expire(&mut self) {
         self.expires_at = Some(Time::now());
     }
 
-    /// Lets the user in at the stand-in, to the schema of its branch.
-    pub fn admit(&self, plane: &Plane, schema: &str) {
+    /// Adds the account at the stand-in of vtgate.
+    pub fn admit(&self, shared: &Shared, schema: &str) {
         let account = Account {
             password: self.secret.clone(),
             expires_at: self.expires_at.map(Time::system),
             route: Some(Route {
                 keyspace: DATABASE.to_owned(),
                 schema: schema.to_owned(),
-                upstream: plane.upstream.with_login(&self.user, &self.user_password),
+                upstream: shared.upstream.with_login(&self.user, &self.user_password),
                 role: self.role.name(),
             }),
         };
-        plane.vtgate.admit(&self.username, account);
+        shared.vtgate.admit(&self.username, account);
     }
 
-    /// Lets the user in at the Vitess of its branch, if it is to have one and its time is not over.
-    pub async fn admit_at_vitess(&self, plane: &Plane, branch: &Branch) -> Result<(), VitessError> {
-        match &plane.vitess {
+    /// Adds the account at the Vitess of the branch, if there is one, unless it has expired.
+    pub async fn admit_at_vitess(
+        &self,
+        shared: &Shared,
+        branch: &Branch,
+    ) -> Result<(), VitessError> {
+        match &shared.vitess {
             Some(vitess) if self.is_expired() => {
                 vitess.refuse(&branch.schema, &self.username).await
             }
@@ -96,9 +100,9 @@ impl Password {
         }
     }
 
-    /// The password itself is told only once.
+    /// Its JSON. Only the answer to its creation contains the password itself.
     fn view(&self, call: &Call<'_>, branch: &Branch, plain_text: Option<&str>) -> Value {
-        let address = call.plane.address(branch).to_string();
+        let address = call.shared.address(branch).to_string();
         json!({
             "id": self.id,
             "name": self.name,
@@ -132,7 +136,7 @@ impl Password {
     }
 }
 
-/// The passwords of one branch, or of all.
+/// Lists the passwords of one branch, or of all branches.
 pub fn list(call: &Call<'_>, branch: Option<&str>) -> Result<Answer, Refusal> {
     if let Some(name) = branch {
         branches::find(call, name)?;
@@ -140,7 +144,7 @@ pub fn list(call: &Call<'_>, branch: Option<&str>) -> Result<Answer, Refusal> {
     let part = call.parameter("q").unwrap_or_default();
     let status = call.parameter("status");
     let mut views = Vec::new();
-    for password in call.state.passwords.iter().rev() {
+    for password in call.records.passwords.iter().rev() {
         let wanted = match status {
             None => true,
             Some("active") => !password.is_expired(),
@@ -180,7 +184,7 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         return Err(Refusal::unprocessable(wait));
     }
     let now = Time::now();
-    // 0 means for ever, as nothing does.
+    // 0 means no limit, like no value.
     let ttl_seconds = input.ttl.filter(|seconds| *seconds > 0);
     let id = new_id();
     let user_id = id.get(..10).unwrap_or(&id);
@@ -196,7 +200,7 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         expires_at: ttl_seconds.map(|seconds| now.after(Duration::from_secs(seconds))),
         username: format!("{}{}", new_id(), new_id()),
         secret: format!("pscale_pw_{}", random_password()),
-        user: format!("{}_{user_id}", call.plane.production),
+        user: format!("{}_{user_id}", call.shared.production),
         user_password: random_password(),
         id,
     };
@@ -208,13 +212,13 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
             role,
         )
         .await?;
-    if let Some(branch) = call.state.branch_mut(&branch.name) {
+    if let Some(branch) = call.records.branch_mut(&branch.name) {
         branch.owns_user(&password.user);
     }
-    password.admit(call.plane, &branch.schema);
-    password.admit_at_vitess(call.plane, &branch).await?;
+    password.admit(call.shared, &branch.schema);
+    password.admit_at_vitess(call.shared, &branch).await?;
     let view = password.view(call, &branch, Some(&password.secret));
-    call.state.passwords.push(password);
+    call.records.passwords.push(password);
     Ok(created(view))
 }
 
@@ -242,7 +246,7 @@ pub fn update(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Ref
     })
 }
 
-/// Starts a password's time anew. The password itself stays.
+/// Restarts the lifetime of a password, which stays the same.
 pub fn renew(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
     change(call, branch, id, |password| {
         let ttl = password
@@ -259,9 +263,9 @@ pub async fn delete(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answe
     Ok(gone())
 }
 
-/// Takes all passwords of a branch away.
+/// Deletes all passwords of a branch.
 pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), Refusal> {
-    let passwords = call.state.passwords.iter();
+    let passwords = call.records.passwords.iter();
     let doomed: Vec<Password> = passwords
         .filter(|password| password.branch == branch)
         .cloned()
@@ -273,13 +277,15 @@ pub async fn remove_of_branch(call: &mut Call<'_>, branch: &str) -> Result<(), R
 }
 
 async fn remove(call: &mut Call<'_>, password: &Password) -> Result<(), Refusal> {
-    call.plane.vtgate.remove_password(&password.username);
-    if let (Some(vitess), Some(branch)) = (&call.plane.vitess, call.state.branch(&password.branch))
-    {
+    call.shared.vtgate.remove_password(&password.username);
+    let branch = call.records.branch(&password.branch);
+    if let (Some(vitess), Some(branch)) = (&call.shared.vitess, branch) {
         vitess.refuse(&branch.schema, &password.username).await?;
     }
     call.server.lock_user(&password.user).await?;
-    call.state.passwords.retain(|other| other.id != password.id);
+    call.records
+        .passwords
+        .retain(|other| other.id != password.id);
     Ok(())
 }
 
@@ -290,17 +296,17 @@ fn change(
     change: impl FnOnce(&mut Password) -> Result<(), Refusal>,
 ) -> Result<Answer, Refusal> {
     let branch = branches::find(call, branch)?.clone();
-    let mut passwords = call.state.passwords.iter_mut();
+    let mut passwords = call.records.passwords.iter_mut();
     let password = passwords
         .find(|password| password.id == id && password.branch == branch.name)
         .ok_or(Refusal::NotFound)?;
     change(password)?;
-    password.admit(call.plane, &branch.schema);
+    password.admit(call.shared, &branch.schema);
     Ok(ok(find(call, &branch.name, id)?.view(call, &branch, None)))
 }
 
 fn find<'c>(call: &'c Call<'_>, branch: &str, id: &str) -> Result<&'c Password, Refusal> {
-    let mut passwords = call.state.passwords.iter();
+    let mut passwords = call.records.passwords.iter();
     passwords
         .find(|password| password.id == id && password.branch == branch)
         .ok_or(Refusal::NotFound)

@@ -1,4 +1,4 @@
-//! What was asked and answered, for tests that hold both against the API's document.
+//! Records requests and answers, for tests that compare them with the API's document.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::Method;
 use serde_json::Value;
 
-/// One call and its answer, without the token. Bodies may have passwords: its `Debug` has none.
+/// One request and its answer, without the token. `Debug` hides the bodies: they contain passwords.
 #[derive(Clone)]
 pub struct Exchange {
     /// The method.
@@ -15,7 +15,7 @@ pub struct Exchange {
     pub path: String,
     /// The parameters of the query, decoded.
     pub query: Vec<(String, String)>,
-    /// The request's body; nothing where there is none or where it is no JSON.
+    /// The body of the request, if it is JSON.
     pub request: Option<Value>,
     /// The answer's status.
     pub status: u16,
@@ -29,7 +29,7 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// The exchanges since somebody wanted them, in the order of the answers.
+/// The exchanges since the start of the recording, in the order of the answers.
 #[derive(Default)]
 pub struct Recorder(Mutex<Option<Vec<Exchange>>>);
 

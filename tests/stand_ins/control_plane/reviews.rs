@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Refusal, Total, actor, created};
 use super::deploy_requests::{change, find};
-use super::state::{Time, new_id};
+use super::records::{Time, new_id};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,7 +18,7 @@ enum Verdict {
 pub struct Review {
     id: String,
     verdict: Verdict,
-    /// The changes that it approved are no longer the same.
+    /// Whether the changes have changed since.
     dismissed: bool,
     body: String,
     actor: String,
@@ -62,11 +62,11 @@ pub fn create(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let input: NewReview = call.input()?;
     let request = find(call, number)?;
     let verdict = input.state.unwrap_or(Verdict::Commented);
-    // Where nobody has to approve, who likes may.
-    let binds = call.state.settings.require_approval_for_deploy;
+    // Without required approvals, everybody may approve.
+    let binds = call.records.settings.require_approval_for_deploy;
     if binds && verdict == Verdict::Approved && request.actor == call.actor {
         return Err(Refusal::unprocessable(
-            "A deploy request can't be approved by who has opened it",
+            "A deploy request cannot be approved by the actor that opened it",
         ));
     }
     let review = Review {

@@ -1,4 +1,4 @@
-//! The operations of the API: which path, which grants, which function.
+//! The operations of the API: path, required access and function of each.
 
 use axum::http::Method;
 
@@ -8,10 +8,10 @@ use super::{
     reviews,
 };
 
-/// The grants that open an operation, one being enough, as the API's document lists them.
+/// The accesses of which an operation needs one, as the API's document lists them.
 type Grants = &'static [&'static str];
 
-/// Nobody is refused: the document lists no grant.
+/// The document lists no access: every token may do it.
 const ANY: Grants = &[];
 const DATABASE_READERS: Grants = &[
     "read_database",
@@ -53,9 +53,9 @@ const DEPLOYERS: Grants = &["create_deploy_request"];
 const DEPLOY_READERS: Grants = &["read_deploy_request"];
 
 impl Call<'_> {
-    /// What a token may not do is refused; what it may not read isn't there for it.
+    /// Refuses a write without access. A read without access finds nothing.
     fn may(&self, grants: Grants) -> Result<(), Refusal> {
-        let mut tokens = self.state.tokens.iter();
+        let mut tokens = self.records.tokens.iter();
         let token = tokens.find(|token| token.id == self.actor);
         let token = token.ok_or(Refusal::Unauthorized)?;
         let granted =

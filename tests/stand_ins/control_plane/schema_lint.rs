@@ -29,7 +29,7 @@ const INVALID_VIEW: u16 = 1356;
 
 /// The rules that a branch's schema breaks, as the API describes them.
 pub async fn lint(call: &mut Call<'_>, schema: &str) -> Result<Vec<Value>, Refusal> {
-    let foreign_keys_enabled = call.state.settings.foreign_keys_enabled;
+    let foreign_keys_enabled = call.records.settings.foreign_keys_enabled;
     let mut lint = Lint {
         server: call.server,
         schema,

@@ -1,4 +1,4 @@
-//! From an HTTP request to a call and back: the token, the lock, the faults, the record.
+//! Turns an HTTP request into a call and its answer into a response.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use tokio::net::TcpListener;
 
 use super::call::{Answer, Call, Refusal, error};
 use super::recorder::Exchange;
-use super::state::State;
-use super::{Inside, Plane, routes};
+use super::records::Records;
+use super::{Exclusive, Shared, routes};
 
-/// No request of this API comes near it.
+/// Far more than any request of this API has.
 const MAX_BODY: usize = 1 << 20;
 
-/// Answers on `listener`, until it is dropped.
-pub async fn serve(listener: TcpListener, plane: Arc<Plane>) {
-    let app = axum::Router::new().fallback(handle).with_state(plane);
-    // It ends only with its task.
+/// Answers requests until the task is aborted.
+pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let app = axum::Router::new().fallback(handle).with_state(shared);
+    // It never returns.
     let _ = axum::serve(listener, app).await;
 }
 
-/// Who hangs up takes its handler away. What was begun is finished all the same: half a statement
-/// would leave its answer to whoever sends the next one.
-async fn handle(plane: Extension<Arc<Plane>>, request: Request) -> Response {
-    let handled = tokio::spawn(handle_whole(plane, request)).await;
+/// Finishes a call in a task of its own, even if the client hangs up. Otherwise half a statement's
+/// answer would stay on the connection to the server.
+async fn handle(shared: Extension<Arc<Shared>>, request: Request) -> Response {
+    let handled = tokio::spawn(handle_whole(shared, request)).await;
     handled.unwrap_or_else(|_| {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let body = error("internal_server_error", "Internal Server Error");
@@ -36,7 +36,7 @@ async fn handle(plane: Extension<Arc<Plane>>, request: Request) -> Response {
     })
 }
 
-async fn handle_whole(Extension(plane): Extension<Arc<Plane>>, request: Request) -> Response {
+async fn handle_whole(Extension(shared): Extension<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         let refusal = Refusal::BadRequest("the body is too large".to_owned());
@@ -47,26 +47,26 @@ async fn handle_whole(Extension(plane): Extension<Arc<Plane>>, request: Request)
     let authorization = authorization.and_then(|value| value.to_str().ok());
     let query = query(&parts.uri);
 
-    let mut outcome = match plane.faults.strike(&parts.method, &path, false) {
+    let mut outcome = match shared.faults.strike(&parts.method, &path, false) {
         Some(failure) => failure.answer(),
         None => {
-            let asked = Asked {
+            let received = Received {
                 authorization,
                 method: &parts.method,
                 path: &path,
                 query: &query,
                 body: &body,
             };
-            (asked.answer(&plane).await, None)
+            (received.answer(&shared).await, None)
         }
     };
-    if let Some(failure) = plane.faults.strike(&parts.method, &path, true) {
+    if let Some(failure) = shared.faults.strike(&parts.method, &path, true) {
         outcome = failure.answer();
     }
     let ((status, answer), retry_after) = outcome;
     let mut query: Vec<(String, String)> = query.into_iter().collect();
     query.sort();
-    plane.recorder.note(Exchange {
+    shared.recorder.note(Exchange {
         method: parts.method,
         path,
         query,
@@ -77,8 +77,8 @@ async fn handle_whole(Extension(plane): Extension<Arc<Plane>>, request: Request)
     response((status, answer), retry_after)
 }
 
-/// What a request asks.
-struct Asked<'a> {
+/// The parts of a request that matter.
+struct Received<'a> {
     authorization: Option<&'a str>,
     method: &'a axum::http::Method,
     path: &'a str,
@@ -86,16 +86,16 @@ struct Asked<'a> {
     body: &'a [u8],
 }
 
-impl Asked<'_> {
-    /// Has the control plane to itself until the answer is there and everything is kept.
-    async fn answer(&self, plane: &Plane) -> Answer {
-        let mut inside = plane.inside.lock().await;
-        let Inside {
-            state,
+impl Received<'_> {
+    /// Carries the call out, alone, and saves the records.
+    async fn answer(&self, shared: &Shared) -> Answer {
+        let mut exclusive = shared.exclusive.lock().await;
+        let Exclusive {
+            records,
             server,
             store,
-        } = &mut *inside;
-        let actor = match authorized(state, self.authorization) {
+        } = &mut *exclusive;
+        let actor = match authorized(records, self.authorization) {
             Ok(actor) => actor,
             Err(refusal) => return refusal.answer(),
         };
@@ -107,8 +107,8 @@ impl Asked<'_> {
             .collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let mut call = Call {
-            plane,
-            state,
+            shared,
+            records,
             server,
             actor,
             method: self.method.clone(),
@@ -117,8 +117,8 @@ impl Asked<'_> {
             body: self.body,
         };
         let performed = routes::perform(&mut call, &segments).await;
-        // What a refused call has changed before is kept too: it has happened.
-        let kept = store.save(state, server).await.map_err(Refusal::from);
+        // A refused call may have changed something before.
+        let kept = store.save(records, server).await.map_err(Refusal::from);
         performed
             .and_then(|answer| kept.map(|()| answer))
             .unwrap_or_else(|refusal| {
@@ -133,12 +133,11 @@ impl Asked<'_> {
     }
 }
 
-/// The id of the token that `Authorization: ID:TOKEN` proves. What has another form is taken for
-/// nobody's, and finds nothing.
-fn authorized(state: &State, header: Option<&str>) -> Result<String, Refusal> {
+/// The id of the token in `Authorization: ID:TOKEN`. With any other form, nothing is found.
+fn authorized(records: &Records, header: Option<&str>) -> Result<String, Refusal> {
     let header = header.ok_or(Refusal::Unauthorized)?;
     let (id, secret) = header.split_once(':').ok_or(Refusal::NotFound)?;
-    let known = state
+    let known = records
         .tokens
         .iter()
         .any(|token| token.id == id && token.secret == secret);

@@ -1,4 +1,4 @@
-//! The real server behind the branches: their schemas, users, and what is done to them.
+//! The local server that holds the schemas and users of the branches.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use super::unique_keys::UniqueKey;
 use crate::stack;
 use crate::stack::access::Access;
 
-/// An administrator's connection, made anew when it is lost.
+/// A connection of the administrator. A lost connection is replaced.
 pub struct Server {
     access: Access,
     connection: Option<Conn>,
 }
 
-/// Whether a copy has the rows too.
+/// Whether a copy contains rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
     Copied,
@@ -32,7 +32,7 @@ impl Server {
         }
     }
 
-    /// A connection that answers.
+    /// A connection that works.
     pub async fn connection(&mut self) -> Result<&mut Conn, Error> {
         let alive = match &mut self.connection {
             Some(connection) => connection.ping().await.is_ok(),
@@ -44,7 +44,7 @@ impl Server {
                 .connect_as_admin(None)
                 .await
                 .map_err(|error| Error::Other(error.into()))?;
-            // A table that somebody keeps locked is no reason to hang.
+            // A locked table must not block the control plane for long.
             connection
                 .query_drop("SET SESSION lock_wait_timeout = 20, SESSION foreign_key_checks = 0")
                 .await?;
@@ -55,7 +55,7 @@ impl Server {
             .ok_or_else(|| Error::Other("no connection".into()))
     }
 
-    /// Runs statements in a schema, up to the first that fails.
+    /// Runs statements in a schema until one fails.
     pub async fn run<S: AsRef<str>>(
         &mut self,
         schema: &str,
@@ -92,7 +92,7 @@ impl Server {
         Ok(names.join(", "))
     }
 
-    /// Makes an empty schema with the character set of another one.
+    /// Creates an empty schema with the character set of another one.
     pub async fn create_schema(&mut self, name: &str, like: &str) -> Result<(), Error> {
         let query = "SELECT default_character_set_name, default_collation_name \
                      FROM information_schema.schemata WHERE schema_name = ?";
@@ -127,7 +127,7 @@ impl Server {
         self.create_views(to, &schema).await
     }
 
-    /// Makes a schema's views. One may stand on another, which has to be there first.
+    /// Creates the views of a schema. A view can read another one, which must exist before.
     async fn create_views(&mut self, schema: &str, from: &BranchSchema) -> Result<(), Error> {
         let mut left: Vec<&String> = from.views.values().collect();
         while !left.is_empty() {
@@ -169,8 +169,8 @@ impl Server {
         Ok(found.is_some())
     }
 
-    /// Drops the schemas and users whose names begin with that of `production`, but those that
-    /// stay.
+    /// Drops the schemas and users whose names begin with that of `production`, except those that
+    /// `stays` accepts.
     pub async fn drop_derived(
         &mut self,
         production: &str,
@@ -179,7 +179,7 @@ impl Server {
         let derived = format!("{production}_");
         let doomed = |name: &str| name.starts_with(&derived) && !stays(name);
         stack::remove_those(self.connection().await?, doomed).await?;
-        // It waits for locks less long now.
+        // The connection has got a shorter lock timeout by this.
         self.connection = None;
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Server {
         self.connection().await?.query_drop(statement).await
     }
 
-    /// Makes a user that may do in a schema what its role says.
+    /// Creates a user with the rights of a role in a schema.
     pub async fn create_user(
         &mut self,
         user: &str,
@@ -204,7 +204,7 @@ impl Server {
             Role::Readwriter => "SELECT, INSERT, UPDATE, DELETE, SHOW VIEW",
             Role::Admin => "ALL",
         };
-        // `_` stands for any character in the name of a grant's schema.
+        // In GRANT, an unescaped `_` matches any character.
         let schema = quoted(&schema.replace('_', "\\_"));
         let connection = self.connection().await?;
         for statement in [
@@ -216,7 +216,7 @@ impl Server {
         Ok(())
     }
 
-    /// Takes a user's login. The user stays: views that it has made need their maker.
+    /// Locks a user. It is not dropped, because its views need their definer.
     pub async fn lock_user(&mut self, user: &str) -> Result<(), Error> {
         let statement = format!("ALTER USER '{user}'@'%' ACCOUNT LOCK");
         self.connection().await?.query_drop(statement).await
@@ -228,8 +228,8 @@ impl Server {
     }
 }
 
-/// A view of the administrator's could be changed by nobody else: this one belongs to a user that
-/// isn't there, and shows to each what it may see.
+/// Gives a view a definer that does not exist, and the rights of whoever reads it. Otherwise only
+/// the administrator could change it.
 fn of_nobody(statement: &str) -> Cow<'_, str> {
     for create in ["CREATE VIEW ", "CREATE OR REPLACE VIEW "] {
         if let Some(rest) = statement.strip_prefix(create) {

@@ -1,8 +1,8 @@
-//! Real Vitess before the branches, where the stack has it: each branch has one of its own that
-//! serves the database's name, as on PlanetScale.
+//! A real Vitess for each branch, if the stack has Vitess. Its keyspace has the name of the
+//! database, as on PlanetScale.
 //!
-//! A branch that is protected takes no direct DDL, as it is set when its first password is made.
-//! The roles of passwords, and their times, are not known to Vitess.
+//! It starts with the first password of the branch, and refuses direct DDL if the branch has safe
+//! migrations then. It does not know the roles and TTLs of passwords.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use super::branches::Branch;
 use crate::stack::access::{ADMIN, Access, Login};
 use crate::vitess::{DirectDdl, Vitess, VitessError};
 
-/// Those that run, by the schema of the branch.
+/// The running ones, by the schema of the branch.
 pub struct BranchVitess {
     access: Access,
     running: Mutex<BTreeMap<String, Arc<Vitess>>>,
 }
 
 impl BranchVitess {
-    /// None where the stack is without Vitess.
+    /// None if the stack has no Vitess.
     pub fn of(access: &Access) -> Option<Self> {
         access.vitess.is_some().then(|| Self {
             access: access.clone(),
@@ -28,13 +28,13 @@ impl BranchVitess {
         })
     }
 
-    /// Where clients of the branch connect to; nowhere before it has a password.
+    /// The address for connections to the branch, once it has a password.
     pub fn address(&self, branch: &Branch) -> Option<SocketAddr> {
         let running = self.running();
         running.get(&branch.schema).map(|vitess| vitess.address())
     }
 
-    /// Lets a user in, at a Vitess that is started for it where the branch has none.
+    /// Adds a user, and starts Vitess if the branch has none yet.
     pub async fn admit(
         &self,
         branch: &Branch,
@@ -49,7 +49,7 @@ impl BranchVitess {
         vitess.set_password(user, password).await
     }
 
-    /// Lets a user in no more.
+    /// Removes a user.
     pub async fn refuse(&self, schema: &str, user: &str) -> Result<(), VitessError> {
         let vitess = self.running().get(schema).cloned();
         match vitess {
@@ -58,7 +58,7 @@ impl BranchVitess {
         }
     }
 
-    /// Ends that of a schema.
+    /// Stops the Vitess of a schema.
     pub fn end(&self, schema: &str) {
         self.running().remove(schema);
     }

@@ -1,4 +1,4 @@
-//! What is known of a branch, and what is told of it.
+//! The record of a branch and its JSON.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::DEFAULT;
 use crate::stand_ins::control_plane::call::{Call, actor};
 use crate::stand_ins::control_plane::database;
-use crate::stand_ins::control_plane::state::{Time, new_id};
+use crate::stand_ins::control_plane::records::{Time, new_id};
 
-/// A branch: a schema on the real server.
+/// A branch: a schema on the local server.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Branch {
     pub id: String,
     pub name: String,
-    /// The schema on the real server.
+    /// The schema on the local server.
     pub schema: String,
     pub(super) parent: Option<String>,
     pub production: bool,
@@ -24,9 +24,9 @@ pub struct Branch {
     pub(super) created_at: Time,
     pub(super) updated_at: Time,
     pub(super) schema_updated_at: Time,
-    /// When it can be used.
+    /// When it becomes ready.
     pub(super) ready_at: Time,
-    /// The users of the real server that its passwords have had.
+    /// The users on the local server that its passwords have had.
     pub(super) users: Vec<String>,
 }
 
@@ -56,13 +56,12 @@ impl Branch {
         self.ready_at.is_over()
     }
 
-    /// The name of the branch that its changes are for: its parent, or the default branch where it
-    /// has none.
+    /// The name of the branch that it is compared with: its parent, or the default branch.
     pub fn base(&self) -> &str {
         self.parent.as_deref().unwrap_or(DEFAULT)
     }
 
-    /// Notes a user that ends with the branch.
+    /// Adds a user that is dropped with the branch.
     pub fn owns_user(&mut self, user: &str) {
         self.users.push(user.to_owned());
     }
@@ -71,12 +70,12 @@ impl Branch {
         self.users.iter().any(|own| own == user)
     }
 
-    /// Notes that a deployment has changed its schema.
+    /// Sets the time of the last change of its schema.
     pub fn schema_changed(&mut self) {
         self.schema_updated_at = Time::now();
     }
 
-    /// What others say of it.
+    /// The JSON that refers to it.
     pub fn reference(&self) -> Value {
         json!({
             "id": self.id,
@@ -89,7 +88,7 @@ impl Branch {
 
     pub(super) fn view(&self, call: &Call<'_>) -> Value {
         let ready = self.is_ready();
-        let address = call.plane.address(self).to_string();
+        let address = call.shared.address(self).to_string();
         let path = format!("{}/branches/{}", database::path(), self.name);
         json!({
             "type": "Branch",
@@ -130,7 +129,7 @@ impl Branch {
             "has_replicas": self.production,
             "has_read_only_replicas": false,
             "html_url": database::page(&self.name),
-            "url": format!("{}{path}", call.plane.url),
+            "url": format!("{}{path}", call.shared.url),
             "region": database::region(),
             "parent_branch": self.parent,
         })

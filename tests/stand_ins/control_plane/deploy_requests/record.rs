@@ -1,4 +1,4 @@
-//! What is known of a deploy request, and what is told of it.
+//! The record of a deploy request and its JSON.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::stand_ins::control_plane::call::{Call, actor};
 use crate::stand_ins::control_plane::deploying::preceding;
 use crate::stand_ins::control_plane::deployment::{Deployment, Stage};
+use crate::stand_ins::control_plane::records::Time;
 use crate::stand_ins::control_plane::reviews::Review;
-use crate::stand_ins::control_plane::state::Time;
 use crate::stand_ins::control_plane::{database, html};
 
-/// The wish to bring a branch's schema to another branch.
+/// A proposal to bring a branch's schema to another branch.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DeployRequest {
     pub(super) id: String,
@@ -40,13 +40,13 @@ impl DeployRequest {
         self.deployment.stage.is_deploying()
     }
 
-    /// Whether time alone brings it on.
+    /// Whether it advances by itself.
     pub fn is_moving(&self) -> bool {
         let stage = self.deployment.stage;
         self.is_open() && stage == Stage::Pending || stage.holds_queue()
     }
 
-    /// Whether the next in the queue has to wait for it.
+    /// Whether the next in the queue must wait for it.
     pub fn holds_queue(&self) -> bool {
         self.deployment.stage.holds_queue() && !self.deployment.completed
     }
@@ -63,7 +63,7 @@ impl DeployRequest {
         }
     }
 
-    /// Notes that a branch is gone, without which it can't be deployed.
+    /// Notes that a branch is deleted, and closes the deploy request.
     pub fn lose_branch(&mut self, branch: &str, actor: &str) {
         if self.branch == branch && self.branch_deleted_at.is_none() {
             self.branch_deleted_at = Some(Time::now());
@@ -88,7 +88,7 @@ impl DeployRequest {
         self.updated_at = now;
     }
 
-    /// Ends for good what was deployed. It is open up to here: it could have been reverted
+    /// Ends the deployment and closes the deploy request, which is open while it can be reverted
     /// (PlanetScale's docs, Webhook events).
     pub fn end(&mut self, stage: Stage) {
         self.deployment.enter(stage);

@@ -1,68 +1,63 @@
-//! What holds for every call: tokens, grants, pages, faults, and that nothing is forgotten.
+//! Every call: tokens, access, pages, faults and restarts.
 
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use reqwest::Method;
 use serde_json::{Value, json};
-use tests::stand_ins::control_plane::ApiFailure;
+use tests::stand_ins::control_plane::{ApiClient, ApiFailure};
 
-use crate::fresh_control_plane::{Scene, eventually, header};
+use crate::fresh_control_plane::{FreshControlPlane, eventually};
 
 #[tokio::test]
-async fn a_call_needs_a_right_token() {
-    let scene = Scene::new().await;
-    let (id, token) = (&scene.token.id, &scene.token.token);
+async fn a_call_without_a_valid_token_is_refused() {
+    let api = FreshControlPlane::start().await;
+    let (id, token) = (&api.token.id, &api.token.token);
     for (authorization, status, code) in [
-        (None, 401, "unauthorized"),
-        (Some(format!("{id}:wrong")), 401, "unauthorized"),
-        (Some(format!("nobody:{token}")), 401, "unauthorized"),
-        // What has not the form of a token finds nothing.
-        (Some(format!("Bearer {token}")), 404, "not_found"),
+        (String::new(), 401, "unauthorized"),
+        (format!("{id}:wrong"), 401, "unauthorized"),
+        (format!("nobody:{token}"), 401, "unauthorized"),
+        // Any other form counts as no token at all.
+        (format!("Bearer {token}"), 404, "not_found"),
     ] {
-        let answer = scene.send_as(authorization, "GET", "/branches", None).await;
+        let client = ApiClient::with_authorization(api.control_plane.url(), authorization);
+        let answer = client.send(Method::GET, "/branches", None).await.unwrap();
         assert_eq!((answer.0, &answer.1["code"]), (status, &json!(code)));
         assert!(answer.1["message"].is_string());
     }
 }
 
 #[tokio::test]
-async fn a_token_without_a_grant_finds_nothing_and_changes_nothing() {
-    let scene = Scene::new().await;
+async fn a_token_without_access_reads_nothing_and_changes_nothing() {
+    let api = FreshControlPlane::start().await;
     for grant in [
         "create_branch",
         "restore_backup",
         "restore_production_branch_backup",
     ] {
-        scene.plane.revoke(&scene.token, grant).await;
+        api.control_plane.revoke(&api.token, grant).await;
     }
-    scene
-        .plane
-        .revoke(&scene.token, "read_deploy_request")
+    api.control_plane
+        .revoke(&api.token, "read_deploy_request")
         .await;
-    let (status, refusal) = scene
+    let (status, refusal) = api
         .send("POST", "/branches", Some(json!({"name": "dev"})))
         .await;
     assert_eq!((status, &refusal["code"]), (403, &json!("forbidden")));
-    let (status, refusal) = scene.send("GET", "/deploy-requests", None).await;
+    let (status, refusal) = api.send("GET", "/deploy-requests", None).await;
     assert_eq!((status, &refusal["code"]), (404, &json!("not_found")));
-    // Another grant is enough to read branches; another token has all of them.
-    scene.get("/branches").await;
-    let other = header(&scene.plane.new_token().await);
-    let made = scene
-        .send_as(
-            Some(other),
-            "POST",
-            "/branches",
-            Some(json!({"name": "dev"})),
-        )
-        .await;
+    // Another access allows reading branches. Another token has all accesses.
+    api.get("/branches").await;
+    let other = api.control_plane.new_token().await;
+    let new = Some(json!({"name": "dev"}));
+    let made = api.send_as(&other, "POST", "/branches", new).await;
     assert_eq!(made.0, 201);
 }
 
 #[tokio::test]
-async fn lists_come_in_pages() {
-    let scene = Scene::new().await;
+async fn lists_are_paged_and_filtered() {
+    let api = FreshControlPlane::start().await;
     for name in ["a", "b", "c", "d"] {
-        scene.post("/branches", json!({"name": name})).await;
+        api.post("/branches", json!({"name": name})).await;
     }
     let names = |page: &Value| -> Vec<String> {
         let data = page["data"].as_array().unwrap();
@@ -70,7 +65,7 @@ async fn lists_come_in_pages() {
             .map(|branch| branch["name"].as_str().unwrap().to_owned())
             .collect()
     };
-    let first = scene.get("/branches?per_page=2").await;
+    let first = api.get("/branches?per_page=2").await;
     assert_eq!(names(&first), ["main", "a"]);
     let numbers = [
         "current_page",
@@ -86,86 +81,78 @@ async fn lists_come_in_pages() {
     );
     let next = first["next_page_url"].as_str().unwrap();
     let next = next.split_once("/databases/orders").unwrap().1;
-    assert_eq!(names(&scene.get(next).await), ["b", "c"]);
-    // The next page is one of the same list.
-    let filtered = scene
+    assert_eq!(names(&api.get(next).await), ["b", "c"]);
+    // The next page has the same filter.
+    let filtered = api
         .get("/branches?order=desc&per_page=2&production=false")
         .await;
     let next = filtered["next_page_url"].as_str().unwrap();
     let next = next.split_once("/databases/orders").unwrap().1;
-    let second = scene.get(next).await;
+    let second = api.get(next).await;
     assert_eq!(
         (names(&second), &second["next_page"]),
         (vec!["b".to_owned(), "a".to_owned()], &json!(null))
     );
-    let last = scene.get("/branches?per_page=2&page=3").await;
+    let last = api.get("/branches?per_page=2&page=3").await;
     assert_eq!(
         (names(&last), &last["next_page"]),
         (vec!["d".to_owned()], &json!(null))
     );
     for past in [4, usize::MAX] {
-        let past = scene
-            .get(&format!("/branches?per_page=2&page={past}"))
-            .await;
+        let past = api.get(&format!("/branches?per_page=2&page={past}")).await;
         assert_eq!(
             (&past["data"], &past["next_page"]),
             (&json!([]), &json!(null))
         );
     }
-    assert_eq!(names(&scene.get("/branches?q=c").await), ["c"]);
-    assert_eq!(
-        names(&scene.get("/branches?production=true").await),
-        ["main"]
-    );
-    assert_eq!(scene.send("GET", "/branches?page=x", None).await.0, 400);
+    assert_eq!(names(&api.get("/branches?q=c").await), ["c"]);
+    assert_eq!(names(&api.get("/branches?production=true").await), ["main"]);
+    assert_eq!(api.status("/branches?page=x").await, 400);
 }
 
 #[tokio::test]
-async fn failures_come_where_they_were_asked_for() {
-    let scene = Scene::new().await;
-    scene.plane.fail(
+async fn requested_failures_happen_once_and_in_order() {
+    let api = FreshControlPlane::start().await;
+    api.control_plane.fail(
         ApiFailure::with(429)
             .on("GET", "/branches")
             .times(2)
             .retry_after(3),
     );
-    scene
-        .plane
+    api.control_plane
         .fail(ApiFailure::with(500).on("POST", "/branches").after_doing());
     for _ in 0..2 {
-        let (status, body) = scene.send("GET", "/branches", None).await;
+        let (status, body) = api.send("GET", "/branches", None).await;
         assert_eq!((status, &body["code"]), (429, &json!("rate_limited")));
-        scene.get("/branches/main").await;
+        api.get("/branches/main").await;
     }
-    assert!(!scene.plane.has_failed_all());
-    assert_eq!(scene.get("/branches").await["total_count"], 1);
+    assert!(!api.control_plane.has_failed_all());
+    assert_eq!(api.get("/branches").await["total_count"], 1);
     assert_eq!(
-        scene
-            .send("POST", "/branches", Some(json!({"name": "dev"})))
+        api.send("POST", "/branches", Some(json!({"name": "dev"})))
             .await
             .0,
         500
     );
-    // It was made all the same.
-    assert_eq!(scene.get("/branches").await["total_count"], 2);
-    assert!(scene.plane.has_failed_all());
+    // The branch was created.
+    assert_eq!(api.get("/branches").await["total_count"], 2);
+    assert!(api.control_plane.has_failed_all());
 }
 
 #[tokio::test]
-async fn a_restart_forgets_nothing() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
-    scene
-        .run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+async fn everything_survives_a_restart() {
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
+    api.run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
-    let mut password = scene.password("dev", "admin").await;
-    let request = scene.deploy("dev").await;
-    let backup = scene.post("/branches/main/backups", json!({})).await;
-    let branches = scene.get("/branches").await;
-    let before = scene.derived().await;
-    // A branch and a password that were being made when it was killed.
-    let production = scene.database.name();
-    let mut admin = scene.stack.admin().await.unwrap();
+    let mut password = api.password("dev", "admin").await;
+    let request = api.deploy("dev").await;
+    let backup = api.post("/branches/main/backups", json!({})).await;
+    let branches = api.get("/branches").await;
+    let before = api.derived().await;
+    // A branch and a password that an interrupted call has left.
+    let production = api.database.name();
+    let mut admin = api.stack.admin().await.unwrap();
     for half in [
         format!("CREATE DATABASE `{production}_half`"),
         format!("CREATE USER '{production}_half'@'%'"),
@@ -173,10 +160,10 @@ async fn a_restart_forgets_nothing() {
         admin.query_drop(half).await.unwrap();
     }
 
-    let scene = scene.restart().await;
-    assert_eq!(scene.derived().await, before);
+    let api = api.restart().await;
+    assert_eq!(api.derived().await, before);
     let backup = format!("/branches/main/backups/{}", backup["id"].as_str().unwrap());
-    scene.states_until(&backup, "state", "success").await;
+    api.states_until(&backup, "state", "success").await;
     let ids = |list: &Value| -> Vec<Value> {
         list["data"]
             .as_array()
@@ -185,56 +172,52 @@ async fn a_restart_forgets_nothing() {
             .map(|one| one["id"].clone())
             .collect()
     };
-    assert_eq!(ids(&scene.get("/branches").await), ids(&branches));
+    assert_eq!(ids(&api.get("/branches").await), ids(&branches));
     let path = format!(
         "/branches/dev/passwords/{}",
         password["id"].as_str().unwrap()
     );
-    // The port is another one, the login the same.
-    password["access_host_url"] = scene.get(&path).await["access_host_url"].clone();
-    let mut conn = scene.login(&password).await.unwrap();
+    // The port changes, but the login does not.
+    password["access_host_url"] = api.get(&path).await["access_host_url"].clone();
+    let mut conn = api.login(&password).await.unwrap();
     conn.query_drop("INSERT INTO notes VALUES (1)")
         .await
         .unwrap();
     assert!(
-        scene
-            .login(&scene.password("main", "admin").await)
+        api.login(&api.password("main", "admin").await)
             .await
             .unwrap()
             .query_drop("DROP TABLE notes")
             .await
             .is_err()
     );
-    scene.post(&format!("{request}/revert"), json!({})).await;
-    scene.until(&request, &["complete_revert"]).await;
-    assert_eq!(scene.columns("notes").await, [] as [&str; 0]);
+    api.act(&request, "revert").await;
+    api.until(&request, &["complete_revert"]).await;
+    assert_eq!(api.columns("notes").await, [] as [&str; 0]);
 }
 
 #[tokio::test]
-async fn what_it_can_t_read_it_begins_anew() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
-    let production = scene.database.name().to_owned();
-    let mut admin = scene.stack.admin().await.unwrap();
-    let forget = format!("UPDATE `{production}_control_plane`.state SET document = '{{}}'");
+async fn unreadable_records_are_replaced() {
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
+    let production = api.database.name().to_owned();
+    let mut admin = api.stack.admin().await.unwrap();
+    let forget = format!("UPDATE `{production}_control_plane`.records SET document = '{{}}'");
     admin.query_drop(forget).await.unwrap();
-    let mut scene = scene.restart().await;
-    scene.token = scene.plane.token().await;
-    assert_eq!(scene.get("/branches").await["total_count"], 1);
-    assert_eq!(
-        scene.derived().await,
-        [format!("{production}_control_plane")]
-    );
+    let mut api = api.restart().await;
+    api.token = api.control_plane.token().await;
+    assert_eq!(api.get("/branches").await["total_count"], 1);
+    assert_eq!(api.derived().await, [format!("{production}_control_plane")]);
 }
 
 #[tokio::test]
-async fn a_call_is_finished_though_its_client_hangs_up() {
-    let scene = Scene::new().await;
+async fn a_call_is_finished_if_its_client_hangs_up() {
+    let api = FreshControlPlane::start().await;
     let notes = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)";
-    scene.run_on_production(&[notes]).await;
-    let schema = scene.get("/branches/main/schema").await;
-    let mut admin = scene.stack.admin().await.unwrap();
-    let table = format!("`{}`.`notes`", scene.database.name());
+    api.run_on_production(&[notes]).await;
+    let schema = api.get("/branches/main/schema").await;
+    let mut admin = api.stack.admin().await.unwrap();
+    let table = format!("`{}`.`notes`", api.database.name());
     admin
         .query_drop(format!("LOCK TABLES {table} WRITE"))
         .await
@@ -251,25 +234,25 @@ async fn a_call_is_finished_though_its_client_hangs_up() {
             .map(drop)
     });
     tokio::select! {
-        answer = scene.send("POST", "/branches/main/backups", Some(json!({}))) => {
+        answer = api.send("POST", "/branches/main/backups", Some(json!({}))) => {
             panic!("answered before the end: {answer:?}");
         }
         () = copying => {}
     }
     let unlock = async { admin.query_drop("UNLOCK TABLES").await.unwrap() };
-    let (read, ()) = tokio::join!(scene.get("/branches/main/schema"), unlock);
+    let (read, ()) = tokio::join!(api.get("/branches/main/schema"), unlock);
     assert_eq!(read, schema);
-    let backups = scene.get("/branches/main/backups").await;
+    let backups = api.get("/branches/main/backups").await;
     assert_eq!(backups["total_count"], 1);
 }
 
 #[tokio::test]
-async fn two_clients_at_once_see_one_state() {
-    let scene = Scene::new().await;
-    let make = |name: &'static str| scene.send("POST", "/branches", Some(json!({"name": name})));
+async fn concurrent_calls_do_not_create_a_branch_twice() {
+    let api = FreshControlPlane::start().await;
+    let make = |name: &'static str| api.send("POST", "/branches", Some(json!({"name": name})));
     let (a, b, c, d) = tokio::join!(make("same"), make("same"), make("same"), make("other"));
     let mut statuses = [a.0, b.0, c.0, d.0];
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 201, 422, 422]);
-    assert_eq!(scene.get("/branches").await["total_count"], 3);
+    assert_eq!(api.get("/branches").await["total_count"], 3);
 }

@@ -1,22 +1,21 @@
-//! Backups: copies with rows, that branches can be made of.
+//! Backups: copies with rows, from which branches can be created.
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
 
-use crate::fresh_control_plane::{Scene, eventually};
+use crate::fresh_control_plane::{FreshControlPlane, eventually};
 
 #[tokio::test]
-async fn a_branch_is_made_of_a_backup_as_it_was() {
-    let scene = Scene::new().await;
-    scene
-        .run_on_production(&[
-            "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, \
+async fn a_branch_can_be_created_from_a_backup() {
+    let api = FreshControlPlane::start().await;
+    api.run_on_production(&[
+        "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, \
              note TEXT COMMENT 'never GENERATED ALWAYS AS such', \
              size INT GENERATED ALWAYS AS (LENGTH(note)) STORED)",
-            "INSERT INTO notes (id, note) VALUES (1, 'one')",
-        ])
-        .await;
-    let made = scene
+        "INSERT INTO notes (id, note) VALUES (1, 'one')",
+    ])
+    .await;
+    let made = api
         .post("/branches/main/backups", json!({"name": "before"}))
         .await;
     assert_eq!(
@@ -25,93 +24,92 @@ async fn a_branch_is_made_of_a_backup_as_it_was() {
     );
     let restore = json!({"name": "old", "backup_id": made["id"], "cluster_size": "PS_10"});
     assert_eq!(
-        scene.refused("/branches", restore.clone()).await,
+        api.refused("/branches", restore.clone()).await,
         "Backup is not complete"
     );
     let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
-    let states = scene.states_until(&path, "state", "success").await;
+    let states = api.states_until(&path, "state", "success").await;
     assert_eq!(json!(states), json!(["pending", "running", "success"]));
 
-    scene.run_on_production(&["DROP TABLE notes"]).await;
+    api.run_on_production(&["DROP TABLE notes"]).await;
     let no_size = json!({"name": "old", "backup_id": made["id"]});
-    scene.refused("/branches", no_size).await;
-    let branch = scene.post("/branches", restore).await;
+    api.refused("/branches", no_size).await;
+    let branch = api.post("/branches", restore).await;
     assert_eq!(branch["restored_from_branch"]["name"], "main");
-    scene.ready_branch("old").await;
-    let mut conn = scene
-        .login(&scene.password("old", "reader").await)
+    api.ready_branch("old").await;
+    let mut conn = api
+        .login(&api.password("old", "reader").await)
         .await
         .unwrap();
     let rows: Vec<(i32, String, i32)> = conn.query("SELECT * FROM notes").await.unwrap();
     assert_eq!(rows, [(1, "one".to_owned(), 3)]);
-    let restored = scene.get(&path).await;
+    let restored = api.get(&path).await;
     assert_eq!(restored["restored_branches"][0]["name"], "old");
     assert!(restored["size"].as_u64().unwrap() > 0);
 }
 
 #[tokio::test]
-async fn a_backup_is_made_though_nobody_looks() {
-    let scene = Scene::new().await;
-    scene.post("/branches/main/backups", json!({})).await;
+async fn a_backup_is_finished_without_being_read() {
+    let api = FreshControlPlane::start().await;
+    api.post("/branches/main/backups", json!({})).await;
     let restore = json!({"name": "old", "seed_data": "last_successful_backup"});
     let restored = eventually("the backup", async || {
-        let made = scene.send("POST", "/branches", Some(restore.clone())).await;
+        let made = api.send("POST", "/branches", Some(restore.clone())).await;
         (made.0 == 201).then_some(())
     });
     tokio::select! {
         () = restored => {}
-        () = scene.plane.keep_moving() => {}
+        () = api.control_plane.keep_moving() => {}
     }
-    scene.ready_branch("old").await;
+    api.ready_branch("old").await;
 }
 
 #[tokio::test]
 async fn a_backup_that_fails_leaves_nothing_behind() {
-    let scene = Scene::new().await;
-    scene
-        .run_on_production(&[
-            "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)",
-            "CREATE VIEW ids AS SELECT id FROM notes",
-            "DROP TABLE notes",
-        ])
-        .await;
+    let api = FreshControlPlane::start().await;
+    api.run_on_production(&[
+        "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)",
+        "CREATE VIEW ids AS SELECT id FROM notes",
+        "DROP TABLE notes",
+    ])
+    .await;
     let path = "/branches/main/backups";
-    assert_eq!(scene.send("POST", path, Some(json!({}))).await.0, 500);
-    assert_eq!(scene.get(path).await["data"], json!([]));
-    let mut admin = scene.stack.admin().await.unwrap();
+    assert_eq!(api.send("POST", path, Some(json!({}))).await.0, 500);
+    assert_eq!(api.get(path).await["data"], json!([]));
+    let mut admin = api.stack.admin().await.unwrap();
     let schemas: Vec<String> = admin.query("SHOW DATABASES").await.unwrap();
-    let copies = format!("{}_backup_", scene.database.name());
+    let copies = format!("{}_backup_", api.database.name());
     assert!(!schemas.iter().any(|schema| schema.starts_with(&copies)));
 }
 
 #[tokio::test]
-async fn a_protected_backup_stays() {
-    let scene = Scene::new().await;
-    let made = scene.post("/branches/main/backups", json!({})).await;
+async fn a_protected_backup_cannot_be_deleted() {
+    let api = FreshControlPlane::start().await;
+    let made = api.post("/branches/main/backups", json!({})).await;
     let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
-    // A text, as `pscale` sends it, says the same.
+    // `pscale` sends a text.
     for [on, off] in [[json!(true), json!(false)], [json!("true"), json!("false")]] {
         for (protected, status) in [(on, 422), (off.clone(), 200)] {
             let change = Some(json!({"protected": protected}));
-            let (changed, backup) = scene.send("PATCH", &path, change).await;
+            let (changed, backup) = api.send("PATCH", &path, change).await;
             assert_eq!(
                 (changed, &backup["protected"]),
                 (200, &json!(status == 422))
             );
             if status == 422 {
-                assert_eq!(scene.send("DELETE", &path, None).await.0, status);
+                assert_eq!(api.delete(&path).await, status);
             }
         }
     }
     let unclear = Some(json!({"protected": "perhaps"}));
-    assert_eq!(scene.send("PATCH", &path, unclear).await.0, 400);
-    assert_eq!(scene.send("DELETE", &path, None).await.0, 204);
-    assert_eq!(scene.get("/branches/main/backups").await["data"], json!([]));
+    assert_eq!(api.send("PATCH", &path, unclear).await.0, 400);
+    assert_eq!(api.delete(&path).await, 204);
+    assert_eq!(api.get("/branches/main/backups").await["data"], json!([]));
     let wrong = json!({"retention_unit": "eon"});
     assert_eq!(
-        scene.refused("/branches/main/backups", wrong).await,
+        api.refused("/branches/main/backups", wrong).await,
         "Retention unit is not included in the list"
     );
-    let policies = scene.get("/backup-policies").await;
+    let policies = api.get("/backup-policies").await;
     assert_eq!(policies["data"][0]["frequency_value"], 12);
 }

@@ -3,31 +3,30 @@
 use mysql_async::prelude::Queryable;
 use serde_json::json;
 
-use crate::fresh_control_plane::{Scene, server_error};
+use crate::fresh_control_plane::{FreshControlPlane, server_error};
 
 #[tokio::test]
 async fn a_branch_is_a_copy_of_its_parent_without_rows() {
-    let scene = Scene::new().await;
-    scene
-        .run_on_production(&[
-            "CREATE TABLE notes (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, note TEXT, \
+    let api = FreshControlPlane::start().await;
+    api.run_on_production(&[
+        "CREATE TABLE notes (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, note TEXT, \
              size INT GENERATED ALWAYS AS (LENGTH(note)) VIRTUAL) COMMENT = 'a ) b'",
-            "INSERT INTO notes (note) VALUES ('one')",
-            "CREATE VIEW b AS SELECT id FROM notes",
-            "CREATE VIEW a AS SELECT id FROM b",
-        ])
-        .await;
-    let born = scene.post("/branches", json!({"name": "dev"})).await;
-    // Waiting code has something to wait for.
+        "INSERT INTO notes (note) VALUES ('one')",
+        "CREATE VIEW b AS SELECT id FROM notes",
+        "CREATE VIEW a AS SELECT id FROM b",
+    ])
+    .await;
+    let born = api.post("/branches", json!({"name": "dev"})).await;
+    // A new branch is not ready at first.
     assert_eq!(
         (&born["ready"], &born["state"]),
         (&json!(false), &json!("pending"))
     );
     assert_eq!(born["parent_branch"], "main");
-    assert_eq!(scene.ready_branch("dev").await["state"], "ready");
+    assert_eq!(api.ready_branch("dev").await["state"], "ready");
 
-    let schema = scene.get("/branches/dev/schema").await;
-    assert_eq!(schema, scene.get("/branches/main/schema").await);
+    let schema = api.get("/branches/dev/schema").await;
+    assert_eq!(schema, api.get("/branches/main/schema").await);
     let mut names: Vec<&str> = Vec::new();
     for table in schema["data"].as_array().unwrap() {
         names.push(table["name"].as_str().unwrap());
@@ -49,8 +48,8 @@ async fn a_branch_is_a_copy_of_its_parent_without_rows() {
         ]
     );
 
-    let mut conn = scene
-        .login(&scene.password("dev", "admin").await)
+    let mut conn = api
+        .login(&api.password("dev", "admin").await)
         .await
         .unwrap();
     for empty in ["notes", "a", "schema_migrations"] {
@@ -68,68 +67,67 @@ async fn a_branch_is_a_copy_of_its_parent_without_rows() {
 }
 
 #[tokio::test]
-async fn a_branch_that_is_deleted_is_gone_with_its_logins() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
-    let password = scene.password("dev", "admin").await;
-    assert_eq!(scene.send("DELETE", "/branches/dev", None).await.0, 204);
-    assert_eq!(scene.send("GET", "/branches/dev", None).await.0, 404);
-    assert_eq!(server_error(scene.login(&password).await).0, 1045);
-    let (status, refusal) = scene.send("DELETE", "/branches/main", None).await;
+async fn deleting_a_branch_deletes_its_logins() {
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
+    let password = api.password("dev", "admin").await;
+    assert_eq!(api.delete("/branches/dev").await, 204);
+    assert_eq!(api.status("/branches/dev").await, 404);
+    assert_eq!(server_error(api.login(&password).await).0, 1045);
+    let (status, refusal) = api.send("DELETE", "/branches/main", None).await;
     assert_eq!(status, 422);
     assert_eq!(refusal["message"], "The default branch cannot be deleted");
 }
 
 #[tokio::test]
-async fn a_name_leads_nowhere_else() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
+async fn a_name_that_would_change_the_path_is_refused() {
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
     for name in ["", ".", "..", "a/b", "dev/passwords", "a b", "ä"] {
         let new = json!({"name": name});
-        assert_eq!(scene.refused("/branches", new).await, "Name is invalid");
+        assert_eq!(api.refused("/branches", new).await, "Name is invalid");
         let change = Some(json!({"new_name": name}));
-        let (status, _) = scene.send("PATCH", "/branches/dev", change).await;
+        let (status, _) = api.send("PATCH", "/branches/dev", change).await;
         assert_eq!(status, 422, "{name}");
     }
     for name in ["v1.2", "Add_notes-2"] {
-        scene.post("/branches", json!({"name": name})).await;
+        api.post("/branches", json!({"name": name})).await;
     }
 }
 
 #[tokio::test]
-async fn a_branch_outlives_its_parent_and_has_none_then() {
-    let scene = Scene::new().await;
-    scene.branch("a").await;
+async fn a_branch_survives_its_parent() {
+    let api = FreshControlPlane::start().await;
+    api.branch("a").await;
     let child = json!({"name": "b", "parent_branch": "a"});
-    scene.post("/branches", child).await;
-    scene.ready_branch("b").await;
-    scene
-        .run("b", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+    api.post("/branches", child).await;
+    api.ready_branch("b").await;
+    api.run("b", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
-    assert_eq!(scene.send("DELETE", "/branches/a", None).await.0, 204);
-    assert_eq!(scene.get("/branches/b").await["parent_branch"], json!(null));
-    let diff = scene.get("/branches/b/diff").await;
+    assert_eq!(api.delete("/branches/a").await, 204);
+    assert_eq!(api.get("/branches/b").await["parent_branch"], json!(null));
+    let diff = api.get("/branches/b/diff").await;
     assert_eq!(diff["data"][0]["name"], "notes");
 
-    // The name is another branch's, which has the child for its parent.
+    // Another branch takes the name, with the child as its parent.
     let again = json!({"name": "a", "parent_branch": "b"});
-    scene.post("/branches", again).await;
+    api.post("/branches", again).await;
     let path = "/branches/a?delete_descendants=true";
-    assert_eq!(scene.send("DELETE", path, None).await.0, 204);
-    scene.get("/branches/b").await;
+    assert_eq!(api.delete(path).await, 204);
+    api.get("/branches/b").await;
 }
 
 #[tokio::test]
 async fn ddl_is_refused_where_safe_migrations_are_enabled() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
     let direct = (1105, "direct DDL is disabled".to_owned());
-    let mut main = scene
-        .login(&scene.password("main", "admin").await)
+    let mut main = api
+        .login(&api.password("main", "admin").await)
         .await
         .unwrap();
-    let mut dev = scene
-        .login(&scene.password("dev", "admin").await)
+    let mut dev = api
+        .login(&api.password("dev", "admin").await)
         .await
         .unwrap();
     assert_eq!(
@@ -142,14 +140,14 @@ async fn ddl_is_refused_where_safe_migrations_are_enabled() {
 
     let safe = "/branches/dev/safe-migrations";
     assert_eq!(
-        scene.refused(safe, json!({})).await,
+        api.refused(safe, json!({})).await,
         "Safe migrations can only be enabled on production branches"
     );
-    scene.post("/branches/dev/promote", json!({})).await;
-    let protected = scene.post(safe, json!({})).await;
+    api.post("/branches/dev/promote", json!({})).await;
+    let protected = api.post(safe, json!({})).await;
     assert_eq!(protected["safe_migrations"], true);
     assert_eq!(server_error(dev.query_drop("DROP TABLE a").await), direct);
-    let (status, branch) = scene.send("DELETE", safe, None).await;
+    let (status, branch) = api.send("DELETE", safe, None).await;
     assert_eq!((status, &branch["safe_migrations"]), (200, &json!(false)));
     dev.query_drop("DROP TABLE a").await.unwrap();
 }

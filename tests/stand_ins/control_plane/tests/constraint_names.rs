@@ -3,11 +3,11 @@
 use mysql_async::prelude::Queryable;
 use serde_json::json;
 
-use crate::fresh_control_plane::{Scene, server_error};
+use crate::fresh_control_plane::{FreshControlPlane, server_error};
 
 /// The names of the CHECK constraints and foreign keys of a table in production.
-async fn names(scene: &Scene, table: &str) -> Vec<String> {
-    let mut direct = scene.database.connect().await.unwrap();
+async fn names(api: &FreshControlPlane, table: &str) -> Vec<String> {
+    let mut direct = api.database.connect().await.unwrap();
     let query = "SELECT constraint_name FROM information_schema.table_constraints \
                  WHERE table_schema = DATABASE() AND table_name = ? \
                  AND constraint_type IN ('CHECK', 'FOREIGN KEY') ORDER BY constraint_name";
@@ -32,35 +32,32 @@ fn originals(names: &[String]) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_deployment_of_a_table_renames_all_its_constraints() {
-    let scene = Scene::new().await;
-    scene.plane.enable_foreign_keys(true).await;
-    scene.branch("dev").await;
-    scene
-        .run(
-            "dev",
-            &[
-                "CREATE TABLE parents (id INT PRIMARY KEY)",
-                "CREATE TABLE children (id INT PRIMARY KEY, parent INT, size INT, \
+    let api = FreshControlPlane::start().await;
+    api.control_plane.enable_foreign_keys(true).await;
+    api.branch("dev").await;
+    api.run(
+        "dev",
+        &[
+            "CREATE TABLE parents (id INT PRIMARY KEY)",
+            "CREATE TABLE children (id INT PRIMARY KEY, parent INT, size INT, \
                  CONSTRAINT positive CHECK (size > 0), \
                  CONSTRAINT has_parent FOREIGN KEY (parent) REFERENCES parents (id))",
-            ],
-        )
-        .await;
-    let request = scene.deploy("dev").await;
-    scene
-        .post(&format!("{request}/skip-revert"), json!({}))
-        .await;
-    let created = names(&scene, "children").await;
+        ],
+    )
+    .await;
+    let request = api.deploy("dev").await;
+    api.act(&request, "skip-revert").await;
+    let created = names(&api, "children").await;
     assert_eq!(originals(&created), ["has_parent", "positive"]);
     // The names alone are no difference.
-    let again = scene.open("dev", true).await;
-    scene.until(&again, &["no_changes"]).await;
-    assert_eq!(scene.get("/branches/dev/diff").await["data"], json!([]));
+    let again = api.open("dev", true).await;
+    api.until(&again, &["no_changes"]).await;
+    assert_eq!(api.get("/branches/dev/diff").await["data"], json!([]));
 
     // A new branch has production's names.
-    scene.branch("next").await;
-    let mut conn = scene
-        .login(&scene.password("next", "admin").await)
+    api.branch("next").await;
+    let mut conn = api
+        .login(&api.password("next", "admin").await)
         .await
         .unwrap();
     let drop = "ALTER TABLE children DROP CONSTRAINT positive";
@@ -77,35 +74,35 @@ async fn every_deployment_of_a_table_renames_all_its_constraints() {
     ] {
         conn.query_drop(statement).await.unwrap();
     }
-    let request = scene.deploy("next").await;
-    let operations = scene.get(&format!("{request}/operations")).await;
+    let request = api.deploy("next").await;
+    let operations = api.get(&format!("{request}/operations")).await;
     assert_eq!(
         operations["data"][0]["removed_foreign_key_names"],
         json!([has_parent])
     );
-    let altered = names(&scene, "children").await;
+    let altered = names(&api, "children").await;
     assert_eq!(originals(&altered), ["has_parent", "positive"]);
     assert!(
         !created.iter().any(|name| altered.contains(name)),
         "{altered:?}"
     );
-    assert_eq!(scene.get("/branches/next/diff").await["data"], json!([]));
+    assert_eq!(api.get("/branches/next/diff").await["data"], json!([]));
 
-    scene.post(&format!("{request}/revert"), json!({})).await;
-    scene.until(&request, &["complete_revert"]).await;
-    assert_eq!(names(&scene, "children").await, created);
+    api.act(&request, "revert").await;
+    api.until(&request, &["complete_revert"]).await;
+    assert_eq!(names(&api, "children").await, created);
 }
 
 #[tokio::test]
 async fn a_name_that_leaves_no_room_for_the_suffix_is_refused() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
     for (length, errors) in [(38, 0), (39, 1)] {
         let name = "c".repeat(length);
         let table =
             format!("CREATE TABLE t (id INT PRIMARY KEY, CONSTRAINT {name} CHECK (id > 0))");
-        scene.run("dev", &["DROP TABLE IF EXISTS t", &table]).await;
-        let lint = scene.get("/branches/dev/schema/lint").await;
+        api.run("dev", &["DROP TABLE IF EXISTS t", &table]).await;
+        let lint = api.get("/branches/dev/schema/lint").await;
         assert_eq!(lint["data"].as_array().unwrap().len(), errors, "{lint}");
         if errors == 1 {
             let error = &lint["data"][0];
@@ -113,6 +110,6 @@ async fn a_name_that_leaves_no_room_for_the_suffix_is_refused() {
             assert_eq!(error["check_constraint_name"], name);
         }
     }
-    let request = scene.open("dev", true).await;
-    scene.until(&request, &["error"]).await;
+    let request = api.open("dev", true).await;
+    api.until(&request, &["error"]).await;
 }

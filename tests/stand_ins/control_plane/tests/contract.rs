@@ -1,25 +1,26 @@
-//! Every operation is driven, and every request and answer held against PlanetScale's document.
+//! Every operation is called, and all requests and answers are compared with PlanetScale's document.
 
 use serde_json::{Value, json};
+use tests::stand_ins::control_plane::ServiceToken;
 use tests::stand_ins::control_plane::contract::Contract;
 
-use crate::fresh_control_plane::{Scene, header, skipped};
+use crate::fresh_control_plane::{FreshControlPlane, skipped};
 
 #[tokio::test]
-async fn every_operation_keeps_to_the_document() {
+async fn every_operation_matches_the_document() {
     let Some(contract) = Contract::from_env().unwrap() else {
         skipped("PLANETSCALE_OPENAPI does not name PlanetScale's API document");
         return;
     };
-    let scene = Scene::new().await;
-    branches(&scene).await;
-    passwords(&scene).await;
-    backups(&scene).await;
-    insights(&scene).await;
-    deploy_requests(&scene).await;
-    failures(&scene).await;
+    let api = FreshControlPlane::start().await;
+    branches(&api).await;
+    passwords(&api).await;
+    backups(&api).await;
+    insights(&api).await;
+    deploy_requests(&api).await;
+    failures(&api).await;
 
-    let findings = contract.check(&scene.plane.exchanges());
+    let findings = contract.check(&api.control_plane.exchanges());
     assert!(
         findings.violations.is_empty(),
         "{}",
@@ -33,138 +34,102 @@ async fn every_operation_keeps_to_the_document() {
     assert!(missing.is_empty(), "never succeeded: {missing:?}");
 }
 
-async fn branches(scene: &Scene) {
-    scene.get("").await;
-    scene.get("/schema-recommendations?state=open").await;
-    scene.branch("dev").await;
-    scene
-        .run(
-            "dev",
-            &[
-                "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)",
-                "CREATE TABLE loose (id INT NULL, kind ENUM('a', 'b')) ENGINE = MyISAM",
-            ],
-        )
+async fn branches(api: &FreshControlPlane) {
+    api.get("").await;
+    api.get("/schema-recommendations?state=open").await;
+    api.branch("dev").await;
+    api.run(
+        "dev",
+        &[
+            "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)",
+            "CREATE TABLE loose (id INT NULL, kind ENUM('a', 'b')) ENGINE = MyISAM",
+        ],
+    )
+    .await;
+    api.get("/branches?order=desc&production=false&q=d&safe_migrations=false")
         .await;
-    scene
-        .get("/branches?order=desc&production=false&q=d&safe_migrations=false")
-        .await;
-    scene.get("/branches/dev/schema?keyspace=orders").await;
-    let lint = scene.get("/branches/dev/schema/lint").await;
+    api.get("/branches/dev/schema?keyspace=orders").await;
+    let lint = api.get("/branches/dev/schema/lint").await;
     assert_eq!(lint["data"].as_array().unwrap().len(), 2, "{lint}");
-    scene.get("/branches/dev/diff").await;
-    scene.post("/branches/dev/promote", json!({})).await;
-    scene
-        .refused("/branches/dev/safe-migrations", json!({}))
+    api.get("/branches/dev/diff").await;
+    api.post("/branches/dev/promote", json!({})).await;
+    api.refused("/branches/dev/safe-migrations", json!({}))
         .await;
-    scene.run("dev", &["DROP TABLE loose"]).await;
-    scene.post("/branches/dev/safe-migrations", json!({})).await;
-    assert_eq!(
-        scene
-            .send("DELETE", "/branches/dev/safe-migrations", None)
-            .await
-            .0,
-        200
-    );
+    api.run("dev", &["DROP TABLE loose"]).await;
+    api.post("/branches/dev/safe-migrations", json!({})).await;
+    assert_eq!(api.delete("/branches/dev/safe-migrations").await, 200);
     let change = json!({"new_name": "next", "deletion_protected": true});
-    assert_eq!(
-        scene.send("PATCH", "/branches/dev", Some(change)).await.0,
-        200
-    );
-    assert_eq!(scene.send("DELETE", "/branches/next", None).await.0, 422);
+    assert_eq!(api.patch("/branches/dev", change).await, 200);
+    assert_eq!(api.delete("/branches/next").await, 422);
     let change = json!({"deletion_protected": false});
-    assert_eq!(
-        scene.send("PATCH", "/branches/next", Some(change)).await.0,
-        200
-    );
-    scene.post("/branches/next/demote", json!({})).await;
-    scene
-        .post(
-            "/branches",
-            json!({"name": "child", "parent_branch": "next"}),
-        )
-        .await;
+    assert_eq!(api.patch("/branches/next", change).await, 200);
+    api.post("/branches/next/demote", json!({})).await;
+    api.post(
+        "/branches",
+        json!({"name": "child", "parent_branch": "next"}),
+    )
+    .await;
     let path = "/branches/next?delete_descendants=true";
-    assert_eq!(scene.send("DELETE", path, None).await.0, 204);
-    assert_eq!(scene.get("/branches").await["total_count"], 1);
+    assert_eq!(api.delete(path).await, 204);
+    assert_eq!(api.get("/branches").await["total_count"], 1);
 }
 
-async fn passwords(scene: &Scene) {
-    let made = scene.password("main", "reader").await;
+async fn passwords(api: &FreshControlPlane) {
+    let made = api.password("main", "reader").await;
     let path = format!("/branches/main/passwords/{}", made["id"].as_str().unwrap());
-    scene
-        .get("/branches/main/passwords?status=active&q=test")
+    api.get("/branches/main/passwords?status=active&q=test")
         .await;
-    scene.get("/passwords?per_page=100").await;
-    scene.get(&path).await;
+    api.get("/passwords?per_page=100").await;
+    api.get(&path).await;
     let change = json!({"name": "other", "cidrs": ["10.0.0.0/8"]});
-    let (status, changed) = scene.send("PATCH", &path, Some(change)).await;
+    let (status, changed) = api.send("PATCH", &path, Some(change)).await;
     assert_eq!((status, &changed["name"]), (200, &json!("other")));
-    scene.post(&format!("{path}/renew"), json!({})).await;
-    assert_eq!(scene.send("DELETE", &path, None).await.0, 204);
+    api.act(&path, "renew").await;
+    assert_eq!(api.delete(&path).await, 204);
 }
 
-async fn backups(scene: &Scene) {
-    scene.get("/backup-policies").await;
+async fn backups(api: &FreshControlPlane) {
+    api.get("/backup-policies").await;
     let body = json!({"name": "before", "retention_unit": "day", "retention_value": 3});
-    let made = scene.post("/branches/main/backups", body).await;
+    let made = api.post("/branches/main/backups", body).await;
     let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
-    scene.states_until(&path, "state", "success").await;
-    scene
-        .get("/branches/main/backups?state=success&all=true&production=true")
+    api.states_until(&path, "state", "success").await;
+    api.get("/branches/main/backups?state=success&all=true&production=true")
         .await;
-    assert_eq!(
-        scene
-            .send("PATCH", &path, Some(json!({"protected": true})))
-            .await
-            .0,
-        200
-    );
+    assert_eq!(api.patch(&path, json!({"protected": true})).await, 200);
     let body = json!({"name": "restored", "backup_id": made["id"], "cluster_size": "PS_10"});
-    scene.post("/branches", body).await;
-    scene.get(&path).await;
-    assert_eq!(
-        scene
-            .send("PATCH", &path, Some(json!({"protected": false})))
-            .await
-            .0,
-        200
-    );
-    assert_eq!(scene.send("DELETE", &path, None).await.0, 204);
+    api.post("/branches", body).await;
+    api.get(&path).await;
+    assert_eq!(api.patch(&path, json!({"protected": false})).await, 200);
+    assert_eq!(api.delete(&path).await, 204);
 }
 
-async fn insights(scene: &Scene) {
-    let queries = scene
+async fn insights(api: &FreshControlPlane) {
+    let queries = api
         .get("/branches/main/insights?sort=totalTime&dir=desc&period=1h")
         .await;
     let fingerprint = queries["data"][0]["fingerprint"].as_str().unwrap();
-    scene
-        .get(&format!(
-            "/branches/main/insights/{fingerprint}?keyspace=orders"
-        ))
-        .await;
-    scene
-        .get(&format!(
-            "/branches/main/insights/{fingerprint}/summary?keyspace=orders"
-        ))
-        .await;
-    let anomalies = scene
-        .get("/branches/main/insights/anomalies?period=1d")
-        .await;
+    api.get(&format!(
+        "/branches/main/insights/{fingerprint}?keyspace=orders"
+    ))
+    .await;
+    api.get(&format!(
+        "/branches/main/insights/{fingerprint}/summary?keyspace=orders"
+    ))
+    .await;
+    let anomalies = api.get("/branches/main/insights/anomalies?period=1d").await;
     let id = anomalies["data"][0]["id"].as_str().unwrap();
-    scene
-        .get(&format!("/branches/main/insights/anomalies/{id}"))
+    api.get(&format!("/branches/main/insights/anomalies/{id}"))
         .await;
-    scene
-        .get("/branches/main/insights/errors?period=1d&sort=count")
+    api.get("/branches/main/insights/errors?period=1d&sort=count")
         .await;
 }
 
-async fn deploy_requests(scene: &Scene) {
+async fn deploy_requests(api: &FreshControlPlane) {
     let act = async |request: &str, action: &str, body: Value| {
-        scene.post(&format!("{request}/{action}"), body).await
+        api.post(&format!("{request}/{action}"), body).await
     };
-    let other = header(&scene.plane.new_token().await);
+    let other = api.control_plane.new_token().await;
     for (number, (name, end)) in [
         ("one", "skip-revert"),
         ("two", "revert"),
@@ -174,29 +139,22 @@ async fn deploy_requests(scene: &Scene) {
     .into_iter()
     .enumerate()
     {
-        scene.branch(name).await;
-        scene
-            .run(
-                name,
-                &[&format!(
-                    "CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY)"
-                )],
-            )
-            .await;
-        let request = scene.open(name, false).await;
-        scene.until(&request, &["ready"]).await;
+        api.branch(name).await;
+        api.run(
+            name,
+            &[&format!(
+                "CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY)"
+            )],
+        )
+        .await;
+        let request = api.open(name, false).await;
+        api.until(&request, &["ready"]).await;
         if end == "complete-deploy" {
-            scene.plane.fail_deployment_at(0);
+            api.control_plane.fail_deployment_at(0);
         }
         let review = Some(json!({"state": "approved", "body": "<fine>"}));
         let reviews = format!("{request}/reviews");
-        assert_eq!(
-            scene
-                .send_as(Some(other.clone()), "POST", &reviews, review)
-                .await
-                .0,
-            201
-        );
+        assert_eq!(api.send_as(&other, "POST", &reviews, review).await.0, 201);
         for part in [
             "reviews",
             "operations",
@@ -204,15 +162,15 @@ async fn deploy_requests(scene: &Scene) {
             "storage-check",
             "diff",
         ] {
-            scene.get(&format!("{request}/{part}")).await;
+            api.get(&format!("{request}/{part}")).await;
         }
         act(&request, "deploy", json!({"instant_ddl": false})).await;
-        scene.get("/deploy-queue").await;
+        api.get("/deploy-queue").await;
         let waiting = ["pending_cutover", "complete_error"];
-        scene.until(&request, &waiting).await;
+        api.until(&request, &waiting).await;
         if number < 2 {
             act(&request, "apply-deploy", json!({})).await;
-            scene.until(&request, &["complete_pending_revert"]).await;
+            api.until(&request, &["complete_pending_revert"]).await;
         }
         act(&request, end, json!({})).await;
         let ended = [
@@ -221,26 +179,29 @@ async fn deploy_requests(scene: &Scene) {
             "complete_cancel",
             "complete_error",
         ];
-        scene.until(&request, &ended).await;
+        api.until(&request, &ended).await;
         let close = Some(json!({"state": "closed"}));
-        assert_eq!(scene.send("PATCH", &request, close).await.0, 200);
+        assert_eq!(api.send("PATCH", &request, close).await.0, 200);
     }
-    scene
-        .get("/deploy-requests?state=closed&branch=one&into_branch=main")
+    api.get("/deploy-requests?state=closed&branch=one&into_branch=main")
         .await;
 }
 
-/// What is refused has the form of an error.
-async fn failures(scene: &Scene) {
+/// Refusals have the shape of errors.
+async fn failures(api: &FreshControlPlane) {
     for (path, status) in [("/branches/none", 404), ("/deploy-requests/99", 404)] {
-        assert_eq!(scene.send("GET", path, None).await.0, status, "{path}");
+        assert_eq!(api.status(path).await, status, "{path}");
     }
-    assert_eq!(scene.send_as(None, "GET", "/branches", None).await.0, 401);
-    scene.refused("/branches", json!({"name": "main"})).await;
-    scene.plane.revoke(&scene.token, "write_backups").await;
+    let nobody = ServiceToken {
+        id: "nobody".to_owned(),
+        token: String::new(),
+    };
+    let refused = api.send_as(&nobody, "GET", "/branches", None).await;
+    assert_eq!(refused.0, 401);
+    api.refused("/branches", json!({"name": "main"})).await;
+    api.control_plane.revoke(&api.token, "write_backups").await;
     assert_eq!(
-        scene
-            .send("POST", "/branches/main/backups", Some(json!({})))
+        api.send("POST", "/branches/main/backups", Some(json!({})))
             .await
             .0,
         403
@@ -311,7 +272,7 @@ fn a_violation_is_found() {
                 404,
                 json!({"code": "a", "message": "b", "born_at": ""}),
             ),
-            "is no time",
+            "is not a time",
         ),
     ] {
         let violations = contract.check(&[exchange]).violations;

@@ -1,13 +1,13 @@
-//! Every kind of change, found, deployed and reverted on the real server.
+//! Every kind of change: found, deployed and reverted.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::fresh_control_plane::Scene;
+use crate::fresh_control_plane::FreshControlPlane;
 
-/// A table, what is done to it on a branch, and the statements that the deploy request finds.
-/// Statements that the servers write in different ways are only deployed.
+/// A table, its change on a branch, and the expected clauses of the deploy request. There are none
+/// if MySQL and MariaDB write them differently.
 const CHANGES: [(&str, &str, &[&str]); 17] = [
     (
         "t01 (id INT PRIMARY KEY, a INT)",
@@ -89,7 +89,7 @@ const CHANGES: [(&str, &str, &[&str]); 17] = [
         "MODIFY a VARCHAR(19) COMMENT 'COLLATE utf8mb4_bin' DEFAULT 'it''s'",
         &[],
     ),
-    // Its number is a matter of its rows.
+    // The next value depends on the rows.
     (
         "t17 (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY)",
         "AUTO_INCREMENT = 100",
@@ -99,8 +99,8 @@ const CHANGES: [(&str, &str, &[&str]); 17] = [
 
 #[tokio::test]
 async fn every_change_is_found_deployed_and_reverted() {
-    let scene = Scene::new().await;
-    scene.plane.enable_foreign_keys(true).await;
+    let api = FreshControlPlane::start().await;
+    api.control_plane.enable_foreign_keys(true).await;
     let creates: Vec<String> = CHANGES
         .iter()
         .map(|(table, ..)| format!("CREATE TABLE {table}"))
@@ -114,9 +114,9 @@ async fn every_change_is_found_deployed_and_reverted() {
         "CREATE VIEW changed AS SELECT id FROM parent",
         "CREATE VIEW dropped AS SELECT id FROM parent",
     ]);
-    scene.run_on_production(&creates).await;
-    scene.branch("dev").await;
-    let before = scene.get("/branches/main/schema").await;
+    api.run_on_production(&creates).await;
+    api.branch("dev").await;
+    let before = api.get("/branches/main/schema").await;
     let mut alters: Vec<String> = Vec::new();
     for (table, alter, _) in CHANGES {
         alters.push(format!("ALTER TABLE {} {alter}", &table[..3]));
@@ -130,10 +130,10 @@ async fn every_change_is_found_deployed_and_reverted() {
         "DROP VIEW dropped",
         "CREATE VIEW new_one AS SELECT next FROM changed",
     ]);
-    scene.run("dev", &alters).await;
+    api.run("dev", &alters).await;
 
-    let request = scene.ready("dev").await;
-    let found = statements(&scene, &request).await;
+    let request = api.ready("dev").await;
+    let found = statements(&api, &request).await;
     for (table, _, expected) in CHANGES {
         let name = &table[..3];
         match expected {
@@ -148,7 +148,7 @@ async fn every_change_is_found_deployed_and_reverted() {
             }
         }
     }
-    // The column's text is the same, its character set is not.
+    // The column's text stays the same, but its character set changes.
     let converted = &found["t09"][0];
     assert!(
         converted.contains("MODIFY COLUMN `a` varchar(9)"),
@@ -156,48 +156,47 @@ async fn every_change_is_found_deployed_and_reverted() {
     );
     assert_eq!(found["gone"], ["DROP TABLE `gone`"]);
     assert_eq!(found["dropped"], ["DROP VIEW `dropped`"]);
-    scene.post(&format!("{request}/deploy"), json!({})).await;
-    let deployed = scene
+    api.act(&request, "deploy").await;
+    let deployed = api
         .until(&request, &["complete_pending_revert", "complete_error"])
         .await;
     assert_eq!(
         deployed["deployment_state"], "complete_pending_revert",
         "{deployed}"
     );
-    assert_eq!(scene.get("/branches/dev/diff").await["data"], json!([]));
+    assert_eq!(api.get("/branches/dev/diff").await["data"], json!([]));
 
-    scene.post(&format!("{request}/revert"), json!({})).await;
-    let reverted = scene
+    api.act(&request, "revert").await;
+    let reverted = api
         .until(&request, &["complete_revert", "complete_revert_error"])
         .await;
     assert_eq!(reverted["deployment_state"], "complete_revert");
-    assert_eq!(scene.get("/branches/main/schema").await, before);
+    assert_eq!(api.get("/branches/main/schema").await, before);
 }
 
 #[tokio::test]
-async fn instant_ddl_is_for_what_innodb_does_at_once() {
-    let scene = Scene::new().await;
+async fn instant_ddl_only_adds_columns_at_the_end() {
+    let api = FreshControlPlane::start().await;
     let instant = json!({"instant_ddl": true});
     for (name, alter, eligible) in [
         ("one", "ALTER TABLE orders ADD COLUMN gift INT", true),
         ("two", "ALTER TABLE orders DROP COLUMN gift", false),
     ] {
-        scene.branch(name).await;
-        scene.run(name, &[alter]).await;
-        let request = scene.ready(name).await;
-        let ready = scene.get(&request).await;
+        api.branch(name).await;
+        api.run(name, &[alter]).await;
+        let request = api.ready(name).await;
+        let ready = api.get(&request).await;
         assert_eq!(
             ready["deployment"]["instant_ddl_eligible"], eligible,
             "{ready}"
         );
         if eligible {
-            scene
-                .post(&format!("{request}/deploy"), instant.clone())
+            api.post(&format!("{request}/deploy"), instant.clone())
                 .await;
-            // It can't be reverted.
-            scene.until(&request, &["complete"]).await;
+            // It cannot be reverted.
+            api.until(&request, &["complete"]).await;
         } else {
-            let refusal = scene
+            let refusal = api
                 .refused(&format!("{request}/deploy"), instant.clone())
                 .await;
             assert_eq!(refusal, "The changes are not eligible for instant DDL");
@@ -206,10 +205,8 @@ async fn instant_ddl_is_for_what_innodb_does_at_once() {
 }
 
 /// The statements of a deploy request by their tables.
-async fn statements(scene: &Scene, request: &str) -> BTreeMap<String, Vec<String>> {
-    let operations = scene
-        .get(&format!("{request}/operations?per_page=100"))
-        .await;
+async fn statements(api: &FreshControlPlane, request: &str) -> BTreeMap<String, Vec<String>> {
+    let operations = api.get(&format!("{request}/operations?per_page=100")).await;
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for operation in operations["data"].as_array().unwrap() {
         let text = |name: &str| operation[name].as_str().map(str::to_owned).unwrap();

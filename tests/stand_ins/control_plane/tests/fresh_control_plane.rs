@@ -1,4 +1,4 @@
-//! A control plane over a schema of its own, and who uses it: by HTTP, and by MySQL.
+//! A control plane for one test, called over HTTP and MySQL.
 
 use std::io::Write;
 use std::time::Duration;
@@ -7,82 +7,55 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
 use serde_json::{Value, json};
 use tests::stack::{FreshDatabase, Stack};
-use tests::stand_ins::control_plane::{BRANCH, ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
+use tests::stand_ins::control_plane::{BRANCH, ControlPlane, DATABASE, ServiceToken};
 
-/// A control plane, and a client with its first token.
-pub struct Scene {
+/// A control plane over a database of its own, and a client of its API.
+pub struct FreshControlPlane {
     pub stack: Stack,
     pub database: FreshDatabase,
-    pub plane: ControlPlane,
+    pub control_plane: ControlPlane,
     pub token: ServiceToken,
-    http: reqwest::Client,
 }
 
-impl Scene {
-    pub async fn new() -> Self {
+impl FreshControlPlane {
+    pub async fn start() -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
-        let plane = ControlPlane::over(&database).await.unwrap();
-        plane.record();
+        Self::over(stack, database).await
+    }
+
+    async fn over(stack: Stack, database: FreshDatabase) -> Self {
+        let control_plane = ControlPlane::over(&database).await.unwrap();
+        control_plane.record();
         Self {
-            token: plane.token().await,
-            http: tests::http_client(),
+            token: control_plane.token().await,
             stack,
             database,
-            plane,
+            control_plane,
         }
     }
 
     /// Stops the control plane and starts another one over the same schema.
     pub async fn restart(self) -> Self {
-        let Self {
-            stack,
-            database,
-            plane,
-            token,
-            http,
-        } = self;
-        drop(plane);
-        let plane = ControlPlane::over(&database).await.unwrap();
-        plane.record();
-        Self {
-            stack,
-            database,
-            plane,
-            token,
-            http,
-        }
+        drop(self.control_plane);
+        Self::over(self.stack, self.database).await
     }
 
-    /// Sends what is given under the database's path, with this `Authorization`.
+    /// Sends a request with another token.
     pub async fn send_as(
         &self,
-        authorization: Option<String>,
+        token: &ServiceToken,
         method: &str,
         path: &str,
         body: Option<Value>,
     ) -> (u16, Value) {
-        let root = self.plane.url();
-        let url = format!("{root}/v1/organizations/{ORGANIZATION}/databases/{DATABASE}{path}");
-        let mut request = self.http.request(method.parse().unwrap(), url);
-        if let Some(authorization) = authorization {
-            request = request.header("authorization", authorization);
-        }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.bytes().await.unwrap();
-        match body.is_empty() {
-            true => (status, Value::Null),
-            false => (status, serde_json::from_slice(&body).unwrap()),
-        }
+        let client = self.control_plane.client(token);
+        let answer = client.send(method.parse().unwrap(), path, body.as_ref());
+        answer.await.unwrap()
     }
 
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
-        self.send_as(Some(header(&self.token)), method, path, body)
-            .await
+        self.send_as(&self.token, method, path, body).await
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -91,28 +64,48 @@ impl Scene {
         body
     }
 
-    /// POSTs what must be taken.
+    /// The status of a GET.
+    pub async fn status(&self, path: &str) -> u16 {
+        self.send("GET", path, None).await.0
+    }
+
+    /// The status of a DELETE.
+    pub async fn delete(&self, path: &str) -> u16 {
+        self.send("DELETE", path, None).await.0
+    }
+
+    /// The status of a PATCH.
+    pub async fn patch(&self, path: &str, body: Value) -> u16 {
+        self.send("PATCH", path, Some(body)).await.0
+    }
+
+    /// Sends a POST that must succeed.
     pub async fn post(&self, path: &str, body: Value) -> Value {
         let (status, answer) = self.send("POST", path, Some(body)).await;
         assert!(status == 200 || status == 201, "{path}: {status} {answer}");
         answer
     }
 
-    /// POSTs what must be refused, and returns the message.
+    /// Sends a POST without a body to the end of a path. It must succeed.
+    pub async fn act(&self, path: &str, action: &str) -> Value {
+        self.post(&format!("{path}/{action}"), json!({})).await
+    }
+
+    /// Sends a POST that must be refused, and returns the message.
     pub async fn refused(&self, path: &str, body: Value) -> String {
         let (status, answer) = self.send("POST", path, Some(body)).await;
         assert_eq!(status, 422, "{path}: {answer}");
         answer["message"].as_str().unwrap().to_owned()
     }
 
-    /// A branch of `main` that is ready.
+    /// Creates a branch of `main` and waits until it is ready.
     pub async fn branch(&self, name: &str) -> Value {
         self.post("/branches", json!({"name": name, "parent_branch": BRANCH}))
             .await;
         self.ready_branch(name).await
     }
 
-    /// The branch once it can be used.
+    /// Waits until a branch is ready.
     pub async fn ready_branch(&self, name: &str) -> Value {
         let path = format!("/branches/{name}");
         eventually(&path, async || {
@@ -122,7 +115,7 @@ impl Scene {
         .await
     }
 
-    /// The states that a deployment or a backup is seen in, up to the last one.
+    /// Reads a deployment or a backup again and again, and returns its states up to the last one.
     pub async fn states_until(&self, path: &str, member: &str, last: &str) -> Vec<Value> {
         let mut states = Vec::new();
         eventually(last, async || {
@@ -134,7 +127,7 @@ impl Scene {
         states
     }
 
-    /// A new password, as it was told.
+    /// Creates a password.
     pub async fn password(&self, branch: &str, role: &str) -> Value {
         let path = format!("/branches/{branch}/passwords");
         self.post(&path, json!({"name": "test", "role": role, "ttl": 600}))
@@ -159,13 +152,13 @@ impl Scene {
         Conn::new(options).await
     }
 
-    /// Runs statements on a branch, as an administrator of it.
+    /// Runs statements on a branch, with a new admin password.
     pub async fn run(&self, branch: &str, statements: &[&str]) {
         let password = self.password(branch, "admin").await;
         self.run_with(&password, statements).await;
     }
 
-    /// Runs statements as who has this password.
+    /// Runs statements with this password.
     pub async fn run_with(&self, password: &Value, statements: &[&str]) {
         let mut conn = self.login(password).await.unwrap();
         for statement in statements {
@@ -174,7 +167,7 @@ impl Scene {
         conn.disconnect().await.unwrap();
     }
 
-    /// Runs statements on production, around the control plane.
+    /// Runs statements on production, past the control plane.
     pub async fn run_on_production(&self, statements: &[&str]) {
         let mut admin = self.stack.admin().await.unwrap();
         admin
@@ -187,7 +180,7 @@ impl Scene {
         admin.disconnect().await.unwrap();
     }
 
-    /// The schemas and users on the server that the control plane has made.
+    /// The schemas and users that the control plane has created on the server.
     pub async fn derived(&self) -> Vec<String> {
         let mut admin = self.stack.admin().await.unwrap();
         let mut names: Vec<String> = admin.query("SHOW DATABASES").await.unwrap();
@@ -200,7 +193,7 @@ impl Scene {
         names
     }
 
-    /// The names of a table's columns in production; none where there is no table.
+    /// The names of a table's columns in production. None if there is no table.
     pub async fn columns(&self, table: &str) -> Vec<String> {
         let mut admin = self.stack.admin().await.unwrap();
         let query = "SELECT column_name FROM information_schema.columns \
@@ -222,7 +215,7 @@ impl Scene {
         format!("/deploy-requests/{}", opened["number"])
     }
 
-    /// Looks until the deployment has one of these states, and returns the deploy request.
+    /// Waits until the deployment has one of these states, and returns the deploy request.
     pub async fn until(&self, request: &str, states: &[&str]) -> Value {
         eventually(&format!("{states:?} of {request}"), async || {
             let seen = self.get(request).await;
@@ -233,14 +226,14 @@ impl Scene {
         .await
     }
 
-    /// A deploy request that could be deployed now.
+    /// Opens a deploy request and waits until it can be deployed.
     pub async fn ready(&self, branch: &str) -> String {
         let request = self.open(branch, true).await;
         self.until(&request, &["ready"]).await;
         request
     }
 
-    /// Deploys a branch, up to the time in which it can be reverted.
+    /// Deploys a branch and waits until the deployment can be reverted.
     pub async fn deploy(&self, branch: &str) -> String {
         let request = self.ready(branch).await;
         self.post(&format!("{request}/deploy"), json!({})).await;
@@ -249,12 +242,12 @@ impl Scene {
     }
 }
 
-/// How long to wait for what is sure to come, and how often to look: far longer than any machine
-/// stalls, so that only what never comes fails a test.
+/// How long a test waits for something that must happen, and how often it looks. The time is so
+/// long that a slow machine does not fail the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Looks until there is something, and fails where it never comes.
+/// Looks until there is a result. Panics if there is none for too long.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         loop {
@@ -265,15 +258,10 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
         }
     };
     let seen = tokio::time::timeout(PATIENCE, looking).await;
-    seen.unwrap_or_else(|_| panic!("{what} does not come"))
+    seen.unwrap_or_else(|_| panic!("{what}: nothing happened"))
 }
 
-/// The header that proves a token.
-pub fn header(token: &ServiceToken) -> String {
-    format!("{}:{}", token.id, token.token)
-}
-
-/// The number and the message of a server's error.
+/// The number and the message of an error of the server.
 pub fn server_error<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String) {
     match result.unwrap_err() {
         Error::Server(error) => (error.code, error.message),
@@ -281,7 +269,7 @@ pub fn server_error<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, Strin
     }
 }
 
-/// Says that a test is skipped, and why, past the runner, which shows only what failed tests print.
+/// Prints why a test is skipped. The test runner would hide it on standard output.
 pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

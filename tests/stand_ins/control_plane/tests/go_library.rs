@@ -1,43 +1,42 @@
-//! PlanetScale's own Go library against it, unchanged: the program in `planetscale_go/` makes the
-//! calls and judges the answers; the schemas are changed and looked at here.
+//! PlanetScale's Go library, unchanged. The program in `planetscale_go/` makes the calls and checks
+//! the answers. This test changes and reads the schemas.
 //!
-//! The library comes from the Go module proxy, by the version and the checksum that the program's
-//! module pins.
+//! The library comes from the Go module proxy, with the version and the checksum in `go.mod`.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::stand_ins::control_plane::ServiceToken;
 use tests::stand_ins::control_plane::contract::Contract;
 
-use crate::fresh_control_plane::{Scene, skipped};
+use crate::fresh_control_plane::{FreshControlPlane, skipped};
 
-/// Set where it must be tested: without Go, or without the library, the test fails then.
+/// If this variable is set, the test fails without Go or the library. Otherwise it is skipped.
 const REQUIRED: &str = "PLANETSCALE_GO_REQUIRED";
 
-/// The branch that is changed. Its table is called the same.
+/// The branch that is changed, and the name of its table.
 const BRANCH: &str = "notes";
 
-/// Runs a program to its end while the control plane answers on this thread.
+/// Runs a program while the control plane answers on this thread.
 async fn run(mut command: Command) -> std::io::Result<Output> {
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     output.unwrap()
 }
 
-/// What a program has written to its standard error.
+/// The standard error of a program.
 fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).trim().to_owned()
 }
 
-/// Builds the program, or says what is missing for it on this machine.
+/// Builds the program. The error says what is missing on this machine.
 async fn build() -> Result<PathBuf, String> {
     let go = |arguments: &[&str]| {
         let mut command = Command::new("go");
         command
             .args(arguments)
             .current_dir(tests::root().join("tests/stand_ins/control_plane/tests/planetscale_go"))
-            // The module stands for itself, whatever folder the project lies in.
+            // The module is independent of any workspace around the project.
             .env("GOWORK", "off");
         command
     };
@@ -56,19 +55,19 @@ async fn build() -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// The program, and where its calls go.
+/// The program and the control plane that it calls.
 struct Library<'s> {
     program: PathBuf,
-    scene: &'s Scene,
+    api: &'s FreshControlPlane,
 }
 
 impl Library<'_> {
-    /// Runs a stage with a token, and returns what it has printed.
+    /// Runs a stage with a token and returns its output.
     async fn stage_as(&self, token: &ServiceToken, stage: &str, branch: &str) -> Value {
         let mut command = Command::new(&self.program);
         command
             .args([stage, branch])
-            .env("PLANETSCALE_API_URL", self.scene.plane.url())
+            .env("PLANETSCALE_API_URL", self.api.control_plane.url())
             .env("PLANETSCALE_SERVICE_TOKEN_ID", &token.id)
             .env("PLANETSCALE_SERVICE_TOKEN", &token.token);
         let output = run(command).await.unwrap();
@@ -77,12 +76,12 @@ impl Library<'_> {
     }
 
     async fn stage(&self, stage: &str, branch: &str) -> Value {
-        self.stage_as(&self.scene.token, stage, branch).await
+        self.stage_as(&self.api.token, stage, branch).await
     }
 }
 
 #[tokio::test]
-async fn the_go_library_works_unchanged() {
+async fn planetscales_go_library_works_unchanged() {
     let program = match build().await {
         Ok(program) => program,
         Err(missing) => {
@@ -90,15 +89,12 @@ async fn the_go_library_works_unchanged() {
             return skipped(&missing);
         }
     };
-    let scene = Scene::new().await;
-    let library = Library {
-        program,
-        scene: &scene,
-    };
+    let api = FreshControlPlane::start().await;
+    let library = Library { program, api: &api };
     library.stage("look", BRANCH).await;
 
     let password = library.stage("branch", BRANCH).await;
-    let change = async |statements: &[&str]| scene.run_with(&password, statements).await;
+    let change = async |statements: &[&str]| api.run_with(&password, statements).await;
     change(&[
         "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)",
         "CREATE TABLE loose (id INT NULL)",
@@ -107,36 +103,36 @@ async fn the_go_library_works_unchanged() {
     library.stage("compare", BRANCH).await;
     change(&["DROP TABLE loose"]).await;
 
-    scene.plane.require_approval(true).await;
+    api.control_plane.require_approval(true).await;
     library.stage("open", BRANCH).await;
-    let other = scene.plane.new_token().await;
+    let other = api.control_plane.new_token().await;
     library.stage_as(&other, "approve", BRANCH).await;
     library.stage("deploy", BRANCH).await;
-    assert_eq!(scene.columns("notes").await, ["id"]);
+    assert_eq!(api.columns("notes").await, ["id"]);
 
-    scene.plane.require_approval(false).await;
+    api.control_plane.require_approval(false).await;
     change(&["ALTER TABLE notes ADD COLUMN body TEXT NULL"]).await;
     for ending in ["revert", "cancel"] {
         library.stage(ending, BRANCH).await;
-        assert_eq!(scene.columns("notes").await, ["id"], "{ending}");
+        assert_eq!(api.columns("notes").await, ["id"], "{ending}");
     }
 
     let ahead = "ahead";
-    scene.branch(ahead).await;
+    api.branch(ahead).await;
     let table = "CREATE TABLE ahead (id INT NOT NULL PRIMARY KEY)";
-    scene.run(ahead, &[table]).await;
-    let first = scene.open(ahead, false).await;
-    scene.until(&first, &["ready"]).await;
-    scene.post(&format!("{first}/deploy"), json!({})).await;
-    scene.until(&first, &["pending_cutover"]).await;
+    api.run(ahead, &[table]).await;
+    let first = api.open(ahead, false).await;
+    api.until(&first, &["ready"]).await;
+    api.act(&first, "deploy").await;
+    api.until(&first, &["pending_cutover"]).await;
     library.stage("queue", BRANCH).await;
 
     library.stage("backups", "restored").await;
     library.stage("remove", BRANCH).await;
-    assert!(scene.login(&password).await.is_err());
+    assert!(api.login(&password).await.is_err());
 
     if let Some(contract) = Contract::from_env().unwrap() {
-        let violations = contract.check(&scene.plane.exchanges()).violations;
+        let violations = contract.check(&api.control_plane.exchanges()).violations;
         assert!(violations.is_empty(), "{}", violations.join("\n"));
     }
 }

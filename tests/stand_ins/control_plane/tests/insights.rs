@@ -1,96 +1,65 @@
-//! Insights: rows that can be set, found and sorted.
+//! Insights: rows that a test can set, filter and sort.
 
 use serde_json::{Value, json};
-use tests::stand_ins::control_plane::{Insights, Query};
+use tests::stand_ins::control_plane::Insights;
 
-use crate::fresh_control_plane::Scene;
+use crate::fresh_control_plane::FreshControlPlane;
 
-fn query(sql: &str, count: u64, total_millis: u64) -> Query {
-    Query {
-        sql: sql.to_owned(),
-        table: "orders".to_owned(),
-        index: None,
-        count,
-        errors: 0,
-        rows_read: 10 * count,
-        rows_returned: count,
-        rows_affected: 0,
-        total_millis,
-        p50: 1.0,
-        p99: 2.0,
-        max: 3.0,
-    }
+fn query(sql: &str, count: u64, total_millis: u64) -> Value {
+    json!({
+        "fingerprint": count.to_string(),
+        "statement_type": sql.split(' ').next().unwrap().to_uppercase(),
+        "normalized_sql": sql,
+        "query_count": count,
+        "sum_total_duration_millis": total_millis,
+    })
 }
 
 #[tokio::test]
-async fn queries_are_found_and_sorted() {
-    let scene = Scene::new().await;
+async fn queries_are_filtered_and_sorted() {
+    let api = FreshControlPlane::start().await;
     let often = "select id from orders where id = ?";
     let slow = "update orders set version = ? where id = ?";
-    scene
-        .plane
-        .set_insights(Insights {
-            queries: vec![query(often, 900, 100), query(slow, 10, 300)],
-            ..Insights::default()
-        })
-        .await;
-    let sql = |list: &Value| -> Vec<Value> {
-        let rows = list["data"].as_array().unwrap().iter();
-        rows.map(|row| row["normalized_sql"].clone()).collect()
+    let insights = Insights {
+        queries: vec![query(often, 900, 100), query(slow, 10, 300)],
+        ..Insights::default()
     };
-    let insights = "/branches/main/insights";
-    let by_time = scene.get(insights).await;
-    assert_eq!(sql(&by_time), [slow, often]);
-    assert_eq!(by_time["data"][0]["sum_total_duration_percent"], 75.0);
-    assert_eq!(
-        sql(&scene.get(&format!("{insights}?sort=count")).await),
-        [often, slow]
-    );
-    assert_eq!(
-        sql(&scene.get(&format!("{insights}?sort=count&dir=asc")).await),
-        [slow, often]
-    );
-    assert_eq!(
-        sql(&scene.get(&format!("{insights}?type=UPDATE")).await),
-        [slow]
-    );
-    assert_eq!(
-        sql(&scene.get(&format!("{insights}?q=version")).await),
-        [slow]
-    );
-
-    let fingerprint = by_time["data"][0]["fingerprint"].as_str().unwrap();
-    let summary = format!("{insights}/{fingerprint}/summary");
-    assert_eq!(scene.send("GET", &summary, None).await.0, 422);
-    let summary = scene.get(&format!("{summary}?keyspace=orders")).await;
-    assert_eq!(
-        (&summary["query_count"], &summary["rows_read_per_returned"]),
-        (&json!(10), &json!(10.0))
-    );
+    api.control_plane.set_insights(insights).await;
+    let path = "/branches/main/insights";
+    for (parameters, expected) in [
+        ("", &[slow, often][..]),
+        ("?sort=count", &[often, slow]),
+        ("?sort=count&dir=asc", &[slow, often]),
+        ("?type=UPDATE", &[slow]),
+        ("?q=version", &[slow]),
+    ] {
+        let list = api.get(&format!("{path}{parameters}")).await;
+        let rows = list["data"].as_array().unwrap().iter();
+        let found: Vec<&Value> = rows.map(|row| &row["normalized_sql"]).collect();
+        assert_eq!(found, expected, "{parameters}");
+    }
+    let summary = format!("{path}/10/summary");
+    assert_eq!(api.send("GET", &summary, None).await.0, 422);
+    let summary = api.get(&format!("{summary}?keyspace=orders")).await;
+    assert_eq!(summary["query_count"], 10);
     for empty in ["anomalies", "errors"] {
-        assert_eq!(
-            scene.get(&format!("{insights}/{empty}")).await["data"],
-            json!([])
-        );
+        let list = api.get(&format!("{path}/{empty}")).await;
+        assert_eq!(list["data"], json!([]), "{empty}");
     }
 }
 
 #[tokio::test]
-async fn there_is_something_to_see_where_nobody_has_set_it() {
-    let scene = Scene::new().await;
+async fn a_new_control_plane_has_sample_rows() {
+    let api = FreshControlPlane::start().await;
     for list in [
         "/branches/main/insights",
         "/branches/main/insights/anomalies",
         "/branches/main/insights/errors",
         "/schema-recommendations",
     ] {
-        assert!(
-            !scene.get(list).await["data"].as_array().unwrap().is_empty(),
-            "{list}"
-        );
+        let rows = api.get(list).await;
+        assert_ne!(rows["data"], json!([]), "{list}");
     }
-    assert_eq!(
-        scene.get("/schema-recommendations?state=closed").await["data"],
-        json!([])
-    );
+    let closed = api.get("/schema-recommendations?state=closed").await;
+    assert_eq!(closed["data"], json!([]));
 }

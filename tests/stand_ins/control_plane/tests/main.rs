@@ -1,4 +1,4 @@
-//! The control plane of the local stack, driven as PlanetScale's API is, and the schemas behind it.
+//! Tests of the stand-in for PlanetScale's control plane, over HTTP and MySQL.
 
 #![allow(
     clippy::expect_used,
@@ -16,7 +16,6 @@ mod contract;
 mod deploy_requests;
 mod differences;
 mod fresh_control_plane;
-mod functions_client;
 mod go_library;
 mod insights;
 mod passwords;

@@ -1,16 +1,15 @@
-//! Passwords: logins that lead to a branch, and may do what their role says.
+//! Passwords: logins to one branch with the rights of a role.
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
 
-use crate::fresh_control_plane::{Scene, server_error};
+use crate::fresh_control_plane::{FreshControlPlane, server_error};
 
 #[tokio::test]
-async fn a_role_says_what_a_password_may_do() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
-    scene
-        .run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+async fn the_role_decides_the_rights_of_a_password() {
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
+    api.run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
     let statements = [
         ("SELECT * FROM notes", "reader readwriter admin"),
@@ -18,10 +17,7 @@ async fn a_role_says_what_a_password_may_do() {
         ("ALTER TABLE notes ADD more INT", "admin"),
     ];
     for role in ["reader", "writer", "readwriter", "admin"] {
-        let mut conn = scene
-            .login(&scene.password("dev", role).await)
-            .await
-            .unwrap();
+        let mut conn = api.login(&api.password("dev", role).await).await.unwrap();
         for (statement, allowed) in statements {
             let allowed = allowed.split(' ').any(|allowed| allowed == role);
             let result = conn.query_drop(statement).await;
@@ -43,19 +39,18 @@ async fn a_role_says_what_a_password_may_do() {
 }
 
 #[tokio::test]
-async fn a_password_leads_to_its_branch_alone() {
-    let scene = Scene::new().await;
-    scene.branch("dev").await;
-    scene
-        .run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+async fn a_password_opens_only_its_branch() {
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
+    api.run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
-    let mut main = scene
-        .login(&scene.password("main", "readwriter").await)
+    let mut main = api
+        .login(&api.password("main", "readwriter").await)
         .await
         .unwrap();
     let (number, message) = server_error(main.query_drop("SELECT * FROM notes").await);
     assert_eq!(number, 1146);
-    // The schema's own name is nobody's business.
+    // The name of the schema on the local server stays hidden.
     assert!(message.contains("target: orders.-.primary"), "{message}");
     assert!(message.contains("'orders.notes'"), "{message}");
     main.query_drop("USE orders").await.unwrap();
@@ -69,9 +64,9 @@ async fn a_password_leads_to_its_branch_alone() {
 }
 
 #[tokio::test]
-async fn a_password_is_told_once_and_expires() {
-    let scene = Scene::new().await;
-    let made = scene.password("main", "reader").await;
+async fn a_password_is_shown_once_and_expires() {
+    let api = FreshControlPlane::start().await;
+    let made = api.password("main", "reader").await;
     assert!(
         made["plain_text"]
             .as_str()
@@ -83,32 +78,31 @@ async fn a_password_is_told_once_and_expires() {
         (&json!(600), &json!(true))
     );
     let path = format!("/branches/main/passwords/{}", made["id"].as_str().unwrap());
-    assert_eq!(scene.get(&path).await["plain_text"], json!(null));
-    let mut open = scene.login(&made).await.unwrap();
+    assert_eq!(api.get(&path).await["plain_text"], json!(null));
+    let mut open = api.login(&made).await.unwrap();
 
-    scene
-        .plane
+    api.control_plane
         .expire_password(made["id"].as_str().unwrap())
         .await;
-    assert_eq!(server_error(scene.login(&made).await).0, 1045);
+    assert_eq!(server_error(api.login(&made).await).0, 1045);
     open.query_drop("SELECT 1").await.unwrap();
-    assert_eq!(scene.get(&path).await["expired"], true);
-    let renewed = scene.post(&format!("{path}/renew"), json!({})).await;
+    assert_eq!(api.get(&path).await["expired"], true);
+    let renewed = api.act(&path, "renew").await;
     assert_eq!(
         (&renewed["expired"], &renewed["plain_text"]),
         (&json!(false), &json!(null))
     );
-    scene.login(&made).await.unwrap();
+    api.login(&made).await.unwrap();
 
-    assert_eq!(scene.send("DELETE", &path, None).await.0, 204);
-    assert_eq!(server_error(scene.login(&made).await).0, 1045);
-    assert_eq!(scene.send("GET", &path, None).await.0, 404);
+    assert_eq!(api.delete(&path).await, 204);
+    assert_eq!(server_error(api.login(&made).await).0, 1045);
+    assert_eq!(api.status(&path).await, 404);
 }
 
 #[tokio::test]
-async fn a_password_without_time_does_not_end() {
-    let scene = Scene::new().await;
-    let made = scene
+async fn a_password_without_ttl_does_not_expire() {
+    let api = FreshControlPlane::start().await;
+    let made = api
         .post("/branches/main/passwords", json!({"role": "reader"}))
         .await;
     assert_eq!(
@@ -120,16 +114,16 @@ async fn a_password_without_time_does_not_end() {
         made["id"].as_str().unwrap()
     );
     assert_eq!(
-        scene.refused(&renew, json!({})).await,
+        api.refused(&renew, json!({})).await,
         "Password is not renewable"
     );
-    let role = scene
+    let role = api
         .refused("/branches/main/passwords", json!({"role": "king"}))
         .await;
     assert_eq!(role, "Role is not included in the list");
-    // Longer than the calendar.
+    // Past the end of the calendar.
     let long = json!({"role": "reader", "ttl": u64::MAX});
-    let long = scene.post("/branches/main/passwords", long).await;
+    let long = api.post("/branches/main/passwords", long).await;
     assert_eq!(long["expires_at"], "9999-12-31T23:59:59.999Z");
-    scene.login(&long).await.unwrap();
+    api.login(&long).await.unwrap();
 }

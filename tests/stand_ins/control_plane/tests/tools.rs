@@ -1,16 +1,16 @@
-//! PlanetScale's own tools against it: `pscale` itself where it is installed, and what it and the
-//! Go library ask (planetscale/cli, planetscale-go) where it is not.
+//! PlanetScale's tools: `pscale` itself if it is installed, and the requests that it and the Go
+//! library make (planetscale/cli, planetscale-go).
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
-use tests::stand_ins::control_plane::{DATABASE, ORGANIZATION};
+use tests::stand_ins::control_plane::{DATABASE, ORGANIZATION, ServiceToken};
 
-use crate::fresh_control_plane::{Scene, header, skipped};
+use crate::fresh_control_plane::{FreshControlPlane, skipped};
 
-/// The program that `PSCALE` names, or the one on the PATH.
+/// The program in the variable `PSCALE`, or the one on the PATH.
 fn program() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("PSCALE").filter(|named| !named.is_empty()) {
         return Some(named.into());
@@ -20,15 +20,15 @@ fn program() -> Option<PathBuf> {
     places.find(|place| place.is_file())
 }
 
-/// `pscale` as a user runs it who has taken `target/dev/environment`.
+/// `pscale` with the variables of `target/dev/environment`.
 struct Pscale<'s> {
     program: PathBuf,
-    scene: &'s Scene,
+    api: &'s FreshControlPlane,
 }
 
 impl Pscale<'_> {
     async fn run(&self, arguments: &[&str]) -> Value {
-        let scene = self.scene;
+        let api = self.api;
         let home = std::env::temp_dir().join(format!("pscale-{}", std::process::id()));
         std::fs::create_dir_all(&home).unwrap();
         let mut command = Command::new(&self.program);
@@ -36,10 +36,10 @@ impl Pscale<'_> {
             .args(arguments)
             .args(["--format", "json"])
             .env("HOME", &home)
-            .env("PLANETSCALE_API_URL", scene.plane.url())
+            .env("PLANETSCALE_API_URL", api.control_plane.url())
             .env("PLANETSCALE_ORG", ORGANIZATION)
-            .env("PLANETSCALE_SERVICE_TOKEN_ID", &scene.token.id)
-            .env("PLANETSCALE_SERVICE_TOKEN", &scene.token.token)
+            .env("PLANETSCALE_SERVICE_TOKEN_ID", &api.token.id)
+            .env("PLANETSCALE_SERVICE_TOKEN", &api.token.token)
             .env("PSCALE_NO_UPDATE_NOTIFIER", "1");
         // The control plane answers on this thread.
         let output = tokio::task::spawn_blocking(move || command.output()).await;
@@ -57,11 +57,8 @@ async fn pscale_changes_a_schema() {
         skipped("there is no pscale on the PATH, and PSCALE names none");
         return;
     };
-    let scene = Scene::new().await;
-    let pscale = Pscale {
-        program,
-        scene: &scene,
-    };
+    let api = FreshControlPlane::start().await;
+    let pscale = Pscale { program, api: &api };
     pscale.run(&["org", "list"]).await;
     pscale.run(&["database", "show", DATABASE]).await;
     pscale
@@ -72,7 +69,7 @@ async fn pscale_changes_a_schema() {
             "password", "create", DATABASE, "dev", "ddl", "--role", "admin",
         ])
         .await;
-    let mut conn = scene.login(&password).await.unwrap();
+    let mut conn = api.login(&password).await.unwrap();
     conn.query_drop("CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)")
         .await
         .unwrap();
@@ -91,8 +88,7 @@ async fn pscale_changes_a_schema() {
         .run(&["deploy-request", "create", DATABASE, "dev"])
         .await;
     let number = opened["number"].to_string();
-    scene
-        .until(&format!("/deploy-requests/{number}"), &["ready"])
+    api.until(&format!("/deploy-requests/{number}"), &["ready"])
         .await;
     pscale
         .run(&["deploy-request", "diff", DATABASE, &number])
@@ -100,7 +96,7 @@ async fn pscale_changes_a_schema() {
     pscale
         .run(&["deploy-request", "deploy", DATABASE, &number, "--wait"])
         .await;
-    assert_eq!(scene.columns("notes").await, ["id"]);
+    assert_eq!(api.columns("notes").await, ["id"]);
     pscale
         .run(&["deploy-request", "skip-revert", DATABASE, &number])
         .await;
@@ -117,16 +113,17 @@ async fn pscale_changes_a_schema() {
     pscale
         .run(&["branch", "delete", DATABASE, "dev", "--force"])
         .await;
-    assert_eq!(scene.send("GET", "/branches/dev", None).await.0, 404);
+    assert_eq!(api.status("/branches/dev").await, 404);
 }
 
 #[tokio::test]
-async fn they_find_their_way_from_the_top() {
-    let scene = Scene::new().await;
+async fn organizations_and_databases_are_listed() {
+    let api = FreshControlPlane::start().await;
     let ask = async |path: &str| {
+        let ServiceToken { id, token } = &api.token;
         let request = tests::http_client()
-            .get(format!("{}/v1/{path}", scene.plane.url()))
-            .header("authorization", header(&scene.token));
+            .get(format!("{}/v1/{path}", api.control_plane.url()))
+            .header("authorization", format!("{id}:{token}"));
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json::<Value>().await.unwrap())
@@ -146,7 +143,7 @@ async fn they_find_their_way_from_the_top() {
         let (status, refusal) = ask(nowhere).await;
         assert_eq!((status, &refusal["code"]), (404, &json!("not_found")));
     }
-    // What is not there at all must not look like a branch that is not there.
+    // A missing operation must not look like a missing branch.
     for absent in [
         "keyspaces",
         "branches/main/keyspaces",
@@ -158,99 +155,40 @@ async fn they_find_their_way_from_the_top() {
     }
 }
 
+/// What `pscale` sends and the document does not require or mention.
 #[tokio::test]
-async fn what_the_tools_ask_is_answered() {
-    let scene = Scene::new().await;
-    // Before anything else they look at the database: any other kind would lead them astray.
-    assert_eq!(scene.get("").await["kind"], "mysql");
+async fn the_habits_of_pscale_are_accepted() {
+    let api = FreshControlPlane::start().await;
+    // It takes any other kind for Postgres.
+    assert_eq!(api.get("").await["kind"], "mysql");
     let new = json!({"name": "dev", "parent_branch": "", "cluster_size": "PS_DEV"});
-    let branch = scene.post("/branches", new).await;
+    let branch = api.post("/branches", new).await;
     assert_eq!(branch["parent_branch"], "main");
-    scene.ready_branch("dev").await;
-    scene.post("/branches/dev/promote", json!({})).await;
-    // No body at all.
-    let (status, _) = scene
-        .send("POST", "/branches/dev/safe-migrations", None)
-        .await;
-    assert_eq!(status, 200);
-    assert_eq!(
-        scene
-            .send("DELETE", "/branches/dev/safe-migrations", None)
-            .await
-            .0,
-        200
-    );
-    let new = json!({"role": "admin", "name": "ddl", "ttl": 600});
-    let password = scene.post("/branches/dev/passwords", new).await;
-    let renew = format!(
-        "/branches/dev/passwords/{}/renew",
-        password["id"].as_str().unwrap()
-    );
-    assert_eq!(scene.send("POST", &renew, None).await.0, 200);
-    let all = scene.get("/passwords?per_page=50").await;
-    assert_eq!(all["data"][0]["database_branch"]["name"], "dev");
-    let mut conn = scene.login(&password).await.unwrap();
-    conn.query_drop("CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)")
-        .await
-        .unwrap();
-
-    // Without `--into` they leave the target to the database.
-    let opened = scene
-        .post("/deploy-requests", json!({"branch": "dev", "notes": ""}))
-        .await;
-    assert_eq!(
-        (&opened["into_branch"], &opened["number"]),
-        (&json!("main"), &json!(1))
-    );
-    let found = scene.get("/deploy-requests?branch=dev&state=open").await;
-    assert_eq!(found["data"][0]["number"], 1);
+    api.ready_branch("dev").await;
+    let password = api.password("dev", "admin").await;
+    let table = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)";
+    api.run_with(&password, &[table]).await;
+    // It sends no body with these.
+    let id = password["id"].as_str().unwrap();
+    for (method, path, status) in [
+        ("POST", format!("/branches/dev/passwords/{id}/renew"), 200),
+        ("POST", "/branches/dev/promote".to_owned(), 200),
+        ("POST", "/branches/dev/safe-migrations".to_owned(), 200),
+        ("DELETE", "/branches/dev/safe-migrations".to_owned(), 200),
+    ] {
+        assert_eq!(api.send(method, &path, None).await.0, status, "{path}");
+    }
+    // Without `--into` it does not name the target.
+    let new = json!({"branch": "dev", "notes": ""});
+    let opened = api.post("/deploy-requests", new).await;
+    assert_eq!(opened["into_branch"], "main");
     let request = "/deploy-requests/1";
-    let (status, changed) = scene
-        .send(
-            "PUT",
-            &format!("{request}/auto-apply"),
-            Some(json!({"enable": false})),
-        )
-        .await;
-    assert_eq!(
-        (status, &changed["deployment"]["auto_cutover"]),
-        (200, &json!(false))
-    );
-    scene.until(request, &["ready"]).await;
-    scene
-        .post(&format!("{request}/deploy"), json!({"instant_ddl": false}))
-        .await;
-    scene.until(request, &["pending_cutover"]).await;
-    assert_eq!(
-        scene
-            .send("POST", &format!("{request}/apply-deploy"), None)
-            .await
-            .0,
-        200
-    );
-    let done = scene.until(request, &["complete_pending_revert"]).await;
+    api.until(request, &["ready"]).await;
+    api.act(request, "deploy").await;
+    let done = api.until(request, &["complete_pending_revert"]).await;
     assert!(done["deployed_at"].is_string() && done["deployment"]["finished_at"].is_string());
-    assert_eq!(
-        scene
-            .send("POST", &format!("{request}/skip-revert"), Some(json!({})))
-            .await
-            .0,
-        200
-    );
-    // What has happened is still to be read.
-    let diff = scene.get(&format!("{request}/diff")).await;
-    assert_eq!(diff["data"][0]["name"], "notes");
-    assert!(
-        diff["data"][0]["raw"]
-            .as_str()
-            .unwrap()
-            .starts_with("+CREATE TABLE"),
-        "{diff}"
-    );
-    assert_eq!(scene.send("DELETE", "/branches/dev", None).await.0, 204);
-    // Past the end of a list they expect an empty page.
-    assert_eq!(
-        scene.get("/branches?per_page=100&page=2").await["data"],
-        json!([])
-    );
+    // It shows the difference after the deployment too.
+    let diff = api.get(&format!("{request}/diff")).await;
+    let raw = diff["data"][0]["raw"].as_str().unwrap();
+    assert!(raw.starts_with("+CREATE TABLE `notes`"), "{diff}");
 }

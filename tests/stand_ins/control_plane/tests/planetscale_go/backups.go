@@ -6,7 +6,7 @@ import (
 	"github.com/planetscale/planetscale-go/planetscale"
 )
 
-// The life of a backup of production, and a branch that is made of it.
+// Creates, reads and deletes a backup of production, and creates a branch from it.
 func backups(ctx context.Context, client *planetscale.Client, name string) {
 	made, err := client.Backups.Create(ctx, &planetscale.CreateBackupRequest{
 		Organization: organization, Database: database, Branch: production,

@@ -9,10 +9,10 @@ import (
 	"github.com/planetscale/planetscale-go/planetscale"
 )
 
-// The table that a branch changes is called as the branch is.
+// The table that a branch changes has the name of the branch.
 func tableOf(branch string) string { return branch }
 
-// A branch of production that is ready, with a password for its administrator, which is printed.
+// Creates a branch, waits until it is ready, and prints an admin password for it.
 func branch(ctx context.Context, client *planetscale.Client, name string) {
 	made, err := client.DatabaseBranches.Create(ctx, &planetscale.CreateDatabaseBranchRequest{
 		Organization: organization, Database: database, Name: name, ParentBranch: production,
@@ -59,7 +59,7 @@ func branchNamed(ctx context.Context, client *planetscale.Client, name string) *
 	return found
 }
 
-// Safe migrations, on and off again.
+// Enables safe migrations and disables them again.
 func protect(ctx context.Context, client *planetscale.Client, name string) {
 	enabled, err := client.DatabaseBranches.EnableSafeMigrations(ctx,
 		&planetscale.EnableSafeMigrationsRequest{Organization: organization, Database: database, Branch: name})
@@ -72,7 +72,7 @@ func protect(ctx context.Context, client *planetscale.Client, name string) {
 	expect("DatabaseBranches.DisableSafeMigrations", "safe_migrations", disabled.SafeMigrations, false)
 }
 
-// To production, where safe migrations can be enabled, and back to development.
+// Promotes a branch, which allows safe migrations, and demotes it again.
 func promote(ctx context.Context, client *planetscale.Client, name string) {
 	promoted, err := client.DatabaseBranches.Promote(ctx,
 		&planetscale.PromoteRequest{Organization: organization, Database: database, Branch: name})
@@ -85,7 +85,7 @@ func promote(ctx context.Context, client *planetscale.Client, name string) {
 	expect("DatabaseBranches.Demote", "production", demoted.Production, false)
 }
 
-// The life of a password, and another one that is printed for use.
+// Creates, renews and deletes a password, and prints another one for use.
 func usePasswords(ctx context.Context, client *planetscale.Client, name string) {
 	const create = "Passwords.Create"
 	made := newPassword(ctx, client, name, "reader")
@@ -107,7 +107,7 @@ func usePasswords(ctx context.Context, client *planetscale.Client, name string) 
 	check("Passwords.Get", err)
 	expect("Passwords.Get", "the user", found.Username, made.Username)
 	expect("Passwords.Get", "the password, which is told once only", found.PlainText, "")
-	// Without a branch, those of all branches.
+	// Without a branch, all passwords are listed.
 	for _, of := range []string{name, ""} {
 		passwords, err := client.Passwords.List(ctx, &planetscale.ListDatabaseBranchPasswordRequest{
 			Organization: organization, Database: database, Branch: of,
@@ -148,7 +148,7 @@ func newPassword(ctx context.Context, client *planetscale.Client, branch, role s
 	return made
 }
 
-// What a branch has changed: a table more, and one that PlanetScale would not take.
+// Reads the changes of a branch: a new table, and one with a lint error.
 func compare(ctx context.Context, client *planetscale.Client, name string) {
 	check("DatabaseBranches.RefreshSchema", client.DatabaseBranches.RefreshSchema(ctx,
 		&planetscale.RefreshSchemaRequest{Organization: organization, Database: database, Branch: name}))
@@ -179,7 +179,7 @@ func compare(ctx context.Context, client *planetscale.Client, name string) {
 	}
 }
 
-// A table's part of a schema or of a difference.
+// Finds a table in a schema or a difference.
 func tableIn(tables []*planetscale.Diff, name string) *planetscale.Diff {
 	for _, table := range tables {
 		if table.Name == name && table.HTML != "" {

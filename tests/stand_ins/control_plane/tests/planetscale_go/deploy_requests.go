@@ -9,7 +9,7 @@ import (
 	"github.com/planetscale/planetscale-go/planetscale"
 )
 
-// A deploy request as it stands open, with a comment, and what must not be done to it yet.
+// Opens a deploy request, comments on it, and checks what is refused before it is deployed.
 func open(ctx context.Context, client *planetscale.Client, branch string) {
 	const create = "DeployRequests.Create"
 	made := newDeployRequest(ctx, client, branch)
@@ -67,7 +67,7 @@ func open(ctx context.Context, client *planetscale.Client, branch string) {
 	expectCode("DeployRequests.Create beside an open one", err, planetscale.ErrInvalid)
 }
 
-// Approves the open deploy request of a branch, as somebody else than who has opened it.
+// Approves the open deploy request of a branch, with another token.
 func approve(ctx context.Context, client *planetscale.Client, branch string) {
 	number := openOf(ctx, client, branch)
 	review, err := client.DeployRequests.CreateReview(ctx, &planetscale.ReviewDeployRequestRequest{
@@ -79,7 +79,7 @@ func approve(ctx context.Context, client *planetscale.Client, branch string) {
 	expect("DeployRequests.Get", "approved", deployRequest(ctx, client, number).Approved, true)
 }
 
-// Deploys the open deploy request of a branch: up to the gate, through it, and for good.
+// Deploys the open deploy request of a branch, with a manual cutover and without a revert.
 func deploy(ctx context.Context, client *planetscale.Client, branch string) {
 	number := openOf(ctx, client, branch)
 	gated(ctx, client, number)
@@ -114,7 +114,7 @@ func deploy(ctx context.Context, client *planetscale.Client, branch string) {
 	expectCode("DeployRequests.RevertDeploy of what is complete", err, planetscale.ErrInvalid)
 }
 
-// Deploys a branch without a stop, and takes that back.
+// Deploys a branch with an automatic cutover and reverts the deployment.
 func revert(ctx context.Context, client *planetscale.Client, branch string) {
 	number := newDeployRequest(ctx, client, branch).Number
 	waitFor(ctx, client, number, "ready")
@@ -127,7 +127,7 @@ func revert(ctx context.Context, client *planetscale.Client, branch string) {
 	expect("DeployRequests.Get", "the state", ended.State, "closed")
 }
 
-// Calls a deployment off at its gate.
+// Cancels a deployment before its cutover.
 func cancel(ctx context.Context, client *planetscale.Client, branch string) {
 	number := newDeployRequest(ctx, client, branch).Number
 	waitFor(ctx, client, number, "ready")
@@ -141,7 +141,7 @@ func cancel(ctx context.Context, client *planetscale.Client, branch string) {
 	withdraw(ctx, client, number)
 }
 
-// Waits in the queue behind a deployment that is at its gate, and is called off there.
+// Queues a deployment behind one that waits for its cutover, and cancels it there.
 func queue(ctx context.Context, client *planetscale.Client, branch string) {
 	number := newDeployRequest(ctx, client, branch).Number
 	waitFor(ctx, client, number, "ready")
@@ -163,7 +163,7 @@ func queue(ctx context.Context, client *planetscale.Client, branch string) {
 	withdraw(ctx, client, number)
 }
 
-// Closes a deploy request, which ends it without a change.
+// Closes a deploy request without a deployment.
 func withdraw(ctx context.Context, client *planetscale.Client, number uint64) {
 	closed, err := client.DeployRequests.CloseDeploy(ctx,
 		&planetscale.CloseDeployRequestRequest{Organization: organization, Database: database, Number: number})
@@ -189,7 +189,7 @@ func newDeployRequest(ctx context.Context, client *planetscale.Client, branch st
 	return made
 }
 
-// The number of a branch's open deploy request, found as `pscale` finds it.
+// Finds the number of a branch's open deploy request, as `pscale` does.
 func openOf(ctx context.Context, client *planetscale.Client, branch string) uint64 {
 	list := &planetscale.ListDeployRequestsRequest{
 		Organization: organization, Database: database, State: "open", Branch: branch, IntoBranch: production,
@@ -219,7 +219,7 @@ func deployRequest(ctx context.Context, client *planetscale.Client, number uint6
 	return found
 }
 
-// The deploy request once its deployment has this state.
+// Waits until the deployment has this state.
 func waitFor(ctx context.Context, client *planetscale.Client, number uint64, state string) *planetscale.DeployRequest {
 	var found *planetscale.DeployRequest
 	wait(ctx, "DeployRequests.Get", "waits for "+state, func() bool {
@@ -229,7 +229,7 @@ func waitFor(ctx context.Context, client *planetscale.Client, number uint64, sta
 	return found
 }
 
-// Stops a deployment to come before its cutover.
+// Lets the deployment wait for a manual cutover.
 func gated(ctx context.Context, client *planetscale.Client, number uint64) {
 	_, err := client.DeployRequests.AutoApplyDeploy(ctx, &planetscale.AutoApplyDeployRequestRequest{
 		Organization: organization, Database: database, Number: number, Enable: false,
@@ -242,7 +242,7 @@ func order(ctx context.Context, client *planetscale.Client, number uint64) (*pla
 		&planetscale.PerformDeployRequest{Organization: organization, Database: database, Number: number})
 }
 
-// Deploys, and sees every state on the way in its order.
+// Deploys and checks that the states come in order.
 func deployUntil(ctx context.Context, client *planetscale.Client, number uint64, state string) {
 	ordered, err := order(ctx, client, number)
 	check("DeployRequests.Deploy", err)
@@ -264,7 +264,7 @@ func deployUntil(ctx context.Context, client *planetscale.Client, number uint64,
 	}
 }
 
-// Cancels a deployment, and returns its state then.
+// Cancels a deployment and returns its state.
 func callOff(ctx context.Context, client *planetscale.Client, number uint64) string {
 	cancelled, err := client.DeployRequests.CancelDeploy(ctx,
 		&planetscale.CancelDeployRequestRequest{Organization: organization, Database: database, Number: number})
@@ -272,7 +272,7 @@ func callOff(ctx context.Context, client *planetscale.Client, number uint64) str
 	return cancelled.DeploymentState
 }
 
-// The one operation of a deployment.
+// Returns the only operation of a deployment.
 func expectOperations(ctx context.Context, client *planetscale.Client, number uint64, table, state string) {
 	const call = "DeployRequests.GetDeployOperations"
 	operations, err := client.DeployRequests.GetDeployOperations(ctx,

@@ -1,9 +1,8 @@
-// Drives the local control plane with PlanetScale's own Go library, unchanged.
+// Calls the local control plane with PlanetScale's own Go library, unchanged.
 //
-// The first argument is a stage, the second the branch that it is about. A stage makes its calls,
-// holds every answer against what it should be, and exits with 1 and a sentence that names the
-// call where one is wrong. What the branch is to change is applied between the stages, with the
-// password that the stage "branch" has printed.
+// The first argument is a stage, the second a branch. A stage makes its calls and checks every
+// answer. If one is wrong, it names the call and exits with 1. Between the stages, the test changes
+// the branch with the password that the stage "branch" has printed.
 package main
 
 import (
@@ -22,13 +21,13 @@ const (
 	production   = "main"
 )
 
-// How long a stage may take, and how often it looks while it waits.
+// The longest time for a stage, and the time between two reads while it waits.
 const (
 	deadline = time.Minute
 	pace     = 10 * time.Millisecond
 )
 
-// What the stages are called by.
+// The stages by name.
 var stages = map[string]func(context.Context, *planetscale.Client, string){
 	"look":    look,
 	"branch":  branch,
@@ -53,7 +52,7 @@ func main() {
 	stages[os.Args[1]](ctx, client, os.Args[2])
 }
 
-// The client of a service token, as every user of the library makes it.
+// Creates a client with a service token, as any user of the library does.
 func connect(token string) *planetscale.Client {
 	client, err := planetscale.NewClient(
 		planetscale.WithBaseURL(os.Getenv("PLANETSCALE_API_URL")),
@@ -63,7 +62,7 @@ func connect(token string) *planetscale.Client {
 	return client
 }
 
-// Everything above branches, and what the library makes of refusals.
+// Reads the organization and the database, and checks how the library reports refusals.
 func look(ctx context.Context, client *planetscale.Client, _ string) {
 	organizations, err := client.Organizations.List(ctx)
 	check("Organizations.List", err)
@@ -119,28 +118,28 @@ func look(ctx context.Context, client *planetscale.Client, _ string) {
 	expectCode("Databases.List with a wrong token", err, planetscale.ErrPermission)
 }
 
-// Ends the program when a call has failed.
+// Exits if a call has failed.
 func check(call string, err error) {
 	if err != nil {
 		fail("%s fails: %v", call, err)
 	}
 }
 
-// Ends the program unless a call has answered what it should.
+// Exits if an answer is not the expected one.
 func expect[T comparable](call, what string, got, want T) {
 	if got != want {
 		fail("%s: %s is %+v instead of %+v", call, what, got, want)
 	}
 }
 
-// Ends the program unless a moment is one of the last minutes.
+// Exits if a time is not in the last minutes.
 func expectTime(call, what string, got time.Time) {
 	if age := time.Since(got); age < -time.Minute || age > time.Hour {
 		fail("%s: %s is %v", call, what, got)
 	}
 }
 
-// Ends the program unless a call was refused, for the reason that the library knows by this code.
+// Exits unless a call was refused with this error code of the library.
 func expectCode(call string, err error, code planetscale.ErrorCode) {
 	var refusal *planetscale.Error
 	if !errors.As(err, &refusal) {
@@ -152,7 +151,7 @@ func expectCode(call string, err error, code planetscale.ErrorCode) {
 	}
 }
 
-// Waits for something, and ends the program when it does not come.
+// Waits for a condition and exits if it does not become true.
 func wait(ctx context.Context, call, what string, come func() bool) {
 	for !come() {
 		select {

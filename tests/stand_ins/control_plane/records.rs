@@ -1,5 +1,5 @@
-//! What the control plane knows beside the schemas themselves, and where it keeps that: as one
-//! document in a schema of its own on the server, so that it lives and ends with the branches.
+//! Everything that the control plane knows besides the schemas themselves. It is one document in a
+//! schema of its own on the server, so it exists as long as the branches.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::backups::{Backup, Policy};
+use super::backups::Backup;
 use super::branches::Branch;
 use super::deploy_requests::DeployRequest;
 use super::insights::Insights;
@@ -43,23 +43,18 @@ impl Time {
         Self(now.replace_nanosecond(millis).unwrap_or(now))
     }
 
-    /// So much later, or at the end of the calendar.
+    /// The time after `wait`, or the end of the calendar.
     pub fn after(self, wait: Duration) -> Self {
         let wait = wait.try_into().unwrap_or(time::Duration::MAX);
         Self(self.0.saturating_add(wait))
     }
 
-    /// So much earlier.
-    pub fn before(self, wait: Duration) -> Self {
-        Self(self.0 - wait)
-    }
-
-    /// Whether it lies in the past.
+    /// Whether it is in the past.
     pub fn is_over(self) -> bool {
         self <= Self::now()
     }
 
-    /// The same for what knows no calendar.
+    /// The same as the system's time.
     pub fn system(self) -> SystemTime {
         self.0.into()
     }
@@ -76,11 +71,11 @@ pub fn new_id() -> String {
 /// A service token.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Token {
-    /// What stands before the colon of `Authorization`.
+    /// The text before the colon in `Authorization`.
     pub id: String,
-    /// What stands after it.
+    /// The text after the colon.
     pub secret: String,
-    /// What has been taken from it; it has every other grant.
+    /// The accesses that it has lost. It has all others.
     pub without: BTreeSet<String>,
 }
 
@@ -102,21 +97,20 @@ pub struct Settings {
     pub created_at: Time,
 }
 
-/// Everything that the control plane knows.
+/// All records.
 #[derive(Serialize, Deserialize)]
-pub struct State {
+pub struct Records {
     pub tokens: Vec<Token>,
     pub settings: Settings,
     pub branches: Vec<Branch>,
     pub passwords: Vec<Password>,
     pub deploy_requests: Vec<DeployRequest>,
     pub backups: Vec<Backup>,
-    pub policies: Vec<Policy>,
     pub insights: Insights,
 }
 
-impl State {
-    /// A database with one branch, `main`, over the schema that is there.
+impl Records {
+    /// The records of a new database with one branch, `main`.
     pub fn new(production: &str) -> Self {
         let now = Time::now();
         Self {
@@ -130,7 +124,6 @@ impl State {
             passwords: Vec::new(),
             deploy_requests: Vec::new(),
             backups: Vec::new(),
-            policies: vec![Policy::standard()],
             insights: Insights::sample(),
         }
     }
@@ -148,7 +141,7 @@ impl State {
         all.find(|request| request.number == number)
     }
 
-    /// Whether a schema or a user of the server, by its name, belongs to something here.
+    /// Whether this schema or user of the server belongs to a branch or a backup.
     fn owns(&self, name: &str) -> bool {
         let schemas = self.branches.iter().map(|branch| &branch.schema);
         let copies = self.backups.iter().map(|backup| &backup.schema);
@@ -162,60 +155,60 @@ impl State {
     }
 }
 
-/// Where the document is.
+/// The place of the document.
 pub struct Store {
     schema: String,
     saved: String,
 }
 
 impl Store {
-    /// Opens the store of the control plane over `production`, and reads what was kept there.
+    /// Opens the store of the control plane over `production` and reads its records.
     pub async fn open(
         production: &str,
         server: &mut Server,
-    ) -> Result<(Self, Option<State>), mysql_async::Error> {
+    ) -> Result<(Self, Option<Records>), mysql_async::Error> {
         let schema = format!("{production}_control_plane");
         let connection = server.connection().await?;
         for statement in [
             format!("CREATE DATABASE IF NOT EXISTS `{schema}` CHARACTER SET utf8mb4"),
             format!(
-                "CREATE TABLE IF NOT EXISTS `{schema}`.state \
+                "CREATE TABLE IF NOT EXISTS `{schema}`.records \
                  (id TINYINT NOT NULL PRIMARY KEY, document LONGTEXT NOT NULL) ENGINE = InnoDB"
             ),
         ] {
             connection.query_drop(statement).await?;
         }
         let saved: Option<String> = connection
-            .query_first(format!("SELECT document FROM `{schema}`.state"))
+            .query_first(format!("SELECT document FROM `{schema}`.records"))
             .await?;
         let saved = saved.unwrap_or_default();
-        let state: Option<State> = serde_json::from_str(&saved).ok();
-        if state.is_none() && !saved.is_empty() {
-            let lost = "control plane: another version has written what is known here, which this one \
-                        can't read: every branch but production's is gone";
+        let records: Option<Records> = serde_json::from_str(&saved).ok();
+        if records.is_none() && !saved.is_empty() {
+            let lost = "control plane: its records are from another version and cannot be read. Only \
+                        the production branch is kept";
             crate::stack::progress::print(lost);
         }
-        // What was begun when the control plane was killed, or is another version's, is nobody's.
+        // Drops what an interrupted call or another version has left behind.
         let kept = format!("{production}_before_");
         let stays = |name: &str| {
-            let known = |state: &State| name.starts_with(&kept) || state.owns(name);
-            name == schema || state.as_ref().is_some_and(known)
+            let known = |records: &Records| name.starts_with(&kept) || records.owns(name);
+            name == schema || records.as_ref().is_some_and(known)
         };
         server.drop_derived(production, stays).await?;
-        Ok((Self { schema, saved }, state))
+        Ok((Self { schema, saved }, records))
     }
 
-    /// Keeps the state, if it is another one than before.
+    /// Saves the records if they have changed.
     pub async fn save(
         &mut self,
-        state: &State,
+        records: &Records,
         server: &mut Server,
     ) -> Result<(), mysql_async::Error> {
-        let document = serde_json::to_string(state).map_err(|error| {
-            mysql_async::Error::Other(format!("the state can't be written: {error}").into())
+        let document = serde_json::to_string(records).map_err(|error| {
+            mysql_async::Error::Other(format!("the records cannot be written: {error}").into())
         })?;
         if document != self.saved {
-            let statement = format!("REPLACE INTO `{}`.state VALUES (1, ?)", self.schema);
+            let statement = format!("REPLACE INTO `{}`.records VALUES (1, ?)", self.schema);
             let connection = server.connection().await?;
             connection.exec_drop(statement, (&document,)).await?;
             self.saved = document;
