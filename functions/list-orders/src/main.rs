@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use api::{self, Answer, Problem, Request, Route};
+use api::{Answer, Problem, Request, Route};
 use database::Database;
-use orders::{self, Cursor, CustomerId, Page};
+use orders::{Cursor, CustomerId, Page};
 
 fn main() -> ExitCode {
     api::serve(Route::get("/customers/{customer_id}/orders"), list_orders)
@@ -12,9 +12,7 @@ fn main() -> ExitCode {
 
 async fn list_orders(request: Request, database: &'static Database) -> Result<Answer, Problem> {
     let customer: CustomerId = request.path("customer_id")?;
-    if !request.caller().may_act_for(customer.as_str()) {
-        return Err(Problem::forbidden());
-    }
+    request.caller().must_act_for(customer.as_str())?;
     let status = request.query("status")?;
     let limit = request.query("limit")?.unwrap_or_default();
     let after = request

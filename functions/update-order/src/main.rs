@@ -2,16 +2,9 @@
 
 use std::process::ExitCode;
 
-use api::{self, Answer, Problem, Request, Route};
+use api::{Answer, Problem, Request, Route};
 use database::Database;
-use orders::{self, ChangeError, CustomerId, OrderStatus};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    status: String,
-}
+use orders::{ChangeError, CustomerId, StatusDraft};
 
 fn main() -> ExitCode {
     api::serve(Route::patch("/orders/{order_id}"), update_order)
@@ -19,21 +12,19 @@ fn main() -> ExitCode {
 
 async fn update_order(request: Request, database: &'static Database) -> Result<Answer, Problem> {
     let id = request.path("order_id")?;
-    let expected = request.versions_to_change()?;
-    let change: Change = request.json()?;
-    let to = change.status.parse::<OrderStatus>();
+    let versions = request.versions_to_change()?;
+    let to = request.json::<StatusDraft>()?.status.parse();
     let to = to.map_err(|rule| Problem::invalid("status", rule))?;
 
     let mut session = database.session(request.deadline()).await?;
     let may_see = |customer: &CustomerId| request.caller().may_act_for(customer.as_str());
-    let expects = |version| expected.includes(version);
-    let order = orders::change_status(&mut session, id, to, may_see, expects)
-        .await
-        .map_err(|error| match error {
-            ChangeError::NotFound => Problem::not_found("no order has this id"),
-            ChangeError::Stale => Problem::stale(),
-            ChangeError::NotAllowed { .. } => Problem::conflict(error.to_string()),
-            ChangeError::Database(error) => error.into(),
-        })?;
+    let expects = |version| versions.includes(version);
+    let changed = orders::change_status(&mut session, id, to, may_see, expects).await;
+    let order = changed.map_err(|error| match error {
+        ChangeError::NotFound => Problem::not_found("no order has this id"),
+        ChangeError::Stale => Problem::stale(),
+        ChangeError::NotAllowed { .. } => Problem::conflict(error.to_string()),
+        ChangeError::Database(error) => error.into(),
+    })?;
     Ok(Answer::ok(&order).etag(order.version))
 }

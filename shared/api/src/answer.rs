@@ -58,6 +58,14 @@ impl Answer {
         self
     }
 
+    /// Says that an earlier request with the same `Idempotency-Key` had this answer already, if so.
+    pub fn replayed(self, replayed: bool) -> Self {
+        match replayed {
+            true => self.header("idempotent-replayed", "true"),
+            false => self,
+        }
+    }
+
     /// Sets a header, in place of one with the same name.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::from_str(value)) {

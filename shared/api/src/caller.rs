@@ -32,6 +32,19 @@ impl Caller {
         }
     }
 
+    /// The same as [`may_act_for`](Self::may_act_for), as a step of a handler.
+    ///
+    /// # Errors
+    ///
+    /// 403 if the caller may not.
+    pub fn must_act_for(&self, customer: &str) -> Result<(), Problem> {
+        if self.may_act_for(customer) {
+            Ok(())
+        } else {
+            Err(Problem::forbidden())
+        }
+    }
+
     /// 401 without an authorizer, for one that names nobody, and for one of an unknown kind:
     /// nobody knows what it vouches for.
     pub(super) fn of(context: &Fields, settings: &Settings) -> Result<Self, Problem> {

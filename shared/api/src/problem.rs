@@ -142,7 +142,7 @@ impl Problem {
     }
 
     /// 403: the caller is known, and may not act for this customer.
-    pub fn forbidden() -> Self {
+    pub(super) fn forbidden() -> Self {
         Self::new(&FORBIDDEN, "the caller may not act for this customer")
     }
 

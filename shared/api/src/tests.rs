@@ -91,7 +91,7 @@ fn body(response: &Value) -> Value {
 async fn an_answer_becomes_a_response() {
     let answer = Answer::created("/orders/7", &json!({"id": 7}))
         .etag(1)
-        .header("idempotent-replayed", "true");
+        .replayed(true);
     let response = answered(POST, event("POST", "/orders"), Ok(answer)).await;
     assert_eq!(
         response,

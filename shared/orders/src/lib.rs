@@ -1,9 +1,13 @@
-//! The orders: types that cannot hold a wrong value, and the four things that are done with them.
+//! The orders: types that cannot hold a wrong value, and what is done with them. This is the crate
+//! that you replace with your own tables.
 //!
-//! Text from outside becomes a value of one of these types once, or is refused with the [`Rule`]
-//! that it breaks; everything behind takes the types alone. [`place`], [`find`], [`list`] and
-//! [`change_status`] run the catalogue's [`statements`] on a session, with as few round trips as
-//! each can have. Nothing here knows HTTP: the functions turn the errors into answers.
+//! - Text from outside is parsed once into a value of one of these types, or refused with the
+//!   [`Rule`] that it breaks. All other code takes the types.
+//! - [`place`], [`find`], [`list`] and [`change_status`] run statements on a session, each with as
+//!   few round trips as possible.
+//! - [`statements`] is the catalogue of all SQL, with the index that each read must use.
+//!
+//! Nothing here knows HTTP or the driver. The functions turn errors into answers.
 
 mod change;
 mod money;
@@ -21,5 +25,5 @@ pub use new_order::{Draft, DraftItem, Invalid, NewOrder};
 pub use order::{Item, Order, OrderSummary, can_be_read, find};
 pub use page::{Cursor, Limit, OrderPage, Page, list};
 pub use place::{IdempotencyKey, PlaceError, Placed, place};
-pub use status::OrderStatus;
+pub use status::{OrderStatus, StatusDraft};
 pub use values::{CustomerId, OrderId, Quantity, Rule, Sku, Timestamp, WholeNumber};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use database::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::values::Rule;
 
@@ -24,6 +24,14 @@ pub enum OrderStatus {
     Cancelled,
 }
 
+/// A change as a client wrote it: the right shape, and nothing known of its value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusDraft {
+    /// What the order is to become.
+    pub status: String,
+}
+
 impl OrderStatus {
     /// Every status, in the order of an order's life.
     pub const ALL: [Self; 5] = [
@@ -34,7 +42,7 @@ impl OrderStatus {
         Self::Cancelled,
     ];
 
-    /// Whether an order of this status can become `next`. None can become what it is already.
+    /// Whether an order with this status can become `next`. It cannot become what it is already.
     pub fn can_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -84,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_can_be_followed_by_these_alone() {
+    fn only_these_statuses_follow_one_another() {
         use OrderStatus::{Cancelled, Delivered, Paid, Pending, Shipped};
         let allowed = [
             (Pending, Paid),
