@@ -1,18 +1,15 @@
 //! The database of one test, and the Vitess or the stand-in of vtgate that may stand before it.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use crate::stack::access::{Access, ConnectError, Login};
+use crate::stack::access::{Access, Login};
 use crate::stack::background;
-use crate::stack::file;
 use crate::stack::{Stack, remove};
-use crate::stand_ins::vtgate::{Authentication, Upstream, Vtgate};
+use crate::stand_ins::vtgate::{Account, Vtgate};
 use crate::vitess::{DirectDdl, Vitess};
 
 /// A schema of one test; it and its user are gone when the value is dropped, unless it was given.
@@ -29,42 +26,8 @@ pub struct FreshDatabase {
 enum Front {
     /// The server itself.
     Server,
-    StandIn(Gate),
-    Vitess(Vitess),
-}
-
-/// The stand-in of vtgate that stands before a database.
-#[derive(Debug)]
-struct Gate {
-    vtgate: Vtgate,
-    /// The authority of its certificate.
-    ca_file: PathBuf,
-}
-
-impl Gate {
-    async fn open(database: &FreshDatabase) -> anyhow::Result<Self> {
-        let Access {
-            ca_file, folder, ..
-        } = database.stack.access();
-        let ca_file = ca_file.as_ref().ok_or(ConnectError::NotAdministered)?;
-        let ca = file::read(ca_file)?;
-        let url = database.url();
-        let upstream = Upstream::new(&url, ca.as_bytes()).await?;
-        let starting = Vtgate::start(upstream, Authentication::CachingSha2);
-        let vtgate = background::runtime()?.spawn(starting).await;
-        let vtgate = vtgate.map_err(io::Error::other)??;
-        vtgate.set_password(database.username(), database.password());
-        let ca_file = folder.join(format!("{}.pem", database.name()));
-        file::write(&ca_file, vtgate.ca_pem())?;
-        Ok(Self { vtgate, ca_file })
-    }
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        // What is left is a few bytes.
-        let _ = file::remove(&self.ca_file);
-    }
+    StandIn(Vtgate),
+    Vitess(Box<Vitess>),
 }
 
 impl FreshDatabase {
@@ -79,8 +42,31 @@ impl FreshDatabase {
 
     /// Puts a stand-in of vtgate of its own before it.
     pub(crate) async fn behind_vtgate(mut self) -> anyhow::Result<Self> {
-        self.front = Front::StandIn(Gate::open(&self).await?);
+        let name = self.name();
+        let vtgate = self.new_vtgate(self.username(), self.password(), name);
+        self.front = Front::StandIn(vtgate.await?);
         Ok(self)
+    }
+
+    /// A stand-in of vtgate before it, which lets a user of its own in to the schema as a keyspace.
+    pub async fn new_vtgate(
+        &self,
+        user: &str,
+        password: &str,
+        keyspace: &str,
+    ) -> anyhow::Result<Vtgate> {
+        let access = self.access().clone();
+        let starting = async move { Vtgate::start(&access).await };
+        let vtgate = background::runtime()?.spawn(starting).await;
+        let vtgate = vtgate??;
+        let account = Account {
+            password: password.to_owned(),
+            expires_at: None,
+            keyspace: keyspace.to_owned(),
+            behind: self.login.clone(),
+        };
+        vtgate.admit(user, account);
+        Ok(vtgate)
     }
 
     /// Puts a Vitess of its own before it, whose keyspace is named as the schema.
@@ -94,7 +80,7 @@ impl FreshDatabase {
         .await?;
         let (user, password) = (self.username(), self.password());
         vitess.set_password(user, password).await?;
-        self.front = Front::Vitess(vitess);
+        self.front = Front::Vitess(Box::new(vitess));
         Ok(self)
     }
 
@@ -148,7 +134,7 @@ impl FreshDatabase {
     pub fn address(&self) -> SocketAddr {
         match &self.front {
             Front::Server => self.stack.server(),
-            Front::StandIn(gate) => gate.vtgate.address(),
+            Front::StandIn(vtgate) => vtgate.address(),
             Front::Vitess(vitess) => vitess.address(),
         }
     }
@@ -156,7 +142,7 @@ impl FreshDatabase {
     /// The stand-in of vtgate that stands before it, if one does.
     pub fn vtgate(&self) -> Option<&Vtgate> {
         match &self.front {
-            Front::StandIn(gate) => Some(&gate.vtgate),
+            Front::StandIn(vtgate) => Some(vtgate),
             Front::Server | Front::Vitess(_) => None,
         }
     }
@@ -164,7 +150,7 @@ impl FreshDatabase {
     /// The Vitess that stands before it, if one does.
     pub fn vitess(&self) -> Option<&Vitess> {
         match &self.front {
-            Front::Vitess(vitess) => Some(vitess),
+            Front::Vitess(vitess) => Some(vitess.as_ref()),
             Front::Server | Front::StandIn(_) => None,
         }
     }
@@ -173,7 +159,7 @@ impl FreshDatabase {
     pub async fn change_password(&self, password: &str) -> anyhow::Result<()> {
         let user = self.username();
         match &self.front {
-            Front::StandIn(gate) => gate.vtgate.set_password(user, password),
+            Front::StandIn(vtgate) => vtgate.set_password(user, password),
             Front::Vitess(vitess) => vitess.set_password(user, password).await?,
             Front::Server => {
                 let alter = format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'");
@@ -256,10 +242,6 @@ impl FreshDatabase {
             .function(function)?
             .environment(&deployed)?;
         environment.extend(self.stack.access().environment());
-        if let Front::StandIn(Gate { ca_file, .. }) = &self.front {
-            let ca_file = ca_file.display().to_string();
-            environment.insert("DATABASE_CA_FILE".to_owned(), ca_file);
-        }
         Ok(environment)
     }
 }

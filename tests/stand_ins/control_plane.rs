@@ -69,7 +69,7 @@ use tokio::task::JoinHandle;
 
 use crate::stack::access::{Access, ConnectError};
 use crate::stack::database::FreshDatabase;
-use crate::stand_ins::vtgate::{Authentication, Identity, Upstream, Vtgate};
+use crate::stand_ins::vtgate::Vtgate;
 use crate::vitess::VitessError;
 use backups::Backup;
 use branches::Branch;
@@ -155,7 +155,6 @@ struct Shared {
     vtgate: Vtgate,
     /// A real Vitess for each branch, instead of the stand-in.
     vitess: Option<BranchVitess>,
-    upstream: Upstream,
     faults: Faults,
     recorder: Recorder,
     exclusive: Mutex<Exclusive>,
@@ -183,21 +182,7 @@ impl ControlPlane {
         access: &Access,
         production: &str,
     ) -> Result<Self, ControlPlaneError> {
-        let administration = access.administration.as_ref();
-        let administration = administration.ok_or(ConnectError::NotAdministered)?;
-        let certificates = &administration.certificates;
-        let identity = Identity::read(certificates)?;
-        let url = format!(
-            "mysql://{}:{}@{}",
-            crate::stack::access::ADMIN,
-            administration.password,
-            access.server
-        );
-        let authority = std::fs::read(&certificates.authority)?;
-        let upstream = Upstream::new(&url, &authority).await?;
-        // Every account has a route with a login of its own.
-        let nobody = upstream.with_login("", "");
-        let vtgate = Vtgate::start_as(identity, nobody, Authentication::CachingSha2).await?;
+        let vtgate = Vtgate::start(access).await?;
 
         let mut server = Server::new(access.clone());
         let (mut store, kept) = Store::open(production, &mut server).await?;
@@ -209,7 +194,6 @@ impl ControlPlane {
             production: production.to_owned(),
             vtgate,
             vitess: BranchVitess::of(access),
-            upstream,
             faults: Faults::default(),
             recorder: Recorder::default(),
             exclusive: Mutex::new(Exclusive {
@@ -227,12 +211,6 @@ impl ControlPlane {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shared.url
-    }
-
-    /// The stand-in of vtgate at which its passwords log in.
-    #[must_use]
-    pub fn vtgate(&self) -> &Vtgate {
-        &self.shared.vtgate
     }
 
     /// The first service token, which has every access.

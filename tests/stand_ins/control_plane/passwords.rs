@@ -10,8 +10,8 @@ use super::branches::{self, Branch};
 use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
 use super::records::{Time, new_id};
 use super::{DATABASE, Shared};
-use crate::stack::access::random_password;
-use crate::stand_ins::vtgate::{Account, Route};
+use crate::stack::access::{Login, random_password};
+use crate::stand_ins::vtgate::Account;
 use crate::vitess::VitessError;
 
 /// The rights of a password.
@@ -22,17 +22,6 @@ pub enum Role {
     Writer,
     Admin,
     Readwriter,
-}
-
-impl Role {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Reader => "reader",
-            Self::Writer => "writer",
-            Self::Admin => "admin",
-            Self::Readwriter => "readwriter",
-        }
-    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -75,12 +64,12 @@ impl Password {
         let account = Account {
             password: self.secret.clone(),
             expires_at: self.expires_at.map(Time::system),
-            route: Some(Route {
-                keyspace: DATABASE.to_owned(),
+            keyspace: DATABASE.to_owned(),
+            behind: Login {
+                username: self.user.clone(),
+                password: self.user_password.clone(),
                 schema: schema.to_owned(),
-                upstream: shared.upstream.with_login(&self.user, &self.user_password),
-                role: self.role.name(),
-            }),
+            },
         };
         shared.vtgate.admit(&self.username, account);
     }

@@ -1,12 +1,8 @@
 //! What Vitess and PlanetScale answer when they refuse or fail, word for word.
-//!
-//! Sources: *Vitess* is the source of Vitess (`go/vt/vterrors`, `go/vt/vttablet/tabletserver`,
-//! `go/vt/vtgate`, `go/mysql/sqlerror`), *docs* PlanetScale's pages on errors and limits, *seen* an
-//! error that somebody's public code or issue quotes from a live database.
 
-use std::fmt::{self, Display};
+use mysql_async::ServerError;
 
-/// An error of Vitess: a number and a text in one of the [forms](Form) that reach a client.
+/// An error of Vitess as a client gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VitessError {
     /// The constant's name, to be told apart in a test's output.
@@ -15,359 +11,329 @@ pub struct VitessError {
     pub number: u16,
     /// The SQLSTATE that the client sees.
     pub state: &'static str,
-    /// Who speaks, and so what stands around the text.
-    pub form: Form,
-    /// What happened; `{keyspace}` stands for the keyspace's name, `{sql}` for the statement.
+    /// The text, where `{keyspace}`, `{user}` and `{sql}` stand for those of the session.
     pub text: &'static str,
-    /// PlanetScale documents it under 1105 where Vitess' source says another number.
-    also_as_1105: bool,
-    /// The connection to the server behind is lost with it, and the transaction on that.
-    pub(super) loses_server: bool,
+    /// How we know that it is so.
+    pub known: Known,
 }
 
-/// What stands around an error's text.
+/// How an error's number, SQLSTATE and text are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// MySQL said it to vttablet, which adds number, caller, statement and values.
-    MySql(Code),
-    /// vttablet says it, and adds the caller.
-    Tablet(Code),
-    /// The call to vttablet failed.
-    Call(Code),
-    /// vtgate says it about the shard.
-    Shard,
-    /// vtgate or PlanetScale's edge says it, as it is.
-    Plain,
+pub enum Known {
+    /// Real Vitess 24.0.4 answered it when it was provoked.
+    Seen,
+    /// It stands in Vitess' source, in this file.
+    Source(&'static str),
+    /// PlanetScale's documentation or somebody's public issue quotes it.
+    Reported,
+    /// Nobody answers it. What is not known has to be survived too.
+    Invented,
 }
-
-/// A gRPC status code as Go prints it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// 1, the caller or a killer gave up.
-    Canceled,
-    /// 2
-    Unknown,
-    /// 3
-    InvalidArgument,
-    /// 4
-    DeadlineExceeded,
-    /// 5
-    NotFound,
-    /// 6
-    AlreadyExists,
-    /// 7
-    PermissionDenied,
-    /// 8
-    ResourceExhausted,
-    /// 9
-    FailedPrecondition,
-    /// 10
-    Aborted,
-    /// 14
-    Unavailable,
-    /// 17, a code of Vitess' own that gRPC has no name for.
-    ClusterEvent,
-}
-
-impl Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ClusterEvent => f.write_str("Code(17)"),
-            named => write!(f, "{named:?}"),
-        }
-    }
-}
-
-impl Code {
-    /// Number and SQLSTATE that vtgate gives an error which carries none (`sql_error.go`).
-    const fn number(self) -> (u16, &'static str) {
-        match self {
-            Self::Canceled | Self::DeadlineExceeded | Self::Aborted => (1317, "70100"),
-            Self::PermissionDenied => (1045, "28000"),
-            Self::ResourceExhausted => (1203, "42000"),
-            _ => (1105, "HY000"),
-        }
-    }
-
-    /// The code that vttablet gives an error of MySQL (`tabletserver.go`, `convertErrorCode`).
-    pub(super) fn of_mysql(number: u16) -> Self {
-        match number {
-            1213 => Self::Aborted,
-            1205 => Self::DeadlineExceeded,
-            1062 | 1050 => Self::AlreadyExists,
-            1054 | 1109 | 1146 | 1176 => Self::NotFound,
-            1044 | 1045 | 1142 | 1143 | 1227 => Self::PermissionDenied,
-            1040 | 1041 | 1114 | 1153 | 1203 | 1226 => Self::ResourceExhausted,
-            1053 | 2002 | 2003 | 2006 => Self::Unavailable,
-            1290 => Self::ClusterEvent,
-            1317 | 2013 => Self::Canceled,
-            1048 | 1064 | 1136 | 1264 | 1292 | 1366 | 1406 => Self::InvalidArgument,
-            1216 | 1217 | 1451 | 1452 => Self::FailedPrecondition,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// Whether vtgate rolls an open transaction back by itself after such an error
-    /// (`scatter_conn.go`, `endAction`): what follows would run outside of one.
-    pub(super) const fn ends_transaction(self) -> bool {
-        matches!(self, Self::Aborted | Self::ResourceExhausted)
-    }
-}
+use Known::{Invented, Reported, Seen, Source};
 
 impl VitessError {
-    const fn new(form: Form, (number, state): (u16, &'static str), text: &'static str) -> Self {
-        Self {
-            name: "",
-            number,
-            state,
-            form,
-            text,
-            also_as_1105: false,
-            loses_server: false,
-        }
-    }
-
-    const fn mysql(code: Code, number: u16, state: &'static str, text: &'static str) -> Self {
-        Self::new(Form::MySql(code), (number, state), text)
-    }
-
-    const fn tablet(code: Code, text: &'static str) -> Self {
-        Self::new(Form::Tablet(code), code.number(), text)
-    }
-
-    const fn call(code: Code, text: &'static str) -> Self {
-        Self::new(Form::Call(code), code.number(), text)
-    }
-
-    const fn shard(text: &'static str) -> Self {
-        Self::new(Form::Shard, (1105, "HY000"), text)
-    }
-
-    const fn plain(text: &'static str) -> Self {
-        Self::new(Form::Plain, (1105, "HY000"), text)
-    }
-
-    const fn numbered(self, number: u16, state: &'static str) -> Self {
-        Self {
-            number,
-            state,
-            ..self
-        }
-    }
-
-    const fn also_as_1105(self) -> Self {
-        Self {
-            also_as_1105: true,
-            ..self
-        }
-    }
-
-    const fn losing_the_server(self) -> Self {
-        Self {
-            loses_server: true,
-            ..self
-        }
-    }
-
-    const fn named(self, name: &'static str) -> Self {
-        Self { name, ..self }
-    }
-
-    /// Every error of the table, under every number that it is known by.
+    /// Every error of the table, and those that PlanetScale documents under 1105, though Vitess
+    /// answers another number, under both.
     pub fn all() -> impl Iterator<Item = Self> {
-        ALL.iter().copied().flat_map(|error| {
-            let other = error.also_as_1105.then_some(error.numbered(1105, "HY000"));
-            std::iter::once(error).chain(other)
-        })
+        const DOCUMENTED_AS_1105: [VitessError; 7] = [
+            TRANSACTION_POOL_FULL,
+            TRANSACTION_TIMED_OUT,
+            TRANSACTION_BEING_KILLED,
+            TRANSACTION_NOT_FOUND,
+            TRANSACTION_ENDED,
+            ROW_LIMIT,
+            COMMAND_DENIED,
+        ];
+        let documented = DOCUMENTED_AS_1105.map(|error| Self {
+            number: 1105,
+            state: "HY000",
+            known: Reported,
+            ..error
+        });
+        ALL.iter().copied().chain(documented)
     }
+
+    /// The error as the client of a session gets it.
+    pub(super) fn about(&self, keyspace: &str, user: &str, sql: &str) -> ServerError {
+        let message = self.text.replace("{keyspace}", keyspace);
+        ServerError {
+            code: self.number,
+            state: self.state.to_owned(),
+            message: message.replace("{user}", user).replace("{sql}", sql),
+        }
+    }
+
+    /// Whether vtgate rolls an open transaction back by itself after it (source: `scatter_conn.go`):
+    /// after what was aborted, and after what some resource did not suffice for.
+    pub(super) fn ends_transaction(&self) -> bool {
+        let says = |code: &str| self.text.contains(code);
+        let without_code = self.is_of_tablet() && matches!(self.number, 1203 | 1317);
+        says("code = Aborted") || says("code = ResourceExhausted") || without_code
+    }
+
+    /// Whether vtgate then refuses everything but ROLLBACK.
+    pub(super) fn poisons(&self) -> bool {
+        self.text.starts_with("VT15001")
+    }
+
+    /// Whether the connection to the server, and the transaction on it, is lost with it.
+    pub(super) fn loses_server(&self) -> bool {
+        let lost = matches!(self.number, 1053 | 2006 | 2013);
+        let because = [
+            ", killing ",
+            "context deadline",
+            "error reading from server",
+        ];
+        self.is_of_tablet() && (lost || because.iter().any(|part| self.text.contains(part)))
+    }
+
+    fn is_of_tablet(&self) -> bool {
+        self.text
+            .starts_with("target: {keyspace}.-.primary: vttablet: ")
+    }
+}
+
+/// What vtgate says of the shard.
+macro_rules! shard {
+    ($($text:literal),*) => { concat!("target: {keyspace}.-.primary: ", $($text),*) };
+}
+
+/// The call to vttablet failed.
+macro_rules! call {
+    ($code:literal, $text:literal) => {
+        shard!("vttablet: rpc error: code = ", $code, " desc = ", $text)
+    };
+}
+
+/// vttablet says it.
+macro_rules! tablet {
+    ($code:literal, $text:literal) => {
+        shard!(
+            "vttablet: rpc error: code = ",
+            $code,
+            " desc = ",
+            $text,
+            " (CallerID: {user})"
+        )
+    };
+}
+
+/// MySQL said it to vttablet, which adds the statement and its values.
+macro_rules! mysql {
+    ($code:literal, $number:literal, $state:literal, $text:literal) => {
+        shard!(
+            "vttablet: rpc error: code = ",
+            $code,
+            " desc = ",
+            $text,
+            " (errno ",
+            $number,
+            ") (sqlstate ",
+            $state,
+            ") (CallerID: {user}): ",
+            "Sql: \"{sql}\", BindVars: {v1: \"type:VARCHAR value:\\\"cust-1\\\"\"}"
+        )
+    };
 }
 
 macro_rules! errors {
-    ($($(#[$doc:meta])* $name:ident = $error:expr;)*) => {
-        $($(#[$doc])* pub const $name: VitessError = $error.named(stringify!($name));)*
+    ($($(#[$doc:meta])* $name:ident = $number:literal $state:literal, $known:expr, $text:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub const $name: VitessError = VitessError {
+                name: stringify!($name),
+                number: $number,
+                state: $state,
+                text: $text,
+                known: $known,
+            };
+        )*
         const ALL: &[VitessError] = &[$($name),*];
     };
 }
 
-use Code::{
-    Aborted, AlreadyExists, Canceled, ClusterEvent, DeadlineExceeded, FailedPrecondition, NotFound,
-    PermissionDenied, ResourceExhausted, Unavailable, Unknown,
-};
-
 errors! {
-    /// The keyspace runs as many transactions as its size allows. Docs; Vitess
-    /// `tx_pool.go`.
-    TRANSACTION_POOL_FULL = VitessError::tablet(
-        ResourceExhausted, "transaction pool connection limit exceeded").also_as_1105();
-    /// The transaction was killed at 20 s, and here is its next statement. Docs; seen.
-    TRANSACTION_TIMED_OUT = VitessError::tablet(
-        Aborted,
-        "transaction 1782950310686082683: ended at 2026-07-02 05:31:19.003 UTC (exceeded timeout: 20s)")
-        .also_as_1105();
-    /// The transaction is being killed at this moment. Vitess `vterrors/constants.go`;
-    /// seen.
-    TRANSACTION_BEING_KILLED = VitessError::tablet(
-        Aborted, "transaction 1782950310686082683: in use: for tx killer rollback").also_as_1105();
-    /// Another tablet took over and knows nothing of the transaction. Seen.
-    TRANSACTION_NOT_FOUND = VitessError::tablet(
-        Aborted, "transaction 1572922696317821557: not found").also_as_1105();
-    /// The tablet closed the connection that the transaction had. Vitess
-    /// `stateful_connection.go`.
-    TRANSACTION_ENDED = VitessError::tablet(
-        Aborted,
-        "transaction 1572922696317821557: ended at 2026-07-02 05:31:19.003 UTC (unlocked closed connection)")
-        .also_as_1105();
+    /// The keyspace runs as many transactions as its size allows.
+    TRANSACTION_POOL_FULL = 1203 "42000", Seen,
+        tablet!("ResourceExhausted", "transaction pool connection limit exceeded");
+    /// The transaction was killed at 20 s, and here is its next statement.
+    TRANSACTION_TIMED_OUT = 1317 "70100", Seen, tablet!(
+        "Aborted",
+        "transaction 1782950310686082683: ended at 2026-07-02 05:31:19.003 UTC (exceeded timeout: 20s)");
+    /// The transaction is being killed at this moment.
+    TRANSACTION_BEING_KILLED = 1317 "70100", Source("go/vt/vterrors/constants.go"),
+        tablet!("Aborted", "transaction 1782950310686082683: in use: for tx killer rollback");
+    /// Another tablet took over and knows nothing of the transaction.
+    TRANSACTION_NOT_FOUND = 1317 "70100", Reported,
+        tablet!("Aborted", "transaction 1572922696317821557: not found");
+    /// The tablet closed the connection that the transaction had.
+    TRANSACTION_ENDED = 1317 "70100", Seen, tablet!(
+        "Aborted",
+        "transaction 1572922696317821557: ended at 2026-07-02 05:31:19.003 UTC (unlocked closed connection)");
     /// The session is of no use until it is rolled back; the next statements meet
-    /// [`ROLLBACK_FIRST`]. Vitess pull request 17669.
-    TRANSACTION_POISONED = VitessError::plain(
-        "VT15001: transaction is no longer valid, please issue ROLLBACK and retry: target: {keyspace}.-.primary: \
-         vttablet: rpc error: code = Code(17) desc = operation not allowed in state NOT_SERVING");
-    /// What a poisoned transaction answers to everything but ROLLBACK. Vitess pull
-    /// request 17669.
-    ROLLBACK_FIRST = VitessError::plain(
-        "VT09032: previous transaction is no longer valid, please issue ROLLBACK");
-    /// The tablet killed the statement at its time limit. Seen.
-    QUERY_KILLED = VitessError::tablet(
-        Canceled,
-        "(errno 2013) due to context deadline exceeded, elapsed time: 29.998788288s, killing query ID 58").losing_the_server();
-    /// The statement's own limit (`QUERY_TIMEOUT_MS`) passed. Vitess `executor.go`; seen.
-    QUERY_TIMED_OUT = VitessError::tablet(DeadlineExceeded, "context deadline exceeded");
-    /// MySQL's own limit passed. Seen.
-    EXECUTION_TIME_EXCEEDED = VitessError::call(
-        Canceled,
-        "(errno 3024) (sqlstate HY000): Query execution was interrupted, maximum statement execution time exceeded, \
-         elapsed time: 15m0.000198624s, killing connection ID 2595").numbered(3024, "HY000").losing_the_server();
-    /// A failover that vtgate's buffering did not bridge. Docs; Vitess
-    /// `tabletgateway.go`.
-    PRIMARY_NOT_SERVING = VitessError::shard(
-        "primary is not serving, there may be a reparent operation in progress");
-    /// [`PRIMARY_NOT_SERVING`] as older versions word it. Docs; seen.
-    PRIMARY_NOT_SERVING_ONCE = VitessError::shard(
-        "primary is not serving, there is a reparent operation in progress");
-    /// No tablet answers health checks. Vitess `tabletgateway.go`.
-    NO_HEALTHY_TABLET = VitessError::shard(
+    /// [`ROLLBACK_FIRST`].
+    TRANSACTION_POISONED = 1105 "HY000", Seen, concat!(
+        "VT15001: transaction error, issue ROLLBACK and retry the transaction: ",
+        call!("Code(17)", "operation not allowed in state NOT_SERVING"));
+    /// What a poisoned transaction answers to everything but ROLLBACK.
+    ROLLBACK_FIRST = 1105 "HY000", Seen,
+        "VT09032: previous transaction failed. Issue a ROLLBACK to resolve the failure.";
+    /// The statement's own limit (`QUERY_TIMEOUT_MS`) passed while MySQL ran it.
+    QUERY_KILLED = 3024 "HY000", Seen, tablet!(
+        "Canceled",
+        "(errno 3024) (sqlstate HY000): Query execution was interrupted, maximum statement execution time \
+         exceeded, elapsed time: 300.893414ms, killing query ID 33");
+    /// [`QUERY_KILLED`] as older versions word it.
+    QUERY_KILLED_ONCE = 1317 "70100", Reported, tablet!(
+        "Canceled",
+        "(errno 2013) due to context deadline exceeded, elapsed time: 29.998788288s, killing query ID 58");
+    /// The statement's own limit passed while it waited for a connection to MySQL.
+    QUERY_TIMED_OUT = 1317 "70100", Source("go/vt/vtgate/executor.go"),
+        tablet!("DeadlineExceeded", "context deadline exceeded");
+    /// The transaction's time was up while MySQL ran the statement.
+    TRANSACTION_KILLED = 3024 "HY000", Seen, tablet!(
+        "Canceled",
+        "(errno 3024) (sqlstate HY000): Query execution was interrupted, maximum statement execution time \
+         exceeded, elapsed time: 19.999959266s, killing connection ID 30");
+    /// MySQL's own limit (`MAX_EXECUTION_TIME`) passed.
+    EXECUTION_TIME_EXCEEDED = 3024 "HY000", Seen, mysql!(
+        "Unknown", 3024, "HY000",
+        "Query execution was interrupted, maximum statement execution time exceeded");
+    /// A failover that vtgate's buffering did not bridge.
+    PRIMARY_NOT_SERVING = 1105 "HY000", Seen,
+        shard!("primary is not serving, there may be a reparent operation in progress");
+    /// [`PRIMARY_NOT_SERVING`] as older versions word it.
+    PRIMARY_NOT_SERVING_ONCE = 1105 "HY000", Reported,
+        shard!("primary is not serving, there is a reparent operation in progress");
+    /// No tablet answers health checks.
+    NO_HEALTHY_TABLET = 1105 "HY000", Seen, shard!(
         "no healthy tablet available for 'keyspace:\"{keyspace}\" shard:\"-\" tablet_type:PRIMARY'");
-    /// The end of a failover, seen too early. Vitess `tabletgateway.go`.
-    INCONSISTENT_STATE = VitessError::shard(
+    /// The end of a failover, seen too early.
+    INCONSISTENT_STATE = 1105 "HY000", Seen, shard!(
         "inconsistent state detected, primary is serving but initially found no available tablet");
-    /// More statements wait for a failover's end than vtgate buffers. Vitess
-    /// `buffer.go`.
-    BUFFER_FULL = VitessError::shard("primary buffer is full");
-    /// The tablet went away under the statement. Seen.
-    TABLET_LOST = VitessError::call(
-        Unavailable,
-        "error reading from server: read tcp 10.0.4.17:41922->10.0.9.3:15999: read: connection reset by peer").losing_the_server();
-    /// The tablet does not serve, or no longer. Vitess `vterrors/constants.go`.
-    NOT_SERVING = VitessError::tablet(
-        ClusterEvent, "operation not allowed in state NOT_SERVING");
-    /// The tablet is being stopped. Vitess `vterrors/constants.go`.
-    SHUTTING_DOWN = VitessError::tablet(
-        ClusterEvent, "operation not allowed in state SHUTTING_DOWN");
-    /// The tablet is no longer the primary. Vitess issue 8000.
-    WRONG_TABLET = VitessError::tablet(
-        FailedPrecondition, "wrong tablet type: REPLICA, want: PRIMARY or []");
-    /// The edge finds no vtgate. Docs.
-    NO_ENDPOINTS = VitessError::plain(
-        "unavailable: vtgate connection error: no endpoints, after 1 attempts");
-    /// The edge finds no vtgate that is well. Docs.
-    NO_HEALTHY_ENDPOINTS = VitessError::plain(
-        "unavailable: vtgate connection error: no healthy endpoints, after 1 attempts");
-    /// The primary was demoted. Seen.
-    READ_ONLY = VitessError::mysql(
-        ClusterEvent, 1290, "HY000",
-        "The MySQL server is running with the --read-only option so it cannot execute this statement");
-    /// MySQL is being stopped. Docs.
-    SERVER_SHUTDOWN = VitessError::mysql(
-        Unavailable, 1053, "08S01", "Server shutdown in progress").losing_the_server();
-    /// MySQL went away under the statement. Seen.
-    SERVER_LOST = VitessError::mysql(Canceled, 2013, "HY000", "EOF").losing_the_server();
-    /// MySQL was not there when the statement came. Docs.
-    SERVER_GONE = VitessError::mysql(Unavailable, 2006, "HY000", "MySQL server has gone away").losing_the_server();
-    /// InnoDB chose this transaction to resolve a deadlock. Docs.
-    DEADLOCK = VitessError::mysql(
-        Aborted, 1213, "40001", "Deadlock found when trying to get lock; try restarting transaction");
-    /// A row's lock was not to be had in time. Seen.
-    LOCK_WAIT_TIMEOUT = VitessError::mysql(
-        DeadlineExceeded, 1205, "HY000", "Lock wait timeout exceeded; try restarting transaction");
-    /// More rows than a statement may return. Vitess release notes 14; seen.
-    ROW_LIMIT = VitessError::mysql(Aborted, 10001, "HY000", "Row count exceeded 100000").also_as_1105();
-    /// [`ROW_LIMIT`] before it had a number of its own. Seen.
-    ROW_LIMIT_ONCE = VitessError::tablet(Aborted, "Row count exceeded 100000");
-    /// A statement or its rows are larger than 64 MiB. Seen.
-    MESSAGE_TOO_LARGE = VitessError::call(
-        ResourceExhausted, "grpc: trying to send message larger than max (67676355 vs. 67108864)")
-        .numbered(1153, "42000");
-    /// The password's role may not do it. Shares its number with a refused login. Seen.
-    COMMAND_DENIED = VitessError::tablet(
-        PermissionDenied,
-        "Insert command denied to user 'planetscale-reader' for table 'orders' (ACL check error)")
-        .also_as_1105();
-    /// A schema change on a protected branch. Docs.
-    DIRECT_DDL_DISABLED = VitessError::plain("direct DDL is disabled");
-    /// [`DIRECT_DDL_DISABLED`] as newer pages word it. Docs.
-    SAFE_MIGRATIONS = VitessError::plain(
-        "Data Definition Language is not supported on branches with safe migrations enabled.");
-    /// The branch sleeps or is gone. Docs.
-    BRANCH_MISSING = VitessError::plain("not_found: branch is missing or sleeping: 4n5qvuzkyrdq");
-    /// SQL that vtgate does not plan. Vitess `vterrors/code.go`.
-    UNSUPPORTED = VitessError::plain("VT12001: unsupported: LOCK IN SHARE MODE inside a UNION")
-        .numbered(1235, "42000");
+    /// More statements wait for a failover's end than vtgate buffers.
+    BUFFER_FULL = 1105 "HY000", Source("go/vt/vtgate/buffer/buffer.go"),
+        shard!("primary buffer is full");
+    /// The tablet went away under the statement.
+    TABLET_LOST = 1105 "HY000", Seen, call!(
+        "Unavailable",
+        "error reading from server: read tcp 10.0.4.17:41922->10.0.9.3:15999: read: connection reset by peer");
+    /// The tablet does not serve.
+    NOT_SERVING = 1105 "HY000", Seen,
+        call!("Code(17)", "operation not allowed in state NOT_SERVING");
+    /// The tablet is being stopped.
+    SHUTTING_DOWN = 1105 "HY000", Seen,
+        call!("Code(17)", "operation not allowed in state SHUTTING_DOWN");
+    /// The tablet is no longer the primary.
+    WRONG_TABLET = 1105 "HY000", Reported,
+        call!("FailedPrecondition", "wrong tablet type: REPLICA, want: PRIMARY or []");
+    /// The edge finds no vtgate.
+    NO_ENDPOINTS = 1105 "HY000", Reported,
+        "unavailable: vtgate connection error: no endpoints, after 1 attempts";
+    /// The edge finds no vtgate that is well.
+    NO_HEALTHY_ENDPOINTS = 1105 "HY000", Reported,
+        "unavailable: vtgate connection error: no healthy endpoints, after 1 attempts";
+    /// The primary was demoted.
+    READ_ONLY = 1290 "HY000", Seen, mysql!(
+        "Code(17)", 1290, "HY000",
+        "The MySQL server is running with the --super-read-only option so it cannot execute this statement");
+    /// MySQL is being stopped.
+    SERVER_SHUTDOWN = 1053 "08S01", Seen,
+        mysql!("Unavailable", 1053, "08S01", "Server shutdown in progress");
+    /// MySQL went away under the statement.
+    SERVER_LOST = 2013 "HY000", Seen, mysql!("Canceled", 2013, "HY000", "EOF");
+    /// MySQL had gone away before the statement came.
+    SERVER_GONE = 2006 "HY000", Seen, mysql!(
+        "Unavailable", 2006, "HY000",
+        "conn 33: Write(packet) failed: write unix @->/run/mysqld.sock: write: broken pipe");
+    /// InnoDB chose this transaction to resolve a deadlock.
+    DEADLOCK = 1213 "40001", Seen, mysql!(
+        "Aborted", 1213, "40001",
+        "Deadlock found when trying to get lock; try restarting transaction");
+    /// A row's lock was not to be had in time.
+    LOCK_WAIT_TIMEOUT = 1205 "HY000", Seen, mysql!(
+        "DeadlineExceeded", 1205, "HY000",
+        "Lock wait timeout exceeded; try restarting transaction");
+    /// More rows than a statement may return.
+    ROW_LIMIT = 1317 "70100", Seen, tablet!("Aborted", "Row count exceeded 100000");
+    /// [`ROW_LIMIT`] in a transaction's first statement, on a cluster.
+    ROW_LIMIT_IN_FIRST_STATEMENT = 1317 "70100", Seen,
+        shard!("vttablet: Row count exceeded 100000 (CallerID: {user})");
+    /// More rows than a statement may change.
+    CHANGE_LIMIT = 1317 "70100", Seen,
+        tablet!("Aborted", "caller id: {user}: row count exceeded 100000");
+    /// The rows of a result are larger than what gRPC carries.
+    MESSAGE_TOO_LARGE = 1153 "42000", Seen, call!(
+        "ResourceExhausted", "grpc: trying to send message larger than max (67676355 vs. 67108864)");
+    /// The password's role may not do it. Shares its number with a refused login.
+    COMMAND_DENIED = 1045 "28000", Seen, tablet!(
+        "PermissionDenied",
+        "Insert command denied to user 'planetscale-reader' for table 'orders' (ACL check error)");
+    /// A schema change on a protected branch.
+    DIRECT_DDL_DISABLED = 1105 "HY000", Seen, "direct DDL is disabled";
+    /// [`DIRECT_DDL_DISABLED`] as newer pages of PlanetScale word it.
+    SAFE_MIGRATIONS = 1105 "HY000", Reported,
+        "Data Definition Language is not supported on branches with safe migrations enabled.";
+    /// The branch sleeps or is gone.
+    BRANCH_MISSING = 1105 "HY000", Reported,
+        "not_found: branch is missing or sleeping: 4n5qvuzkyrdq";
+    /// SQL that vtgate does not plan.
+    UNSUPPORTED = 1235 "42000", Seen, "VT12001: unsupported: create database by failDBDDL";
     /// Foreign keys where they are not enabled. Shares its number with a killed statement.
-    /// Vitess `vterrors/code.go`.
-    FOREIGN_KEYS = VitessError::plain("VT10001: foreign key constraints are not allowed")
-        .numbered(1317, "70100");
-    /// A unique key refused a row whose value looks like an error to be retried. Seen.
-    DUPLICATE = VitessError::mysql(
-        AlreadyExists, 1062, "23000",
+    FOREIGN_KEYS = 1317 "70100", Seen, "VT10001: foreign key constraints are not allowed";
+    /// A unique key refused a row whose value looks like an error to be retried.
+    DUPLICATE = 1062 "23000", Seen, mysql!(
+        "AlreadyExists", 1062, "23000",
         "Duplicate entry 'cust-1-primary is not serving' for key 'orders.by_idempotency_key'");
-    /// A table that is not there. Seen.
-    NO_SUCH_TABLE = VitessError::mysql(
-        NotFound, 1146, "42S02", "Table '{keyspace}.orders' doesn't exist");
-    /// SQL that vtgate does not parse. Seen.
-    SYNTAX = VitessError::plain("syntax error at position 42 near 'WHERE'");
-    /// No MySQL answers behind the tablet. Seen.
-    NO_SERVER_BEHIND = VitessError::mysql(
-        Unavailable, 2002, "HY000",
+    /// A table that is not there.
+    NO_SUCH_TABLE = 1146 "42S02", Seen,
+        mysql!("NotFound", 1146, "42S02", "Table '{keyspace}.orders' doesn't exist");
+    /// SQL that vtgate does not parse.
+    SYNTAX = 1105 "HY000", Seen, "syntax error at position 42 near 'WHERE'";
+    /// No MySQL answers behind the tablet.
+    NO_SERVER_BEHIND = 2002 "HY000", Seen, mysql!(
+        "Unavailable", 2002, "HY000",
         "net.Dial(/run/mysqld.sock) to local server failed: dial unix /run/mysqld.sock: connect: connection refused");
-    /// MySQL has no connection left for the tablet. Seen.
-    SERVER_FULL_BEHIND = VitessError::mysql(
-        Unknown, 2012, "HY000", "immediate error from server errorCode=1040 errorMsg=Too many connections");
-    /// The tablet's own connections are all taken. Seen.
-    POOL_TIMED_OUT = VitessError::tablet(ResourceExhausted, "connection pool timed out");
-    /// A cutover that a long transaction holds up. Seen.
-    CUTOVER = VitessError::tablet(
-        FailedPrecondition, "buffer timeout after 15s in rule: buffered for cut-over");
-    /// The table moves to another keyspace. Seen.
-    DENIED_TABLE = VitessError::tablet(
-        FailedPrecondition, "disallowed due to rule: enforce denied tables");
-    /// The keyspace is being resharded. Vitess `buffer.go`.
-    RESHARDING = VitessError::shard("current keyspace is being resharded");
-    /// A newer statement took its place in a failover's buffer. Seen.
-    EVICTED = VitessError::shard(
-        "failed to automatically buffer and retry failed request during failover. original err (type=<nil>): \
-         <nil>: buffer full: request evicted for newer request");
-    /// The tablet's port refuses. Seen.
-    TABLET_REFUSES = VitessError::call(
-        Unavailable,
+    /// MySQL has no connection left for the tablet.
+    SERVER_FULL_BEHIND = 2012 "HY000", Seen, mysql!(
+        "Unknown", 2012, "HY000",
+        "immediate error from server errorCode=1040 errorMsg=Too many connections");
+    /// The tablet's own connections are all taken.
+    POOL_TIMED_OUT = 1203 "42000", Seen, tablet!("ResourceExhausted", "connection pool timed out");
+    /// A cutover that a long transaction holds up.
+    CUTOVER = 1105 "HY000", Seen, tablet!(
+        "FailedPrecondition", "buffer timeout after 15s in rule: buffered for cut-over");
+    /// The table moves to another keyspace.
+    DENIED_TABLE = 1105 "HY000", Seen,
+        tablet!("FailedPrecondition", "disallowed due to rule: enforce denied tables");
+    /// The keyspace is being resharded.
+    RESHARDING = 1105 "HY000", Source("go/vt/vtgate/buffer/buffer.go"),
+        shard!("current keyspace is being resharded");
+    /// A newer statement took its place in a failover's buffer.
+    EVICTED = 1105 "HY000", Seen, shard!(
+        "failed to automatically buffer and retry failed request during failover. original err \
+         (type=<nil>): <nil>: buffer full: request evicted for newer request");
+    /// The tablet's port refuses.
+    TABLET_REFUSES = 1105 "HY000", Seen, call!(
+        "Unavailable",
         "connection error: desc = \"transport: Error while dialing: dial tcp 10.0.9.3:15999: connect: connection refused\"");
-    /// A statement over gRPC's limit. Seen.
-    STATEMENT_TOO_LARGE = VitessError::call(
-        ResourceExhausted, "trying to send message larger than max (20000152 vs. 16777216)");
-    /// Something on the way to vtgate was lost. Reported.
-    EDGE_LOST = VitessError::plain("unavailable: unexpected EOF");
+    /// A statement over gRPC's limit.
+    STATEMENT_TOO_LARGE = 1203 "42000", Seen, call!(
+        "ResourceExhausted", "trying to send message larger than max (20000152 vs. 16777216)");
+    /// Something on the way to vtgate was lost.
+    EDGE_LOST = 1105 "HY000", Reported, "unavailable: unexpected EOF";
     /// What nobody knows.
-    UNHEARD_OF = VitessError::plain("something that nobody has heard of");
-    /// A connection without TLS. Atlas issue 1717, prisma issue 11246.
-    INSECURE = VitessError::plain(
-        "unknown error: Code: UNAVAILABLE\nserver does not allow insecure connections, client must use SSL/TLS");
-    /// KILL. Vitess `executor.go`.
-    KILL_DENIED = VitessError::plain("VT07001: kill statement execution not permitted.")
-        .numbered(1095, "HY000");
-    /// A prepared statement of a kind that vtgate does not prepare, such as WITH. Vitess
-    /// `executor.go`, pull request 20535.
-    CANNOT_PREPARE = VitessError::plain("[BUG] unrecognized prepare statement: {sql}")
-        .numbered(1815, "HY000");
-    /// A prepared statement that the session does not know. Vitess `vterrors/code.go`.
-    UNKNOWN_STATEMENT = VitessError::plain(
-        "VT09011: Unknown prepared statement handler (0) given to EXECUTE").numbered(1243, "HY000");
+    UNHEARD_OF = 1105 "HY000", Invented, "something that nobody has heard of";
+    /// A connection without TLS.
+    INSECURE = 1105 "HY000", Seen,
+        "unknown error: Code: UNAVAILABLE\nserver does not allow insecure connections, client must use SSL/TLS";
+    /// Another keyspace than the password's.
+    UNKNOWN_DATABASE = 1049 "42000", Seen,
+        "VT05003: unknown database '{keyspace}' in vschema";
+    /// KILL.
+    KILL_DENIED = 1095 "HY000", Seen, "VT07001: kill statement execution not permitted.";
+    /// A prepared statement of a kind that vtgate does not prepare.
+    CANNOT_PREPARE = 1815 "HY000", Seen, "[BUG] unrecognized prepare statement: CALL p()";
+    /// A prepared statement that the session does not know.
+    UNKNOWN_STATEMENT = 2014 "HY000", Seen, "statement ID is not found from record";
 }

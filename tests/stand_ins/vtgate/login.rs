@@ -1,29 +1,32 @@
-//! The front door: greeting, TLS, and a password that vtgate itself knows.
+//! The login of a client: greeting, TLS, and a password that only the stand-in knows.
 
 use std::io;
 
 use mysql_common::constants::{CapabilityFlags, StatusFlags};
 use mysql_common::io::ParseBuf;
-use mysql_common::packets::{HandshakePacket, HandshakeResponse, SslRequest};
+use mysql_common::packets::{AuthPlugin, HandshakePacket, HandshakeResponse, SslRequest};
 use mysql_common::proto::{MyDeserialize, MySerialize};
-use mysql_common::scramble::{scramble_native, scramble_sha256};
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::errors::INSECURE;
-use super::raised::{Echo, Raised};
-use super::script::Stage;
-use super::wire::{COLLATION, SqlError, Wire, malformed, ok};
-use super::{Account, Authentication, Gate, Route, SERVER_VERSION};
+use super::errors::{INSECURE, UNKNOWN_DATABASE};
+use super::wire::{COLLATION, Wire, error_packet, server_error};
+use super::{Account, Shared};
+
+/// The version that clients are told.
+const SERVER_VERSION: &str = "8.0.30-Vitess";
+
+/// What PlanetScale asks for. The password itself comes through TLS; as no hash is compared, nobody
+/// has to be unable to foresee the nonce.
+const PLUGIN: AuthPlugin<'_> = AuthPlugin::CachingSha2Password;
+const NONCE: &[u8; 20] = b"the password follows";
+const SEND_THE_PASSWORD: [u8; 2] = [0x01, 0x04];
 
 /// A client that was let in.
-pub(super) struct Login {
+pub(super) struct Client {
     pub(super) wire: Wire<TlsStream<TcpStream>>,
     pub(super) user: String,
-    pub(super) database: Option<String>,
-    /// Where the user is led, if it has a schema of its own.
-    pub(super) route: Option<Route>,
+    pub(super) account: Account,
     /// What both sides agreed to, without what only concerns this login.
     pub(super) capabilities: CapabilityFlags,
 }
@@ -45,15 +48,13 @@ fn offered() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_DEPRECATE_EOF
 }
 
-/// Greets a client and lets it in or not.
+/// Greets a client and asks for its password. The OK that lets it in is still to be sent.
 pub(super) async fn receive(
     stream: TcpStream,
-    gate: &Gate,
+    shared: &Shared,
     connection_id: u32,
-) -> io::Result<Option<Login>> {
-    let nonce = nonce()?;
-    let (head, tail) = nonce.split_at(8);
-    let plugin = gate.authentication.plugin();
+) -> io::Result<Option<Client>> {
+    let (head, tail) = NONCE.split_at(8);
     let mut greeting = Vec::new();
     HandshakePacket::new(
         10,
@@ -64,121 +65,58 @@ pub(super) async fn receive(
         offered(),
         COLLATION,
         StatusFlags::SERVER_STATUS_AUTOCOMMIT,
-        Some([plugin.as_bytes(), &[0]].concat()),
+        Some([PLUGIN.as_bytes(), &[0]].concat()),
     )
     .serialize(&mut greeting);
     let mut plain = Wire::new(stream, 0);
-    plain.put(&greeting);
-    plain.flush().await?;
-
+    plain.send(&greeting).await?;
     let request = plain.read().await?;
     let request = SslRequest::deserialize((), &mut ParseBuf(&request))?;
     if !request.capabilities().contains(CapabilityFlags::CLIENT_SSL) {
-        let refusal = Raised::from(INSECURE).about(&Echo::default());
-        plain.put(&refusal.payload());
-        plain.flush().await?;
+        plain
+            .send(&error_packet(&INSECURE.about("", "", "")))
+            .await?;
         return Ok(None);
     }
-    let stream = gate.tls().accept(plain.stream).await?;
-    let mut wire = Wire::new(stream, plain.sequence);
+    let mut wire = Wire::new(shared.tls.accept(plain.stream).await?, plain.sequence);
     let response = wire.read().await?;
     let response = HandshakeResponse::deserialize((), &mut ParseBuf(&response))?;
+    if response.auth_plugin() != Some(&PLUGIN) {
+        let other = [&[0xFE], PLUGIN.as_bytes(), &[0], NONCE, &[0]].concat();
+        wire.send(&other).await?;
+        wire.read().await?;
+    }
+    wire.send(&SEND_THE_PASSWORD).await?;
+    let password = wire.read().await?;
+
     let user = String::from_utf8_lossy(response.user()).into_owned();
-
-    let mut answer = response.scramble_buf().to_vec();
-    if response.auth_plugin() != Some(&plugin) {
-        wire.put(&[&[0xFE], plugin.as_bytes(), &[0], &nonce, &[0]].concat());
-        wire.flush().await?;
-        answer = wire.read().await?;
-    }
-    let account = gate.account(&user);
-    let database = response
-        .db_name()
-        .filter(|name| !name.is_empty())
-        .map(|name| String::from_utf8_lossy(name).into_owned());
-    let refusal = if !is_right(&mut wire, gate, &user, account.as_ref(), &answer, &nonce).await? {
-        let text = format!("Access denied for user '{user}'");
-        Some(SqlError::new(1045, "28000", text))
-    } else if let Some(error) = gate.scripted(Stage::Login, &user, false) {
-        Some(Raised::from(error).about(&Echo::default()))
-    } else {
-        let route = account.as_ref().and_then(|account| account.route.as_ref());
-        database
-            .as_deref()
-            .and_then(|database| gate.unknown(route, database))
+    let account = shared.account(&user);
+    let right = |account: &Account| [account.password.as_bytes(), &[0]].concat() == password;
+    let database = String::from_utf8_lossy(response.db_name().unwrap_or_default());
+    let refusal = match account.filter(right) {
+        None => server_error(1045, "28000", format!("Access denied for user '{user}'")),
+        Some(account) if account.knows(&database) => {
+            let only_here =
+                CapabilityFlags::CLIENT_CONNECT_ATTRS | CapabilityFlags::CLIENT_CONNECT_WITH_DB;
+            let capabilities = response.capabilities() & (offered() - only_here);
+            return Ok(Some(Client {
+                wire,
+                user,
+                account,
+                capabilities,
+            }));
+        }
+        Some(_) => UNKNOWN_DATABASE.about(&database, &user, ""),
     };
-    if let Some(refusal) = refusal {
-        wire.put(&refusal.payload());
-        wire.flush().await?;
-        return Ok(None);
-    }
-    wire.put(&ok(StatusFlags::SERVER_STATUS_AUTOCOMMIT));
-    wire.flush().await?;
-    let only_here = CapabilityFlags::CLIENT_CONNECT_ATTRS | CapabilityFlags::CLIENT_CONNECT_WITH_DB;
-    Ok(Some(Login {
-        capabilities: response.capabilities() & (offered() - only_here),
-        database,
-        route: account.and_then(|account| account.route),
-        wire,
-        user,
-    }))
+    wire.send(&error_packet(&refusal)).await?;
+    Ok(None)
 }
 
-impl Gate {
-    /// The error of a client that asks for another keyspace than its own; the tablet's type may
-    /// follow the name, or stand alone (Vitess, `go/vt/topo/topoproto`, `ParseDestination`).
-    pub(super) fn unknown(&self, route: Option<&Route>, database: &str) -> Option<SqlError> {
-        let own = route.map_or(&self.upstream.keyspace, |route| &route.keyspace);
+impl Account {
+    /// Whether this names its keyspace; the tablet's type may follow the name, or stand alone
+    /// (Vitess, `go/vt/topo/topoproto`, `ParseDestination`).
+    pub(super) fn knows(&self, database: &str) -> bool {
         let keyspace = database.split('@').next().unwrap_or_default();
-        let known = keyspace.is_empty() || keyspace == own;
-        let text = format!("VT05003: unknown database '{keyspace}' in vschema");
-        (!known).then(|| SqlError::new(1049, "42000", text))
+        keyspace.is_empty() || keyspace == self.keyspace
     }
-}
-
-/// Whether `answer` proves the user's password.
-async fn is_right(
-    wire: &mut Wire<TlsStream<TcpStream>>,
-    gate: &Gate,
-    user: &str,
-    account: Option<&Account>,
-    answer: &[u8],
-    nonce: &[u8],
-) -> io::Result<bool> {
-    let Some(account) = account else {
-        return Ok(false);
-    };
-    let password = account.password.as_bytes();
-    match gate.authentication {
-        Authentication::Native => {
-            Ok(scramble_native(nonce, password).is_some_and(|right| right == answer))
-        }
-        Authentication::CachingSha2 => {
-            let matches = scramble_sha256(nonce, password).is_some_and(|right| right == answer);
-            if matches && gate.is_cached(user) {
-                wire.put(&[0x01, 0x03]);
-                return Ok(true);
-            }
-            wire.put(&[0x01, 0x04]);
-            wire.flush().await?;
-            let clear = wire.read().await?;
-            let clear = clear
-                .strip_suffix(&[0])
-                .ok_or_else(|| malformed("password"))?;
-            let right = clear == password;
-            if right {
-                gate.cache(user);
-            }
-            Ok(right)
-        }
-    }
-}
-
-/// Twenty printable bytes that nobody can foresee.
-fn nonce() -> io::Result<[u8; 20]> {
-    let mut nonce = [0; 20];
-    SystemRandom::new()
-        .fill(&mut nonce)
-        .map_err(|_| io::Error::other("the system has no random bytes"))?;
-    Ok(nonce.map(|byte| b'!' + byte % 94))
 }

@@ -1,444 +1,239 @@
-//! One client's session: what is refused, what is relayed, and what becomes of its transaction.
+//! One client's session: what is refused, what is passed on, and what becomes of its transaction.
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use mysql_common::constants::StatusFlags;
+use mysql_async::ServerError;
+use mysql_common::constants::{Command, StatusFlags};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Gate;
+use super::Shared;
 use super::errors::{
-    CANNOT_PREPARE, DIRECT_DDL_DISABLED, FOREIGN_KEYS, KILL_DENIED, NOT_SERVING, QUERY_TIMED_OUT,
-    ROLLBACK_FIRST, SERVER_LOST, TRANSACTION_ENDED, UNKNOWN_STATEMENT,
+    DIRECT_DDL_DISABLED, FOREIGN_KEYS, ROLLBACK_FIRST, TRANSACTION_ENDED, UNKNOWN_DATABASE,
+    UNKNOWN_STATEMENT, VitessError,
 };
-use super::login::{self, Login};
-use super::raised::{Echo, Raised};
-use super::scan::{self, statements};
-use super::script::Stage;
-use super::statement::{bind_variables, numbered, query_timeout};
-use super::tablet::{Reply, Tablet};
-use super::wire::{
-    CLOSE, EXECUTE, INIT_DB, PING, PREPARE, QUERY, QUIT, RESET_CONNECTION, RESET_STATEMENT,
-    SEND_LONG_DATA, SET_OPTION, SqlError, malformed, ok,
-};
+use super::login::{self, Client};
+use super::server::Server;
+use super::wire::{error_packet, malformed, ok_packet, server_error};
 
-/// Serves a client until it leaves or its connection's time is up.
-pub(super) async fn serve(client: TcpStream, gate: Arc<Gate>, id: u32) -> io::Result<()> {
+const QUIT: u8 = Command::COM_QUIT as u8;
+const INIT_DB: u8 = Command::COM_INIT_DB as u8;
+const QUERY: u8 = Command::COM_QUERY as u8;
+const PING: u8 = Command::COM_PING as u8;
+const RESET_CONNECTION: u8 = Command::COM_RESET_CONNECTION as u8;
+const PREPARE: u8 = Command::COM_STMT_PREPARE as u8;
+const EXECUTE: u8 = Command::COM_STMT_EXECUTE as u8;
+const SEND_LONG_DATA: u8 = Command::COM_STMT_SEND_LONG_DATA as u8;
+const CLOSE: u8 = Command::COM_STMT_CLOSE as u8;
+const RESET_STATEMENT: u8 = Command::COM_STMT_RESET as u8;
+
+/// Packets for the client or the error that it gets; the server is lost where there is neither.
+type Answer = io::Result<Result<Vec<Vec<u8>>, ServerError>>;
+
+/// Serves a client until it leaves, or the server does.
+pub(super) async fn serve(client: TcpStream, shared: &Shared, id: u32) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let born = Instant::now();
-    let mut limit = gate.age.subscribe();
-    let aged = async {
-        loop {
-            let end = born + *limit.borrow_and_update();
-            tokio::select! {
-                () = sleep_until(end) => return,
-                changed = limit.changed() => if changed.is_err() { return },
-            }
-        }
+    let Some(mut client) = login::receive(client, shared, id).await? else {
+        return Ok(());
     };
-    tokio::select! {
-        done = converse(client, &gate, id) => done,
-        () = aged => Ok(()),
+    match Server::connect(shared, &client.account, client.capabilities).await? {
+        Ok(server) => {
+            client.wire.send(&ok_packet(false)).await?;
+            let session = Session {
+                shared,
+                client,
+                server,
+                transaction: Transaction::None,
+                statements: HashMap::new(),
+            };
+            session.run().await
+        }
+        Err(refused) => client.wire.send(&error_packet(&refused)).await,
     }
 }
 
-async fn converse(client: TcpStream, gate: &Gate, id: u32) -> io::Result<()> {
-    let Some(login) = login::receive(client, gate, id).await? else {
-        return Ok(());
-    };
-    let session = Session {
-        gate,
-        login,
-        tablet: None,
-        transaction: Transaction::None,
-        statements: HashMap::new(),
-        last_statement: 0,
-    };
-    session.run().await
-}
-
-struct Session<'g> {
-    gate: &'g Gate,
-    login: Login,
-    tablet: Option<Tablet>,
+struct Session<'s> {
+    shared: &'s Shared,
+    client: Client,
+    server: Server,
     transaction: Transaction,
-    statements: HashMap<u32, Statement>,
-    last_statement: u32,
+    /// The texts of what is prepared, by the server's ids.
+    statements: HashMap<u32, String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transaction {
     None,
     Open,
-    /// It was lost with the server, and vtgate does not know yet.
+    /// It was lost with a connection behind vtgate, and the next statement hears of it.
     Ended,
     /// Everything but ROLLBACK is refused.
     Poisoned,
 }
 
-/// A statement that the client has prepared. Its own id for it outlives the server.
-struct Statement {
-    sql: String,
-    parameters: usize,
-    /// The server's id, unless the connection that knew it is gone.
-    prepared: Option<u32>,
-}
-
 impl Session<'_> {
     async fn run(mut self) -> io::Result<()> {
         loop {
-            let packet = self.login.wire.read().await?;
-            let (&command, body) = packet.split_first().ok_or_else(|| malformed("command"))?;
-            match command {
+            let packet = self.client.wire.read().await?;
+            let (&code, body) = packet.split_first().ok_or_else(|| malformed("command"))?;
+            let text = String::from_utf8_lossy(body);
+            let answer = match code {
                 QUIT => {
-                    self.gate.farewells.fetch_add(1, Ordering::Relaxed);
+                    self.shared.farewells.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }
-                // vtgate answers a ping itself; the server behind it may be gone.
-                PING | RESET_STATEMENT => self.put_ok(),
-                RESET_CONNECTION => {
-                    self.reset().await;
-                    self.put_ok();
+                SEND_LONG_DATA | CLOSE => {
+                    self.server.tell(&packet).await?;
+                    continue;
                 }
-                QUERY => {
-                    let sql = String::from_utf8_lossy(body);
-                    let reply = self.execute(&sql, packet.clone()).await;
-                    self.put(reply, &sql, "");
-                }
-                INIT_DB if self.login.route.is_some() => {
-                    let keyspace = String::from_utf8_lossy(body);
-                    let reply = self.use_keyspace(&keyspace);
-                    self.put(reply, "", "");
-                }
-                INIT_DB | SET_OPTION => {
-                    let reply = self.relay(&packet, None).await;
-                    self.put(reply, "", "");
-                }
-                PREPARE => {
-                    let sql = String::from_utf8_lossy(body);
-                    let reply = self.prepare(&sql).await;
-                    self.put(reply, &sql, "");
-                }
-                EXECUTE => self.execute_prepared(packet).await,
-                SEND_LONG_DATA => self.send_long_data(packet).await,
-                CLOSE => self.close(&packet).await,
+                INIT_DB => Ok(self.use_keyspace(&text)),
+                QUERY => self.execute(&text, &packet).await,
+                PREPARE => self.prepare(&text).await,
+                EXECUTE => match id_of(&packet).and_then(|id| self.statements.get(&id)) {
+                    Some(sql) => self.execute(&sql.clone(), &packet).await,
+                    None => Ok(Err(UNKNOWN_STATEMENT.about("", "", ""))),
+                },
+                PING | RESET_CONNECTION | RESET_STATEMENT => self.relay(&packet).await,
                 _ => {
-                    let text = format!("command handling not implemented yet: {command}");
-                    let error = SqlError::new(1047, "08S01", text);
-                    self.login.wire.put(&error.payload());
+                    let text = format!("command handling not implemented yet: {code}");
+                    Ok(Err(server_error(1047, "08S01", text)))
                 }
-            }
-            self.login.wire.flush().await?;
-        }
-    }
-
-    fn put_ok(&mut self) {
-        let mut status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
-        if self.transaction != Transaction::None {
-            status |= StatusFlags::SERVER_STATUS_IN_TRANS;
-        }
-        self.login.wire.put(&ok(status));
-    }
-
-    fn put(&mut self, reply: Result<Reply, Raised>, sql: &str, bind_variables: &str) {
-        let raised = match reply {
-            Ok(reply) => {
-                for packet in &reply.packets {
-                    self.login.wire.put(packet);
-                }
-                reply.error.map(Raised::from)
-            }
-            Err(raised) => Some(raised),
-        };
-        if let Some(raised) = raised {
-            let route = self.login.route.as_ref();
-            let keyspace = match route {
-                Some(route) => &route.keyspace,
-                None => self.login.database.as_deref().unwrap_or_default(),
             };
-            let mut error = raised.about(&Echo {
-                keyspace,
-                caller: &self.login.user,
-                sql,
-                bind_variables,
+            let packets = answer?.unwrap_or_else(|mut error| {
+                // The schema's own name is nobody's business.
+                let account = &self.client.account;
+                let (schema, keyspace) = (&account.behind.schema, &account.keyspace);
+                error.message = error.message.replace(schema, keyspace);
+                vec![error_packet(&error)]
             });
-            if let Some(route) = route {
-                error.message = error.message.replace(&route.schema, &route.keyspace);
+            for packet in &packets {
+                self.client.wire.put(packet);
             }
-            self.login.wire.put(&error.payload());
+            self.client.wire.flush().await?;
         }
     }
 
-    /// Runs a statement, and does to its transaction what vtgate does after an error.
-    async fn execute(&mut self, sql: &str, packet: Vec<u8>) -> Result<Reply, Raised> {
-        let reply = self.attempt(sql, packet).await;
-        if let Err(raised) = &reply {
-            let open = self.transaction == Transaction::Open;
-            if raised.loses_server {
-                self.lose_server();
-            } else if open && (raised.poisons || raised.ends_transaction()) {
-                self.roll_back().await;
-                if raised.poisons {
-                    self.transaction = Transaction::Poisoned;
-                }
-            }
+    /// Runs a statement, unless it is refused or a test wants it to fail.
+    async fn execute(&mut self, sql: &str, packet: &[u8]) -> Answer {
+        let (word, rest) = first_word(sql);
+        if word == "USE" {
+            return Ok(self.use_keyspace(rest.trim_matches([' ', '`', ';', '\n'])));
         }
-        reply
-    }
-
-    async fn attempt(&mut self, sql: &str, packet: Vec<u8>) -> Result<Reply, Raised> {
-        let statements = statements(sql);
-        for statement in &statements {
-            if statement.keyword() == "KILL" {
-                return Err(KILL_DENIED.into());
-            }
-            let is_ddl = statement.is_ddl();
-            let protected = |schema| self.gate.is_protected(schema);
-            if (is_ddl || statement.hides_another()) && self.schema().is_some_and(protected) {
-                return Err(DIRECT_DDL_DISABLED.into());
-            }
-            if is_ddl && statement.has_foreign_keys() && self.gate.forbids_foreign_keys() {
-                return Err(FOREIGN_KEYS.into());
-            }
+        let in_transaction = self.transaction == Transaction::Open;
+        let refusal = self
+            .refusal(&word, sql)
+            .or_else(|| self.shared.scripted(sql, in_transaction, false));
+        if let Some(error) = refusal {
+            return self.fail(error, sql).await;
         }
-        let keyword = match statements.as_slice() {
-            [only] if only.keyword() == "USE" && self.login.route.is_some() => {
-                return self.use_keyspace(only.used_keyspace());
-            }
-            [first, ..] => first.keyword(),
-            [] => String::new(),
+        if word == "ROLLBACK" {
+            self.transaction = Transaction::None;
+        }
+        let lost = match self.transaction {
+            Transaction::None | Transaction::Open => None,
+            Transaction::Ended => Some(TRANSACTION_ENDED),
+            Transaction::Poisoned => Some(ROLLBACK_FIRST),
         };
-        let lost = self.transaction;
-        if matches!(lost, Transaction::Ended | Transaction::Poisoned) {
-            if keyword == "ROLLBACK" || lost == Transaction::Ended {
+        if let Some(lost) = lost {
+            if self.transaction == Transaction::Ended {
                 self.transaction = Transaction::None;
             }
-            return match (keyword.as_str(), lost) {
-                ("ROLLBACK", _) => Ok(Reply::ok()),
-                (_, Transaction::Ended) => Err(TRANSACTION_ENDED.into()),
-                _ => Err(ROLLBACK_FIRST.into()),
-            };
+            return Ok(Err(self.error(lost, sql)));
         }
-        let open = lost == Transaction::Open;
-        self.meet(Stage::BeforeExecution, sql, open)?;
-        let packet = match packet.first() {
-            Some(&EXECUTE) => self.with_server_id(packet).await?,
-            _ => packet,
+        let answer = self.relay(packet).await?;
+        match self.shared.scripted(sql, in_transaction, true) {
+            Some(error) => self.fail(error, sql).await,
+            None => Ok(answer),
+        }
+    }
+
+    fn refusal(&self, word: &str, sql: &str) -> Option<VitessError> {
+        if !["CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"].contains(&word) {
+            return None;
+        }
+        let state = self.shared.lock();
+        if state.protected.contains(&self.client.account.behind.schema) {
+            return Some(DIRECT_DDL_DISABLED);
+        }
+        let makes_foreign_key = sql.to_ascii_uppercase().contains("REFERENCES");
+        (makes_foreign_key && state.no_foreign_keys).then_some(FOREIGN_KEYS)
+    }
+
+    /// A user stays in the schema of its account.
+    fn use_keyspace(&self, keyspace: &str) -> Result<Vec<Vec<u8>>, ServerError> {
+        match self.client.account.knows(keyspace) {
+            true => Ok(vec![ok_packet(self.transaction != Transaction::None)]),
+            false => Err(UNKNOWN_DATABASE.about(keyspace, "", "")),
+        }
+    }
+
+    fn error(&self, error: VitessError, sql: &str) -> ServerError {
+        let Client { user, account, .. } = &self.client;
+        error.about(&account.keyspace, user, sql)
+    }
+
+    /// Fails a statement, and does to an open transaction what vtgate does.
+    async fn fail(&mut self, error: VitessError, sql: &str) -> Answer {
+        let after = match () {
+            () if error.loses_server() => Transaction::Ended,
+            () if error.poisons() => Transaction::Poisoned,
+            () if error.ends_transaction() => Transaction::None,
+            () => Transaction::Open,
         };
-        let reply = self.relay(&packet, query_timeout(sql)).await?;
-        self.meet(Stage::AfterExecution, sql, open)?;
-        Ok(reply)
-    }
-
-    /// The schema at the real server.
-    fn schema(&self) -> Option<&str> {
-        match &self.login.route {
-            Some(route) => Some(&route.schema),
-            None => self.login.database.as_deref(),
+        if self.transaction == Transaction::Open && after != Transaction::Open {
+            let rollback = [&[QUERY][..], b"ROLLBACK"].concat();
+            let _ = self.relay(&rollback).await?;
+            self.transaction = after;
         }
-    }
-
-    /// A user with a schema of its own stays there, whatever it calls it.
-    fn use_keyspace(&self, keyspace: &str) -> Result<Reply, Raised> {
-        let route = self.login.route.as_ref();
-        match self.gate.unknown(route, keyspace) {
-            Some(error) => Err(Raised::plain(error)),
-            None => Ok(Reply::ok()),
-        }
-    }
-
-    /// Fails if a test wants it to.
-    fn meet(&self, stage: Stage, sql: &str, in_transaction: bool) -> Result<(), Raised> {
-        match self.gate.scripted(stage, sql, in_transaction) {
-            Some(error) => Err(error.into()),
-            None => Ok(()),
-        }
+        Ok(Err(self.error(error, sql)))
     }
 
     /// Passes a command on and takes the answer.
-    async fn relay(&mut self, packet: &[u8], limit: Option<Duration>) -> Result<Reply, Raised> {
-        let answer = self.server().await?.run(packet);
-        let answer = match limit {
-            Some(limit) => timeout(limit, answer).await.ok(),
-            None => Some(answer.await),
-        };
-        match answer {
-            Some(Ok(reply)) => {
-                if let Some(status) = reply.status {
-                    let open = status.contains(StatusFlags::SERVER_STATUS_IN_TRANS);
-                    self.transaction = match open {
-                        true => Transaction::Open,
-                        false => Transaction::None,
-                    };
-                }
-                match reply.error {
-                    Some(error) if reply.packets.is_empty() => {
-                        let route = self.login.route.as_ref();
-                        let denied = route.and_then(|route| Raised::denied(&error, route.role));
-                        Err(denied.unwrap_or_else(|| error.into()))
-                    }
-                    _ => Ok(reply),
-                }
-            }
-            Some(Err(_)) => {
-                self.lose_server();
-                Err(SERVER_LOST.into())
-            }
-            // What still runs there cannot be told from what comes next.
-            None => {
-                self.lose_server();
-                Err(QUERY_TIMED_OUT.into())
-            }
-        }
-    }
-
-    async fn server(&mut self) -> Result<&mut Tablet, Raised> {
-        if self.tablet.is_none() {
-            let route = self.login.route.as_ref();
-            let connected = Tablet::connect(
-                route.map_or(&self.gate.upstream, |route| &route.upstream),
-                self.login.capabilities,
-                self.schema(),
-            );
-            self.tablet = Some(match connected.await {
-                Ok(connected) => connected?,
-                Err(_) => return Err(NOT_SERVING.into()),
-            });
-        }
-        self.tablet.as_mut().ok_or_else(|| NOT_SERVING.into())
-    }
-
-    fn lose_server(&mut self) {
-        self.tablet = None;
-        for statement in self.statements.values_mut() {
-            statement.prepared = None;
-        }
-        if self.transaction == Transaction::Open {
-            self.transaction = Transaction::Ended;
-        }
-    }
-
-    async fn roll_back(&mut self) {
-        let mut packet = vec![QUERY];
-        packet.extend(b"ROLLBACK");
-        // A server that is lost has rolled back.
-        self.relay(&packet, None).await.ok();
-        self.transaction = Transaction::None;
-    }
-
-    async fn reset(&mut self) {
-        if self.transaction == Transaction::Open {
-            self.roll_back().await;
-        }
-        self.transaction = Transaction::None;
-        for (_, statement) in std::mem::take(&mut self.statements) {
-            self.forget(statement.prepared).await;
-        }
-    }
-
-    async fn prepare(&mut self, sql: &str) -> Result<Reply, Raised> {
-        let begins_with = statements(sql).first().map(scan::Statement::keyword);
-        if begins_with.as_deref() == Some("WITH") {
-            return Err(CANNOT_PREPARE.into());
-        }
-        self.meet(Stage::Prepare, sql, self.transaction == Transaction::Open)?;
-        let Ok(prepared) = self.server().await?.prepare(sql).await else {
-            self.lose_server();
-            return Err(SERVER_LOST.into());
-        };
-        let mut prepared = prepared?;
-        self.last_statement += 1;
-        if let Some(first) = prepared.packets.first_mut() {
-            set_id(first, self.last_statement);
-        }
-        let statement = Statement {
-            sql: sql.to_owned(),
-            parameters: prepared.parameters.into(),
-            prepared: Some(prepared.id),
-        };
-        self.statements.insert(self.last_statement, statement);
-        Ok(Reply {
-            packets: prepared.packets,
-            ..Reply::default()
-        })
-    }
-
-    async fn execute_prepared(&mut self, packet: Vec<u8>) {
-        let known = id_of(&packet).and_then(|id| self.statements.get(&id));
-        let Some(statement) = known else {
-            return self.put(Err(UNKNOWN_STATEMENT.into()), "", "");
-        };
-        let sql = statement.sql.clone();
-        let values = bind_variables(&packet, statement.parameters);
-        let reply = self.execute(&sql, packet).await;
-        self.put(reply, &numbered(&sql), &values);
-    }
-
-    async fn send_long_data(&mut self, packet: Vec<u8>) {
-        // Executing will say what is wrong: this command has no answer.
-        if let Ok(packet) = self.with_server_id(packet).await
-            && let Some(server) = &mut self.tablet
-            && server.tell(&packet).await.is_err()
-        {
-            self.lose_server();
-        }
-    }
-
-    async fn close(&mut self, packet: &[u8]) {
-        if let Some(statement) = id_of(packet).and_then(|id| self.statements.remove(&id)) {
-            self.forget(statement.prepared).await;
-        }
-    }
-
-    async fn forget(&mut self, prepared: Option<u32>) {
-        if let (Some(id), Some(server)) = (prepared, &mut self.tablet) {
-            let mut packet = vec![CLOSE, 0, 0, 0, 0];
-            set_id(&mut packet, id);
-            if server.tell(&packet).await.is_err() {
-                self.lose_server();
-            }
-        }
-    }
-
-    /// Puts the server's id for a statement in place of the client's, preparing it again where
-    /// the server does not know it.
-    async fn with_server_id(&mut self, mut packet: Vec<u8>) -> Result<Vec<u8>, Raised> {
-        let id = id_of(&packet).unwrap_or_default();
-        let Some(statement) = self.statements.get(&id) else {
-            return Err(UNKNOWN_STATEMENT.into());
-        };
-        let prepared = match statement.prepared {
-            Some(prepared) => prepared,
-            None => {
-                let sql = statement.sql.clone();
-                let Ok(prepared) = self.server().await?.prepare(&sql).await else {
-                    self.lose_server();
-                    return Err(SERVER_LOST.into());
+    async fn relay(&mut self, packet: &[u8]) -> Answer {
+        let answer = self.server.run(packet).await?;
+        Ok(answer.map(|reply| {
+            if let Some(status) = reply.status {
+                let open = status.contains(StatusFlags::SERVER_STATUS_IN_TRANS);
+                self.transaction = match open {
+                    true => Transaction::Open,
+                    false => Transaction::None,
                 };
-                let prepared = prepared?.id;
-                if let Some(statement) = self.statements.get_mut(&id) {
-                    statement.prepared = Some(prepared);
-                }
-                prepared
             }
-        };
-        set_id(&mut packet, prepared);
-        Ok(packet)
+            reply.packets
+        }))
     }
+
+    async fn prepare(&mut self, sql: &str) -> Answer {
+        let prepared = self.server.prepare(sql).await?;
+        Ok(prepared.map(|prepared| {
+            self.statements.insert(prepared.id, sql.to_owned());
+            prepared.packets
+        }))
+    }
+}
+
+/// The first word that is not in a comment, in capitals, and what follows it.
+fn first_word(sql: &str) -> (String, &str) {
+    let mut rest = sql.trim_start();
+    loop {
+        let end = match rest.as_bytes() {
+            [b'/', b'*', ..] => "*/",
+            [b'-', b'-', ..] | [b'#', ..] => "\n",
+            _ => break,
+        };
+        rest = rest
+            .split_once(end)
+            .map_or("", |(_, rest)| rest)
+            .trim_start();
+    }
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic());
+    let (word, rest) = rest.split_at(end.unwrap_or(rest.len()));
+    (word.to_ascii_uppercase(), rest)
 }
 
 /// The statement's id, which follows the first byte of every packet that has one.
 fn id_of(packet: &[u8]) -> Option<u32> {
     let bytes = packet.get(1..5)?.try_into().ok()?;
     Some(u32::from_le_bytes(bytes))
-}
-
-fn set_id(packet: &mut [u8], id: u32) {
-    if let Some(bytes) = packet.get_mut(1..5) {
-        bytes.copy_from_slice(&id.to_le_bytes());
-    }
 }

@@ -2,24 +2,13 @@
 
 use std::io;
 
-use mysql_common::constants::{Command, StatusFlags};
+use mysql_async::ServerError;
+use mysql_common::constants::StatusFlags;
 use mysql_common::io::ParseBuf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// utf8mb4_general_ci, which both MySQL and MariaDB know.
 pub(super) const COLLATION: u8 = 45;
-
-pub(super) const QUIT: u8 = Command::COM_QUIT as u8;
-pub(super) const INIT_DB: u8 = Command::COM_INIT_DB as u8;
-pub(super) const QUERY: u8 = Command::COM_QUERY as u8;
-pub(super) const PING: u8 = Command::COM_PING as u8;
-pub(super) const PREPARE: u8 = Command::COM_STMT_PREPARE as u8;
-pub(super) const EXECUTE: u8 = Command::COM_STMT_EXECUTE as u8;
-pub(super) const SEND_LONG_DATA: u8 = Command::COM_STMT_SEND_LONG_DATA as u8;
-pub(super) const CLOSE: u8 = Command::COM_STMT_CLOSE as u8;
-pub(super) const RESET_STATEMENT: u8 = Command::COM_STMT_RESET as u8;
-pub(super) const SET_OPTION: u8 = Command::COM_SET_OPTION as u8;
-pub(super) const RESET_CONNECTION: u8 = Command::COM_RESET_CONNECTION as u8;
 
 /// What one packet can hold; a longer payload goes on in the next.
 const FULL: usize = 0xFF_FFFF;
@@ -61,11 +50,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(super) async fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut payload = Vec::new();
         loop {
-            let [a, b, c, sequence] = {
-                let mut header = [0; 4];
-                self.stream.read_exact(&mut header).await?;
-                header
-            };
+            let mut header = [0; 4];
+            self.stream.read_exact(&mut header).await?;
+            let [a, b, c, sequence] = header;
             let length = u32::from_le_bytes([a, b, c, 0]) as usize;
             self.sequence = sequence.wrapping_add(1);
             let start = payload.len();
@@ -84,64 +71,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.flush().await
     }
 
-    /// Sends a command, which starts the sequence anew.
-    pub(super) async fn command(&mut self, payload: &[u8]) -> io::Result<()> {
-        self.sequence = 0;
+    /// Sends one payload.
+    pub(super) async fn send(&mut self, payload: &[u8]) -> io::Result<()> {
         self.put(payload);
         self.flush().await
     }
 }
 
-/// An error packet's content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SqlError {
-    pub(super) number: u16,
-    pub(super) state: String,
-    pub(super) message: String,
+pub(super) fn server_error(code: u16, state: &str, message: impl Into<String>) -> ServerError {
+    ServerError {
+        code,
+        state: state.to_owned(),
+        message: message.into(),
+    }
 }
 
-impl SqlError {
-    pub(super) fn new(number: u16, state: &str, message: impl Into<String>) -> Self {
-        Self {
-            number,
-            state: state.to_owned(),
-            message: message.into(),
-        }
-    }
+/// An error as a packet.
+pub(super) fn error_packet(error: &ServerError) -> Vec<u8> {
+    let mut payload = vec![0xFF];
+    payload.extend(error.code.to_le_bytes());
+    payload.push(b'#');
+    payload.extend(error.state.as_bytes());
+    payload.extend(error.message.as_bytes());
+    payload
+}
 
-    pub(super) fn payload(&self) -> Vec<u8> {
-        let mut payload = vec![0xFF];
-        payload.extend(self.number.to_le_bytes());
-        payload.push(b'#');
-        payload.extend(self.state.as_bytes());
-        payload.extend(self.message.as_bytes());
-        payload
-    }
-
-    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
-        let [0xFF, low, high, rest @ ..] = payload else {
-            return None;
-        };
-        // An error before the handshake's end has no SQLSTATE.
-        let (state, message) = match rest {
-            [b'#', rest @ ..] => rest.split_at_checked(5)?,
-            message => (b"HY000".as_slice(), message),
-        };
-        Some(Self::new(
-            u16::from_le_bytes([*low, *high]),
-            &String::from_utf8_lossy(state),
-            String::from_utf8_lossy(message),
-        ))
-    }
+/// The error in a packet, if it is one.
+pub(super) fn parse_error(payload: &[u8]) -> Option<ServerError> {
+    let [0xFF, low, high, rest @ ..] = payload else {
+        return None;
+    };
+    // An error before the handshake's end has no SQLSTATE.
+    let (state, message) = match rest {
+        [b'#', rest @ ..] => rest.split_at_checked(5)?,
+        message => (b"HY000".as_slice(), message),
+    };
+    Some(server_error(
+        u16::from_le_bytes([*low, *high]),
+        &String::from_utf8_lossy(state),
+        String::from_utf8_lossy(message),
+    ))
 }
 
 /// An OK packet that changed nothing.
-pub(super) fn ok(status: StatusFlags) -> Vec<u8> {
+pub(super) fn ok_packet(in_transaction: bool) -> Vec<u8> {
+    let mut status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
+    status.set(StatusFlags::SERVER_STATUS_IN_TRANS, in_transaction);
     let [low, high] = status.bits().to_le_bytes();
     vec![0, 0, 0, low, high, 0, 0]
 }
 
-/// The status in an OK packet, whichever first byte it has.
+/// The status in an OK packet, whatever its first byte is.
 pub(super) fn status_of_ok(payload: &[u8]) -> Option<StatusFlags> {
     let mut parse = ParseBuf(payload.get(1..)?);
     parse.checked_eat_lenenc_int()?;

@@ -40,7 +40,7 @@ pub struct Scene {
 pub enum Backend {
     /// The server itself.
     Server,
-    /// The stand-in of vtgate, with the server behind it.
+    /// The stand-in of vtgate, with the server behind it, for errors on demand.
     StandIn,
     /// Vitess, with the server behind it.
     Vitess,
@@ -51,7 +51,7 @@ impl Backend {
     pub fn all() -> Vec<Self> {
         match Stack::from_env().unwrap().is_vitess() {
             true => vec![Self::Vitess],
-            false => vec![Self::Server, Self::StandIn],
+            false => vec![Self::Server],
         }
     }
 

@@ -108,9 +108,6 @@ impl House {
             Outage::Renew => {
                 self.server.renew_certificate().await.unwrap();
                 for scene in &self.scenes {
-                    if let Some(vtgate) = scene.database.vtgate() {
-                        vtgate.renew_certificate().unwrap();
-                    }
                     if let Some(vitess) = scene.database.vitess() {
                         vitess.restart(&[]).await.unwrap();
                     }

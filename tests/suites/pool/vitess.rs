@@ -64,7 +64,11 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
         | "READ_ONLY"
         | "UNKNOWN_STATEMENT" => (SentAgain, CLOSED),
         // A statement that is too slow will be so again.
-        "QUERY_KILLED" | "QUERY_TIMED_OUT" | "EXECUTION_TIME_EXCEEDED" => (OutOfTime, KEPT),
+        "QUERY_KILLED"
+        | "QUERY_KILLED_ONCE"
+        | "QUERY_TIMED_OUT"
+        | "TRANSACTION_KILLED"
+        | "EXECUTION_TIME_EXCEEDED" => (OutOfTime, KEPT),
         // MySQL hangs up after the first, PlanetScale's edge after the others.
         "MESSAGE_TOO_LARGE" | "BRANCH_MISSING" | "INSECURE" => (Refused, CLOSED),
         _ => (Refused, KEPT),
@@ -171,6 +175,7 @@ fn may_be_done(error: &VitessError) -> bool {
     matches!(
         error.name,
         "QUERY_KILLED"
+            | "QUERY_KILLED_ONCE"
             | "QUERY_TIMED_OUT"
             | "TABLET_LOST"
             | "NO_ENDPOINTS"

@@ -1,57 +1,53 @@
-//! A stand-in of vtgate in front of a schema of its own.
+//! A stand-in of vtgate before a schema of its own.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
 use tests::stack::{FreshDatabase, Stack};
-use tests::stand_ins::vtgate::{Authentication, Upstream, Vtgate};
+use tests::stand_ins::vtgate::Vtgate;
 
-/// A stand-in in front of a schema with a table `notes`.
+/// A stand-in before a schema with a table `notes`.
 pub struct Fixture {
-    pub stack: Stack,
     pub database: FreshDatabase,
     pub vtgate: Vtgate,
+    stack: Stack,
 }
 
 pub const USER: &str = "planetscale-user";
 pub const PASSWORD: &str = "pscale_pw_secret";
+pub const KEYSPACE: &str = "orders";
 
 impl Fixture {
-    pub async fn new(authentication: Authentication) -> Self {
+    pub async fn new() -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
         let mut admin = stack.admin().await.unwrap();
         let table = format!(
-            "CREATE TABLE `{}`.notes (id INT NOT NULL PRIMARY KEY, note VARCHAR(64), at DATETIME(6), UNIQUE KEY by_note (note))",
+            "CREATE TABLE `{}`.notes (id INT NOT NULL PRIMARY KEY, note VARCHAR(64), at DATETIME(6))",
             database.name()
         );
         admin.query_drop(table).await.unwrap();
         admin.disconnect().await.unwrap();
-        let ca = std::fs::read(stack.ca_file().unwrap()).unwrap();
-        let upstream = Upstream::new(&database.url(), &ca).await.unwrap();
-        let vtgate = Vtgate::start(upstream, authentication).await.unwrap();
-        vtgate.set_password(USER, PASSWORD);
+        let vtgate = database.new_vtgate(USER, PASSWORD, KEYSPACE).await.unwrap();
         Self {
-            stack,
             database,
             vtgate,
+            stack,
         }
     }
 
     pub fn options(&self, password: &str) -> OptsBuilder {
+        let authority = self.stack.ca_file().unwrap().to_owned();
+        let tls = SslOpts::default()
+            .with_root_certs(vec![authority.into()])
+            .with_disable_built_in_roots(true);
         OptsBuilder::default()
             .ip_or_hostname(self.vtgate.address().ip().to_string())
             .tcp_port(self.vtgate.address().port())
             .user(Some(USER))
             .pass(Some(password))
-            .db_name(Some(self.database.name()))
+            .db_name(Some(KEYSPACE))
             .prefer_socket(false)
-            .max_allowed_packet(Some(64 << 20))
-            .wait_timeout(Some(28_800))
-            .ssl_opts(
-                SslOpts::default()
-                    .with_root_certs(vec![self.vtgate.ca_pem().as_bytes().to_vec().into()])
-                    .with_disable_built_in_roots(true),
-            )
+            .ssl_opts(tls)
     }
 
     pub async fn connect(&self) -> Conn {
@@ -65,14 +61,6 @@ impl Fixture {
         direct.disconnect().await.unwrap();
         notes.unwrap()
     }
-
-    /// Ends every connection of the schema's user at the server, and waits until they are gone.
-    pub async fn kill_at_server(&self) {
-        let mut admin = self.stack.admin().await.unwrap();
-        let killed = self.database.kill_connections(&mut admin).await;
-        killed.unwrap();
-        admin.disconnect().await.unwrap();
-    }
 }
 
 /// The number and the message of a server's error.
@@ -81,12 +69,4 @@ pub fn server_error<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, Strin
         Error::Server(error) => (error.code, error.message),
         other => panic!("not an error of the server: {other:?}"),
     }
-}
-
-/// Whether the connection is gone.
-pub async fn is_gone(conn: &mut Conn) -> bool {
-    matches!(
-        conn.query_drop("SELECT 1").await,
-        Err(Error::Io(_) | Error::Driver(_))
-    )
 }

@@ -1,0 +1,209 @@
+//! The connection behind a session: a login at the server, and whole answers from it.
+
+use std::io;
+
+use mysql_async::ServerError;
+use mysql_common::constants::{CapabilityFlags, Command, StatusFlags};
+use mysql_common::io::ParseBuf;
+use mysql_common::packets::{AuthPlugin, HandshakePacket, HandshakeResponse, SslRequest};
+use mysql_common::proto::{MyDeserialize, MySerialize};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use super::wire::{COLLATION, Wire, malformed, parse_error, status_of_eof, status_of_ok};
+use super::{Account, Shared};
+
+const MAX_PACKET: u32 = 64 << 20;
+
+/// What the server answers, or how it refuses; the connection is lost where there is neither.
+type Answer<T> = io::Result<Result<T, ServerError>>;
+
+/// A connection to the server.
+pub(super) struct Server {
+    wire: Wire<TlsStream<TcpStream>>,
+    deprecate_eof: bool,
+}
+
+/// Packets to pass on.
+#[derive(Default)]
+pub(super) struct Reply {
+    pub(super) packets: Vec<Vec<u8>>,
+    /// The last status that they tell.
+    pub(super) status: Option<StatusFlags>,
+}
+
+/// A statement that the server has prepared.
+pub(super) struct Prepared {
+    pub(super) id: u32,
+    /// The answer's packets; the first begins with 0 and the server's id.
+    pub(super) packets: Vec<Vec<u8>>,
+}
+
+impl Server {
+    /// Logs in as the account's user of the server.
+    ///
+    /// `capabilities` are those that the session's client agreed to: answers are passed on as they
+    /// come, so that both connections have to speak the same dialect.
+    pub(super) async fn connect(
+        shared: &Shared,
+        account: &Account,
+        capabilities: CapabilityFlags,
+    ) -> Answer<Self> {
+        let login = &account.behind;
+        let stream = TcpStream::connect(shared.server).await?;
+        stream.set_nodelay(true)?;
+        let mut plain = Wire::new(stream, 0);
+        let greeting = plain.read().await?;
+        if let Some(refused) = parse_error(&greeting) {
+            return Ok(Err(refused));
+        }
+        let greeting = HandshakePacket::deserialize((), &mut ParseBuf(&greeting))?;
+        // MySQL goes by the flags of this request when it reads the response.
+        let with_schema = capabilities | CapabilityFlags::CLIENT_CONNECT_WITH_DB;
+        let mut request = Vec::new();
+        SslRequest::new(with_schema, MAX_PACKET, COLLATION).serialize(&mut request);
+        plain.send(&request).await?;
+        let mut wire = Wire::new(shared.tls.connect(plain.stream).await?, plain.sequence);
+
+        let plugin = match greeting.auth_plugin() {
+            Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
+            _ => AuthPlugin::MysqlNativePassword,
+        };
+        let mut response = Vec::new();
+        HandshakeResponse::new(
+            Some(scrambled(&plugin, &login.password, &greeting.nonce())),
+            greeting.server_version_parsed().unwrap_or((8, 0, 0)),
+            Some(login.username.as_bytes()),
+            Some(login.schema.as_bytes()),
+            Some(plugin),
+            with_schema,
+            None,
+            MAX_PACKET,
+        )
+        .serialize(&mut response);
+        wire.send(&response).await?;
+        let deprecate_eof = capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF);
+        let let_in = authenticate(&mut wire, &login.password).await?;
+        Ok(let_in.map(|()| Self {
+            wire,
+            deprecate_eof,
+        }))
+    }
+
+    /// Sends a command, and does not wait for an answer.
+    pub(super) async fn tell(&mut self, command: &[u8]) -> io::Result<()> {
+        self.wire.sequence = 0;
+        self.wire.send(command).await
+    }
+
+    /// Sends a command and takes the whole answer.
+    pub(super) async fn run(&mut self, command: &[u8]) -> Answer<Reply> {
+        self.tell(command).await?;
+        let mut reply = Reply::default();
+        loop {
+            let last = self.read_result(&mut reply).await?;
+            if let Some(error) = parse_error(&last) {
+                // The results before it have been promised more.
+                if reply.packets.is_empty() {
+                    return Ok(Err(error));
+                }
+                reply.packets.push(last);
+                return Ok(Ok(reply));
+            }
+            reply.status = match last.first() {
+                Some(0xFE) if last.len() < 7 => status_of_eof(&last),
+                _ => status_of_ok(&last),
+            };
+            reply.packets.push(last);
+            let more = StatusFlags::SERVER_MORE_RESULTS_EXISTS;
+            if !reply.status.is_some_and(|status| status.contains(more)) {
+                return Ok(Ok(reply));
+            }
+        }
+    }
+
+    /// Reads one result, columns and rows if it has them, and returns the packet that ends it.
+    async fn read_result(&mut self, reply: &mut Reply) -> io::Result<Vec<u8>> {
+        let first = self.wire.read().await?;
+        if let Some(0x00 | 0xFF) = first.first() {
+            return Ok(first);
+        }
+        let columns = ParseBuf(&first).checked_eat_lenenc_int();
+        let columns = columns.ok_or_else(|| malformed("column count"))?;
+        reply.packets.push(first);
+        for _ in 0..columns + u64::from(!self.deprecate_eof) {
+            reply.packets.push(self.wire.read().await?);
+        }
+        // A row may begin with 0xFE too, when its first value has 16 MiB or more.
+        let longest = if self.deprecate_eof { 0xFF_FFFF } else { 9 };
+        loop {
+            let row = self.wire.read().await?;
+            match row.first() {
+                Some(0xFF) => return Ok(row),
+                Some(0xFE) if row.len() < longest => return Ok(row),
+                _ => reply.packets.push(row),
+            }
+        }
+    }
+
+    /// Prepares a statement.
+    pub(super) async fn prepare(&mut self, sql: &str) -> Answer<Prepared> {
+        let command = [&[Command::COM_STMT_PREPARE as u8], sql.as_bytes()].concat();
+        self.tell(&command).await?;
+        let first = self.wire.read().await?;
+        if let Some(error) = parse_error(&first) {
+            return Ok(Err(error));
+        }
+        let mut parse = ParseBuf(first.get(1..).unwrap_or_default());
+        let (Some(id), Some(columns), Some(parameters)) = (
+            parse.checked_eat_u32_le(),
+            parse.checked_eat_u16_le(),
+            parse.checked_eat_u16_le(),
+        ) else {
+            return Err(malformed("answer to PREPARE"));
+        };
+        let mut packets = vec![first];
+        for definitions in [parameters, columns] {
+            let ends = u16::from(definitions > 0 && !self.deprecate_eof);
+            for _ in 0..definitions + ends {
+                packets.push(self.wire.read().await?);
+            }
+        }
+        Ok(Ok(Prepared { id, packets }))
+    }
+}
+
+fn scrambled(plugin: &AuthPlugin<'_>, password: &str, nonce: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(data) = plugin.gen_data(Some(password), nonce) {
+        data.serialize(&mut bytes);
+    }
+    bytes
+}
+
+/// Follows the server's wishes until it lets us in or not.
+async fn authenticate(wire: &mut Wire<TlsStream<TcpStream>>, password: &str) -> Answer<()> {
+    loop {
+        let packet = wire.read().await?;
+        match packet.as_slice() {
+            [0x00, ..] => return Ok(Ok(())),
+            // The hash that the server keeps in memory matched; its OK follows.
+            [0x01, 0x03] => {}
+            // It has none in memory, and TLS protects the password itself.
+            [0x01, 0x04] => wire.send(&[password.as_bytes(), &[0]].concat()).await?,
+            [0xFE, switch @ ..] => {
+                let mut parts = switch.splitn(2, |byte| *byte == 0);
+                let plugin = AuthPlugin::from_bytes(parts.next().unwrap_or_default());
+                let nonce = parts.next().and_then(|nonce| nonce.get(..20));
+                let nonce = nonce.ok_or_else(|| malformed("change of authentication"))?;
+                wire.send(&scrambled(&plugin, password, nonce)).await?;
+            }
+            _ => {
+                let refused = parse_error(&packet);
+                return refused
+                    .map(Err)
+                    .ok_or_else(|| malformed("answer to the login"));
+            }
+        }
+    }
+}
