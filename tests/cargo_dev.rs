@@ -1,4 +1,4 @@
-//! `cargo dev` and `cargo dev test`: everything up, in the right order, and everything down.
+//! `cargo dev` and `cargo dev test`: starts everything in the right order, and stops it.
 
 mod environment;
 mod existing_database;
@@ -24,29 +24,28 @@ use crate::stack::process::Processes;
 use crate::stack::progress::Progress;
 
 pub use crate::stack::progress::print;
-pub use existing_database::Given;
+pub use existing_database::ExistingDatabase;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The server program, in place of the one that would be found.
+    /// The server program, instead of the first one that is found.
     pub server: Option<PathBuf>,
-    /// The database to test with, in place of a server of the stack's own.
-    pub given: Option<Given>,
-    /// The port of the functions, in place of 9000 or the next free one.
+    /// The database to test with, instead of the stack's own server.
+    pub existing_database: Option<ExistingDatabase>,
+    /// The port of the functions, instead of 9000 or the next free one.
     pub port: Option<u16>,
     /// Build the functions with the release profile.
     pub release: bool,
     /// Put Vitess before the server.
     pub vitess: bool,
-    /// Where the data is kept, in place of `target/dev`.
+    /// Where the data is kept, instead of `target/dev`.
     pub folder: Option<PathBuf>,
-    /// What declares the functions, in place of `template.yaml`.
+    /// The template that declares the functions, instead of `template.yaml`.
     pub template: Option<PathBuf>,
 }
 
-/// `cargo dev`: runs the stack until it is told to stop, which is well, or until a part of it
-/// ends, which is not.
+/// `cargo dev`: runs the stack until it is told to stop. It is an error if a part ends before.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     let folder = options.folder.clone().unwrap_or_else(default_folder);
@@ -69,7 +68,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     result
 }
 
-/// `cargo dev test`: runs every test beside the stack, and says how they ended.
+/// `cargo dev test`: runs the tests on a stack of their own, and returns their exit status.
 pub async fn test(options: &Options, arguments: &[OsString]) -> anyhow::Result<ExitStatus> {
     let mut stop = StopSignals::new()?;
     let folder = options
@@ -104,7 +103,7 @@ impl Run {
         let leftovers = processes.stop_leftovers().await;
         if !leftovers.is_empty() {
             progress.say(&format!(
-                "  stopped what a killed run has left: {}",
+                "  stopped what an earlier run has left: {}",
                 leftovers.join(", ")
             ));
         }
@@ -118,14 +117,14 @@ impl Run {
         })
     }
 
-    /// Stops everything; told to stop once more, kills it.
+    /// Stops everything. A second signal kills it.
     async fn end(self, stop: &mut StopSignals) {
         print("");
         let step = self.progress.step("stopping");
         tokio::select! {
             () = async {
                 self.processes.stop_all().await;
-                // Those of tests that were killed.
+                // And those of tests that were killed.
                 self.processes.stop_leftovers().await;
             } => step.done("all stopped"),
             // What still runs is killed when `self` is dropped.
@@ -194,13 +193,12 @@ fn lock(command: &'static str, folder: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// Where a stack in this folder says what other tools need.
+/// The file with the variables for other tools, of a stack in this folder.
 pub(crate) fn environment_path(folder: &Path) -> PathBuf {
     folder.join("environment")
 }
 
-/// The folder of the profile that cargo has built this program to, as in `target/debug`: the
-/// functions are there too.
+/// The folder to which cargo has built this program and the functions, as in `target/debug`.
 fn profile() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     program
@@ -219,7 +217,7 @@ fn programs(options: &Options) -> PathBuf {
     }
 }
 
-/// Where `cargo dev` keeps its data when nothing else is said.
+/// The default folder of `cargo dev`.
 pub(crate) fn default_folder() -> PathBuf {
     target().join("dev")
 }

@@ -1,8 +1,8 @@
-//! A TCP proxy that makes the faults of a network, on demand.
+//! A TCP proxy that makes the faults of a network on demand.
 //!
-//! It stands between a function and its database and knows nothing of what goes through it, so
-//! that TLS stays end to end. What it sees is bytes and their direction: a *flight* is what the
-//! client sends until the server answers, and a flight with its answer is one round trip.
+//! It stands between a function and its database and does not understand what it passes on, so TLS is
+//! end to end. It sees bytes and their direction. A *flight* is what the client sends until the server
+//! answers. A flight and its answer are one round trip.
 //!
 //! ```no_run
 //! # use tests::proxy::{At, Fault, Proxy};
@@ -56,7 +56,7 @@ pub enum At {
     Answer(usize),
 }
 
-/// How connections that are not there yet are received.
+/// How new connections are received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reception {
     /// They are relayed.
@@ -126,12 +126,12 @@ impl Proxy {
         self.shared.lock().counts
     }
 
-    /// Relays the connections that come from now on to another server.
+    /// Relays new connections to another server.
     pub fn relay_to(&self, upstream: SocketAddr) {
         self.shared.lock().upstream = upstream;
     }
 
-    /// Delays every byte by so much in each direction.
+    /// Delays every byte by this much in each direction.
     pub fn delay(&self, to_server: Duration, to_client: Duration) {
         self.shared.lock().delay = Delay {
             to_server,
@@ -139,7 +139,7 @@ impl Proxy {
         };
     }
 
-    /// Does `fault` to every open connection; it is done when this returns.
+    /// Does `fault` to every open connection, and returns when it is done.
     pub async fn strike(&self, fault: Fault) {
         let flows: Vec<_> = self.shared.lock().flows.values().cloned().collect();
         for flow in flows {
@@ -151,16 +151,16 @@ impl Proxy {
         }
     }
 
-    /// Does `fault` to the connection that sends the `flight`-th flight from now, counted from 1
-    /// over all connections. One ambush is laid at a time: a new one replaces the old.
+    /// Does `fault` to the connection that sends the `flight`-th flight from now, counted from 1 over
+    /// all connections. There is one ambush at a time: a new one replaces the old one.
     pub fn ambush(&self, flight: usize, at: At, fault: Fault) {
         let deed = Deed::Strike(fault);
         self.shared.lock().ambush = Some(Ambush { flight, at, deed });
     }
 
-    /// Lays an ambush that holds the flight up until the returned value is dropped, so that a test
-    /// can do something to the server in the middle of an exchange. Then the flight goes on, or,
-    /// where it was its answer, the connection is reset.
+    /// Holds the flight until the returned value is dropped, so that a test can do something to the
+    /// server in the middle of an exchange. Then the flight goes on. If its answer was held, the
+    /// connection is reset.
     #[must_use]
     pub fn hold(&self, flight: usize, at: At) -> Hold {
         let reached = Arc::new(AtomicBool::new(false));
@@ -176,18 +176,18 @@ impl Proxy {
         }
     }
 
-    /// Resets the connection that sends the next flight once the server has answered it: what
-    /// was asked for is done, and nobody hears of it.
+    /// Resets the connection that sends the next flight as soon as the server has answered it: the
+    /// server has done what was asked for, and the client does not learn of it.
     pub fn lose_next_answer(&self) {
         self.ambush(1, At::Answer(0), Fault::Reset);
     }
 
-    /// Takes back an ambush that no flight has met; says whether there was one.
+    /// Removes an ambush that no flight has met, and returns whether there was one.
     pub fn lift_ambush(&self) -> bool {
         self.shared.lock().ambush.take().is_some()
     }
 
-    /// Receives the connections that come from now on so; open ones are not touched.
+    /// Receives new connections in this way. Open ones are not touched.
     ///
     /// # Errors
     ///
@@ -234,7 +234,7 @@ struct Ambush {
     deed: Deed,
 }
 
-/// What befalls who meets an ambush.
+/// What happens to a flight in an ambush.
 #[derive(Debug)]
 enum Deed {
     Strike(Fault),
@@ -256,7 +256,7 @@ impl Held {
     }
 }
 
-/// Holds a flight up, from its arrival on and until this is dropped.
+/// Holds a flight from its arrival until the value is dropped.
 #[derive(Debug)]
 pub struct Hold {
     reached: Arc<AtomicBool>,
@@ -264,7 +264,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Whether the flight is there.
+    /// Whether the flight has arrived.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         self.reached.load(Ordering::SeqCst)
@@ -290,7 +290,7 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a connection in, until the returned mark is dropped.
+    /// Counts a connection until the returned value is dropped.
     fn enter(&self) -> (Open, mpsc::UnboundedReceiver<Order>) {
         let (orders, received) = mpsc::unbounded_channel();
         let mut state = self.lock();

@@ -59,8 +59,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The running stack. Fails with a sentence that says how to run the tests when there is
-    /// none.
+    /// The running stack. If there is none, the error says how to run the tests.
     pub fn from_env() -> anyhow::Result<Self> {
         let access = std::env::var(VARIABLE).unwrap_or_default();
         let access: Access = serde_json::from_str(&access).map_err(|_| {
@@ -73,7 +72,7 @@ impl Stack {
         })
     }
 
-    /// The same stack with another server.
+    /// This stack with another server.
     pub(crate) fn with_server(&self, access: Access) -> Self {
         Self {
             access,
@@ -113,7 +112,7 @@ impl Stack {
         self.access.programs.join(function)
     }
 
-    /// A function that only the tests have: a built example of their package.
+    /// The program of a function that only the tests have: an example of their package.
     pub fn example(&self, name: &str) -> PathBuf {
         self.access.programs.join("examples").join(name)
     }
@@ -162,8 +161,8 @@ impl Stack {
     }
 
     /// The database that the test run was given (`cargo dev test --url`), if it was.
-    pub async fn given_database(&self) -> anyhow::Result<Option<FreshDatabase>> {
-        let Some(login) = &self.access.given else {
+    pub async fn existing_database(&self) -> anyhow::Result<Option<FreshDatabase>> {
+        let Some(login) = &self.access.existing_database else {
             return Ok(None);
         };
         let secret_id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
@@ -192,7 +191,7 @@ impl Stack {
         Ok(database)
     }
 
-    /// Stores `value`, whatever it is, as a new secret and returns its id. It goes with the stack.
+    /// Stores `value` as a new secret and returns its id. It disappears with the stack.
     pub async fn new_secret(&self, value: &str) -> anyhow::Result<String> {
         let id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
         self.secrets.create(&id, value).await?;
@@ -205,18 +204,18 @@ impl Stack {
     }
 }
 
-/// Drops what test runs that were killed have left on the server.
+/// Drops what killed test runs have left on the server.
 pub(crate) async fn remove_leftovers(admin: &mut Conn) -> Result<(), mysql_async::Error> {
     remove_those(admin, |name| name.starts_with(PREFIX)).await
 }
 
-/// Drops a test's schema and user, and those that a control plane has made for it.
+/// Drops a test's schema and user, and those that a control plane has made from it.
 pub(crate) async fn remove(admin: &mut Conn, name: &str) -> Result<(), mysql_async::Error> {
     let derived = format!("{name}_");
     remove_those(admin, |other| other == name || other.starts_with(&derived)).await
 }
 
-/// Drops the users and schemas that are `doomed` by their names.
+/// Drops the users and schemas whose names are `doomed`.
 pub(crate) async fn remove_those(
     admin: &mut Conn,
     doomed: impl Fn(&str) -> bool,

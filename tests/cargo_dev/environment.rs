@@ -1,5 +1,5 @@
-//! The environment file: what other tools need to use the running stack, one `NAME=value` on
-//! each line, as shells, dotenv libraries and `cargo lambda watch --env-file` read it.
+//! The file with the variables that other tools need to use the running stack. Each line is
+//! `NAME=value`, as shells, dotenv libraries and `cargo lambda watch --env-file` read it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::stack::file::{self, FileError};
 
-/// The file; it is gone when this is dropped.
+/// The file. It is removed when the value is dropped.
 pub struct EnvironmentFile {
     path: PathBuf,
 }
@@ -26,7 +26,7 @@ impl EnvironmentFile {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -43,13 +43,13 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, String>, FileError> {
 
 impl Drop for EnvironmentFile {
     fn drop(&mut self) {
-        // The next start removes it, if this can't.
+        // The next start removes it if this can't.
         let _ = file::remove(&self.path);
     }
 }
 
-/// The value as all readers understand it: bare where nothing in it is special to any of them,
-/// else in single quotes, which take everything as it is but themselves.
+/// Quotes a value so that all readers agree on it: not at all if nothing in it is special, otherwise
+/// with single quotes, which allow everything but themselves.
 fn quote(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
     if !value.is_empty() && value.chars().all(plain) {

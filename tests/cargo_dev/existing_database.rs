@@ -1,9 +1,8 @@
-//! `cargo dev test --url`: the tests that need nothing but a database, on one that is there already,
-//! such as a branch of PlanetScale.
+//! `cargo dev test --url`: runs tests on a database that is there already, for example a branch of
+//! PlanetScale.
 //!
-//! There is no administrator: no user, no schema, no lock of a table and no end of a connection can
-//! be had. The tables are made in the schema where they aren't there; what the tests write, under
-//! customers of their own, stays.
+//! There is no administrator, so no test can make users or schemas, lock tables or end connections.
+//! Missing tables are created. What the tests write belongs to customers of their own, and stays.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -32,28 +31,28 @@ const NOT_RUN: [(&str, &str); 3] = [
     ("statements", "fill a schema of their own"),
 ];
 
-/// What the names begin with of the tables that Vitess puts away before it drops them, and of those
-/// that it makes while it changes one (Vitess, `go/vt/schema/name.go`).
+/// The names of Vitess' own tables begin with this: those that it keeps before it drops them, and
+/// those that it makes while it changes a table (Vitess, `go/vt/schema/name.go`).
 const OF_VITESS: &str = "_vt_";
 
 /// A database that is there already.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct ExistingDatabase {
     url: String,
     ca_file: Option<PathBuf>,
 }
 
-impl fmt::Debug for Given {
+impl fmt::Debug for ExistingDatabase {
     /// Without the URL, which holds the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Given")
+        f.debug_struct("ExistingDatabase")
             .field("ca_file", &self.ca_file)
             .finish_non_exhaustive()
     }
 }
 
-impl Given {
-    /// The database at `url`, whose server a public authority vouches for, or the one in `ca_file`.
+impl ExistingDatabase {
+    /// The database at `url`. A public authority or the one in `ca_file` has signed its certificate.
     #[must_use]
     pub fn new(url: String, ca_file: Option<PathBuf>) -> Self {
         Self { url, ca_file }
@@ -79,10 +78,10 @@ impl Given {
 }
 
 impl Run {
-    /// Runs what can be run on the database.
+    /// Runs the tests that can run on the database.
     pub(super) async fn tests_on(
         &self,
-        given: &Given,
+        given: &ExistingDatabase,
         options: &Options,
         arguments: &[OsString],
     ) -> anyhow::Result<ExitStatus> {
@@ -100,7 +99,7 @@ impl Run {
             server,
             ca_file,
             administration: None,
-            given: Some(login.clone()),
+            existing_database: Some(login.clone()),
             secrets_url: String::new(),
             programs: programs(options),
             moto_server: PathBuf::new(),
@@ -119,7 +118,7 @@ impl Run {
             .unwrap_or_default();
         connection.disconnect().await?;
         step.done(&format!(
-            "database {schema} ({version}), {made} new migrations"
+            "database {schema} ({version}), migrations applied: {made}"
         ));
 
         let tools = Tools::find(&target(), &self.processes, &self.progress).await?;
@@ -128,11 +127,11 @@ impl Run {
         access.secrets_url = secrets_url;
         self.build(options, Purpose::Testing).await?;
         for (module, why) in NOT_RUN {
-            let line = format!("  not run: {module}, since these tests {why}");
+            let line = format!("  not run: {module}, because these tests {why}");
             self.progress.say(&line);
         }
         self.progress
-            .say("  not run: all other tests, since they need a server of their own");
+            .say("  not run: all other tests, because they need a server of their own");
         let arguments = chosen(arguments);
         let tests = self.cargo_test(&access, &arguments, None);
         tokio::select! {
@@ -148,8 +147,8 @@ async fn resolve(host: &str, port: u16) -> anyhow::Result<SocketAddr> {
     address.with_context(|| format!("the host {host} has no address"))
 }
 
-/// Makes the tables that are missing, unless there are others. Views have no rows, and what Vitess
-/// keeps of tables that a deployment has replaced goes by itself.
+/// Applies the pending migrations, unless the schema has other tables than this project's. Views and
+/// Vitess' own tables do not count.
 async fn make_tables(connection: &mut Conn, schema: &str) -> anyhow::Result<usize> {
     let folder = crate::root().join("shared/migrations");
     let migrations = Migrations::read(&folder)?;
@@ -169,14 +168,14 @@ async fn make_tables(connection: &mut Conn, schema: &str) -> anyhow::Result<usiz
     migrations::apply(connection, &folder).await
 }
 
-/// The tables and views that a database has, or has had, with any number of the migrations applied.
+/// The tables and views of a database with any number of the migrations applied.
 fn tables_of(migrations: &Migrations) -> BTreeSet<String> {
     let statements = migrations.iter().flat_map(Migration::statements);
     let named = statements.flat_map(Statement::objects);
     named.chain([ledger::TABLE.to_owned()]).collect()
 }
 
-/// The API's tests with the user's arguments, without those that can't be run.
+/// The arguments for the API's tests: the user's, and those that leave out what can't run.
 fn chosen(arguments: &[OsString]) -> Vec<OsString> {
     let mut all: Vec<OsString> = ["--package", "tests", "--test", "api"]
         .map(Into::into)
@@ -197,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_url_has_every_part() {
-        let given = |url: &str| Given::new(url.to_owned(), None).login();
+        let given = |url: &str| ExistingDatabase::new(url.to_owned(), None).login();
         let (host, port, login) = given("mysql://me:p%40ss@db.example:3307/orders").unwrap();
         assert_eq!((host.as_str(), port), ("db.example", 3307));
         assert_eq!(login.username, "me");
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_choose_among_what_can_be_run() {
+    fn arguments_choose_among_the_tests_that_can_run() {
         let text = |arguments: &[&str]| {
             let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
             let chosen = chosen(&arguments).into_iter();

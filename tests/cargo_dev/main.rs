@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use tests::cargo_dev::{self, Given, Options, lint, migrate};
+use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate};
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, the migrations, sample data, a
@@ -137,7 +137,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             return Err("--url goes with neither --server nor --vitess".into());
         }
         (None, Some(_)) => return Err("--ca goes with --url alone".into()),
-        (url, ca_file) => options.given = url.map(|url| Given::new(url, ca_file)),
+        (url, ca_file) => {
+            options.existing_database = url.map(|url| ExistingDatabase::new(url, ca_file))
+        }
     }
     if test && (options.port.is_some() || options.template.is_some()) {
         return Err("--port and --template do not go with test".into());

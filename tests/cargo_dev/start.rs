@@ -1,4 +1,4 @@
-//! The parts of the stack: how each is started, and how the whole is shown.
+//! Starts the parts of the stack, and shows how to use it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -49,7 +49,7 @@ pub struct Base {
 /// All of the stack.
 pub struct Everything {
     base: Base,
-    /// What stands before the server, if it is to.
+    /// Vitess in front of the server, with `--vitess`.
     vitess: Option<Vitess>,
     /// PlanetScale's API.
     pub control_plane: ControlPlane,
@@ -60,15 +60,15 @@ pub struct Everything {
     took: Duration,
 }
 
-/// What the stack is started for.
+/// The reason for which the stack is started.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose {
-    /// Calls of its user's. State machines call the functions at the port.
+    /// To answer calls. State machines call the functions at the port.
     Serving {
         /// The port.
         lambda_port: u16,
     },
-    /// Tests.
+    /// To run tests.
     Testing,
 }
 
@@ -80,9 +80,8 @@ impl Purpose {
         }
     }
 
-    /// An example brings development's dependencies into the build, and their features into those
-    /// that the functions have too: `cargo lambda watch`, which builds no example, would build all
-    /// of it anew at the first call.
+    /// Examples to build. With an example, dependencies get other features than without, and `cargo
+    /// lambda watch`, which builds no example, would compile them again at the first call.
     fn examples(self) -> &'static [&'static str] {
         match self {
             Self::Serving { .. } => &[],
@@ -92,7 +91,7 @@ impl Purpose {
 }
 
 impl Run {
-    /// Starts the server and the Secrets Manager, and builds the functions meanwhile.
+    /// Starts the server and the Secrets Manager while the functions are built.
     pub async fn base(&self, options: &Options, purpose: Purpose) -> anyhow::Result<Base> {
         let Self {
             folder,
@@ -141,7 +140,7 @@ impl Run {
                 password: server.admin_password.clone(),
                 certificates: certificates.clone(),
             }),
-            given: None,
+            existing_database: None,
             secrets_url,
             programs: programs(options),
             moto_server: tools.moto_server.clone(),
@@ -155,7 +154,7 @@ impl Run {
         })
     }
 
-    /// Builds the functions, and for tests the one that only they have.
+    /// Builds the functions, and for tests also the function that only they have.
     pub(super) async fn build(&self, options: &Options, purpose: Purpose) -> anyhow::Result<()> {
         let mut step = self.progress.step("building the functions");
         step.follow(self.processes.log("cargo-build"));
@@ -179,7 +178,7 @@ impl Run {
         }
     }
 
-    /// Starts all of it.
+    /// Starts everything.
     pub async fn everything(&self, options: &Options) -> anyhow::Result<Everything> {
         let Self {
             folder,
@@ -191,7 +190,7 @@ impl Run {
         if options.port.is_none() && front.port() != watch::PORT {
             let (taken, port) = (watch::PORT, front.port());
             progress.say(&format!(
-                "  port {taken} is taken by another program: taking {port}"
+                "  another program uses port {taken}: using {port}"
             ));
         }
         let lambda = lambda::Endpoint::start().await?;
@@ -235,7 +234,7 @@ impl Run {
         let control_plane = ControlPlane::start(access, &server.login.schema).await?;
         let token = control_plane.token().await;
         secrets.create(TOKEN_SECRET_ID, &token.secret()).await?;
-        step.done("PlanetScale's API (control plane)");
+        step.done("PlanetScale's API (a stand-in)");
 
         let mut common = access.environment();
         common.insert(
@@ -284,7 +283,7 @@ impl Run {
         })
     }
 
-    /// Serves calls until a part ends, though none should.
+    /// Serves calls until a part ends, which none should, and returns the error.
     pub async fn serve(&self, everything: Everything) -> anyhow::Error {
         let Everything {
             base,
@@ -367,7 +366,7 @@ impl Run {
 }
 
 impl Base {
-    /// The error of the first part that ends, though none should.
+    /// Waits until a part ends, which none should, and returns the error.
     pub async fn a_part_ends(&self) -> ProcessError {
         tokio::select! {
             status = self.server.process.ended() => self.server.process.failure(status),
@@ -377,7 +376,7 @@ impl Base {
 }
 
 impl Everything {
-    /// Says what can be done now.
+    /// Shows what can be done now.
     pub fn describe(&self) {
         let front = self.functions.front();
         let url = front.url();
@@ -401,7 +400,7 @@ impl Everything {
   PlanetScale's tools:  (set -a; . {environment}; PSCALE_NO_UPDATE_NOTIFIER=1 pscale branch list {database})
   A new migration:      cargo dev migrate
   For other tools:      {environment}
-  A change in the code: is built and served at once
+  Your changes:         are served at the next call, those of template.yaml too
   To stop:              Ctrl-C
 "#,
             took = self.took.as_secs_f32(),

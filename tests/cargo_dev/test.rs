@@ -1,5 +1,4 @@
-//! `cargo dev test`: the tests beside a server of the stack's own, and how they are started beside
-//! any.
+//! `cargo dev test`: starts what the tests need and runs them.
 
 use std::ffi::OsString;
 use std::num::NonZero;
@@ -18,7 +17,7 @@ use crate::stack::server::PRIVATE_SERVERS;
 use crate::stand_ins::control_plane::contract;
 use crate::vitess;
 
-/// How many tests Rust runs at once, in place of one for each core.
+/// The number of tests that run at once.
 const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// The suites that run with Vitess, where the arguments choose none.
@@ -68,7 +67,7 @@ impl Run {
         options: &Options,
         arguments: &[OsString],
     ) -> anyhow::Result<ExitStatus> {
-        if let Some(given) = &options.given {
+        if let Some(given) = &options.existing_database {
             return self.tests_on(given, options, arguments).await;
         }
         for folder in [PRIVATE_SERVERS, vitess::FOLDER] {
@@ -149,7 +148,7 @@ impl Run {
 /// `cargo test` with the settings in `environment` that are for tests.
 fn cargo_test(environment: impl Iterator<Item = (OsString, OsString)>) -> Command {
     let mut tests = command("cargo");
-    // They wait for each other's processes more than they compute.
+    // Tests mostly wait, so there are more of them than cores.
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let kept = environment.filter(|(name, _)| {
         let mut names = FOR_TESTS.into_iter().chain([TEST_THREADS]);

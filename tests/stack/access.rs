@@ -1,5 +1,5 @@
-//! Where the running stack is and how to get in: what `cargo dev` knows after the start, and
-//! hands to the tests in one variable of their environment.
+//! Where the running stack is and how to log in. `cargo dev` knows this after the start, and passes it
+//! to the tests in one variable of their environment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::stack::tls::Certificates;
 /// The region of everything local.
 pub const REGION: &str = "us-east-1";
 
-/// The credentials that every tool for a local AWS takes, as id and as key.
+/// The id and the key that tools for a local AWS accept.
 pub const TEST_CREDENTIAL: &str = "test";
 
 /// The administrator of the whole server.
@@ -43,7 +43,7 @@ pub struct Access {
     /// What only a server of the stack's own has.
     pub administration: Option<Administration>,
     /// The one database that there is, of a server that is not the stack's own.
-    pub given: Option<Login>,
+    pub existing_database: Option<Login>,
     /// Vitess' vtcombo, where the tests reach the server through it.
     pub vitess: Option<PathBuf>,
     /// The endpoint of the Secrets Manager.
@@ -54,7 +54,7 @@ pub struct Access {
     pub moto_server: PathBuf,
 }
 
-/// How to do with a server whatever there is to do.
+/// How to administer a server.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Administration {
     /// Its program.
@@ -65,22 +65,22 @@ pub struct Administration {
     pub certificates: Certificates,
 }
 
-/// The server did not let us in in time.
+/// The server refused the login or did not answer in time.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// It refused, or is not there.
     #[error("can't connect to the server: {0}")]
     Refused(#[from] mysql_async::Error),
     /// It is not the stack's own.
-    #[error("this takes an administrator of the server, which a database that was given has not")]
+    #[error("this needs an administrator, and there is none for a database from --url")]
     NotAdministered,
     /// It did not answer.
     #[error("the server does not answer")]
     Silent,
 }
 
-/// A connection over TLS to a server whose certificate the authority in `ca_file` has signed, or a
-/// public one, to no schema when none is given.
+/// A connection over TLS. The authority in `ca_file` has to have signed the server's certificate, or
+/// a public one where there is no file.
 pub async fn connect(
     host: &str,
     port: u16,
@@ -127,7 +127,7 @@ impl Access {
         self.connect(ADMIN, password, schema).await
     }
 
-    /// What a function needs beside the variables of the template: those that Lambda sets, and
+    /// What a function needs besides the variables of the template: those that Lambda sets, and
     /// those that lead it to this stack.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let mut variables = self.secrets_environment();

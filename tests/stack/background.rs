@@ -1,12 +1,12 @@
-//! What outlasts the test that happens to start it, and with it the runtime of that test, lives on a
-//! runtime of its own.
+//! A runtime for what tests share. Each test has a runtime of its own, which ends with the test, so
+//! anything that must outlive the test that starts it runs here.
 
 use std::io;
 
 use once_cell::sync::OnceCell;
 use tokio::runtime::Runtime;
 
-/// The runtime of the Runtime APIs and of the stand-ins of vtgate that tests share.
+/// The runtime, started on first use.
 pub fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceCell<Runtime> = OnceCell::new();
     RUNTIME.get_or_try_init(|| {

@@ -253,7 +253,7 @@ impl Drop for FreshDatabase {
         // Vitess would complain of its schema that goes.
         self.front = Front::Server;
         let access = self.stack.access().clone();
-        if access.given.is_some() {
+        if access.existing_database.is_some() {
             return;
         }
         let name = self.login.schema.clone();

@@ -1,11 +1,11 @@
-//! Files and folders of the stack, with errors that name them.
+//! Files and folders, with errors that name them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// What could not be done with which file: a full disk, a missing permission.
+/// An operation on a file failed, for example because the disk is full.
 #[derive(Debug, thiserror::Error)]
 #[error("can't {action} {}: {source}{}", .path.display(), advice(.source))]
 pub struct FileError {
@@ -35,7 +35,7 @@ pub fn read(path: &Path) -> Result<String, FileError> {
     fs::read_to_string(path).map_err(on("read", path))
 }
 
-/// Writes a text that only the user may read, in place of what was there.
+/// Writes a text that only the user may read, and replaces what was there.
 pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
     // A file that exists would keep its own mode.
     remove(path)?;
@@ -61,17 +61,17 @@ pub fn open(path: &Path) -> Result<File, FileError> {
     File::open(path).map_err(on("open", path))
 }
 
-/// Creates a folder and those above it, where they are missing.
+/// Creates a folder and its parents, if they are missing.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(on("create the folder", path))
 }
 
-/// Removes a file; it may be gone already.
+/// Removes a file, if it is there.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     missing_is_fine(fs::remove_file(path)).map_err(on("remove", path))
 }
 
-/// Removes a folder with all that is in it; it may be gone already.
+/// Removes a folder and everything in it, if it is there.
 pub fn remove_folder(path: &Path) -> Result<(), FileError> {
     missing_is_fine(fs::remove_dir_all(path)).map_err(on("remove the folder", path))
 }
@@ -83,11 +83,11 @@ fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// The last lines of a log that are not blank; nothing when it can't be read.
+/// The last lines of a log that are not blank, or nothing if it can't be read.
 pub fn last_lines(log: &Path, count: usize) -> String {
     let mut text = Vec::new();
     if let Ok(mut file) = File::open(log) {
-        // Lines of logs are short: this much holds them, whatever the log's size.
+        // Lines of logs are short, so the end of a large log is enough.
         let start = file
             .metadata()
             .map_or(0, |data| data.len().saturating_sub(32 * 1024));

@@ -1,5 +1,4 @@
-//! Brings a schema to the state of `shared/migrations` as an administrator does, without branches
-//! and deploy requests: what is pending runs right there and is recorded.
+//! Applies the pending migrations to a local schema directly, without branches and deploy requests.
 
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use schema::{Ledger, Migrations, ledger};
 /// ER_BAD_FIELD_ERROR.
 const UNKNOWN_COLUMN: u16 = 1054;
 
-/// Applies to the connection's schema what it lacks, and says how many files that were.
+/// Applies the pending files to the connection's schema, and returns how many there were.
 pub async fn apply(connection: &mut Conn, folder: &Path) -> anyhow::Result<usize> {
     let migrations = Migrations::read(folder)?;
     let recorded = read(connection).await?;
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_statement_that_the_server_refuses_is_named_and_what_came_before_is_recorded() {
+    async fn a_refused_statement_is_named_and_the_files_before_it_are_recorded() {
         let (database, mut connection) = migrated().await;
         let files = [
             ("0002_next.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ledger_of_before_is_not_guessed_at() {
+    async fn a_ledger_without_checksums_is_refused() {
         let (database, mut connection) = migrated().await;
         let before = "ALTER TABLE schema_migrations DROP COLUMN checksum";
         connection.query_drop(before).await.unwrap();
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_schema_of_another_checkout_is_told() {
+    async fn a_schema_with_migrations_that_are_not_here_is_refused() {
         let (database, mut connection) = migrated().await;
         let next = ("0002_next.sql", "CREATE TABLE a (id INT PRIMARY KEY);");
         let applied = apply_files(&database, &mut connection, &[next]).await;

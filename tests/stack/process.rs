@@ -1,7 +1,7 @@
-//! The programs that the stack starts, none of which may outlive it.
+//! The programs that the stack starts. None of them may outlive it.
 //!
-//! A program is stopped by stopping every process that bears its [`Mark`], so what it has started
-//! goes too, and so does what a run that was itself killed has left behind.
+//! To stop a program is to stop every process with its [`Tag`]: that includes what the program has
+//! started. The next run finds the processes of a run that was killed in the same way.
 
 mod command;
 pub(crate) mod descendants;
@@ -20,15 +20,15 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use self::descendants::Mark;
+use self::descendants::Tag;
 use crate::stack::file::{self, FileError};
 
 pub use command::command;
 
-/// How long a program has to end after it was asked to. A server writes its pages meanwhile.
+/// How long a program may take to end. A server writes its pages before it does.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// How long a program has until it listens.
+/// How long a program may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program could not be started, or did not end well.
@@ -55,7 +55,7 @@ pub enum ProcessError {
         log: PathBuf,
     },
     /// It runs, but does not take connections.
-    #[error("{name} runs but does not listen on {address}; what it wrote: {}", .log.display())]
+    #[error("{name} runs but does not listen on {address}; its output: {}", .log.display())]
     Silent {
         /// The program's name.
         name: String,
@@ -74,25 +74,24 @@ pub enum ProcessError {
 
 fn quote(last_lines: &str, log: &Path) -> String {
     if last_lines.is_empty() {
-        return ", without a word".to_owned();
+        return ", and wrote nothing".to_owned();
     }
-    let mut quoted = String::from("; its last words:\n");
+    let mut quoted = String::from("; the end of its output:\n");
     for line in last_lines.lines() {
         quoted.push_str("    ");
         quoted.push_str(line);
         quoted.push('\n');
     }
-    quoted.push_str(&format!("  (all of them: {})", log.display()));
+    quoted.push_str(&format!("  (all of it: {})", log.display()));
     quoted
 }
 
-/// A port of 127.0.0.1 that nobody listens on now, nor, very likely, when the program does that
-/// gets it, be it started again later: it is none of those that systems choose for whoever asks for
-/// any.
+/// A port of 127.0.0.1 that nobody listens on. It is outside the range from which systems choose
+/// ports, so it very likely stays free until its program listens, also when that is started again.
 ///
 /// # Errors
 ///
-/// None can be had.
+/// No port is free.
 pub fn free_port() -> Result<u16, ProcessError> {
     let mut tries = 0..100;
     loop {
@@ -107,31 +106,31 @@ pub fn free_port() -> Result<u16, ProcessError> {
 
 /// Every program that was started and not yet stopped.
 pub struct Processes {
-    mark: Mark,
-    /// What their names begin with among those of the whole stack.
+    tag: Tag,
+    /// Distinguishes the names of a part's programs within the whole stack.
     prefix: String,
     logs: PathBuf,
     started: Mutex<Vec<Program>>,
 }
 
 impl Processes {
-    /// Keeps logs in a folder below `folder`, which is the stack's own.
+    /// Keeps logs in a folder below `folder`, the stack's folder.
     pub fn new(folder: &Path) -> Result<Self, FileError> {
         let logs = folder.join("logs");
         file::create_folder(&logs)?;
         Ok(Self {
-            mark: Mark::of_stack(folder),
+            tag: Tag::of_stack(folder),
             prefix: String::new(),
             logs,
             started: Mutex::default(),
         })
     }
 
-    /// For a part of the stack in `stack` that comes and goes while it runs. The part's `name` and
-    /// `folder` are its own.
+    /// For a part that starts and ends while the stack in `stack` runs. No other part may have its
+    /// `name` or `folder`.
     pub fn of_part(stack: &Path, name: &str, folder: &Path) -> Result<Self, FileError> {
         let mut processes = Self::new(folder)?;
-        processes.mark = Mark::of_stack(stack);
+        processes.tag = Tag::of_stack(stack);
         processes.prefix = format!("{name}-");
         Ok(processes)
     }
@@ -141,7 +140,7 @@ impl Processes {
         self.logs.join(format!("{name}.log"))
     }
 
-    /// Starts a program that runs until it is stopped. What it writes goes to its log.
+    /// Starts a program that runs until it is stopped. Its output goes to its log.
     pub fn start(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
         let output = file::create(&self.log(name))?;
         let errors = output
@@ -163,7 +162,7 @@ impl Processes {
         }
     }
 
-    /// Runs a program to its end on this process' own output, and says how it ended.
+    /// Runs a program to its end with this process' own output, and says how it ended.
     pub async fn run_visibly(
         &self,
         name: &str,
@@ -186,45 +185,38 @@ impl Processes {
         }
     }
 
-    /// The last resort, after a panic or when nobody wants to wait: kills what was not stopped.
+    /// Kills everything that was not stopped: after a panic, or when nobody wants to wait.
     pub fn kill_all(&self) {
         for id in self.lock().iter().flat_map(Program::processes) {
             let _ = kill(id, Signal::SIGKILL);
         }
     }
 
-    /// Stops what an earlier run in the same folder has left behind, and names it.
+    /// Stops what an earlier run in the same folder has left running, and names it.
     pub async fn stop_leftovers(&self) -> Vec<String> {
         let mut names: Vec<_> = self
-            .mark
+            .tag
             .processes()
             .into_iter()
             .map(|(_, name)| name)
             .collect();
         names.sort();
         names.dedup();
-        end(|| {
-            self.mark
-                .processes()
-                .into_iter()
-                .map(|(id, _)| id)
-                .collect()
-        })
-        .await;
+        end(|| self.tag.processes().into_iter().map(|(id, _)| id).collect()).await;
         names
     }
 
-    /// Stops a program with all that it has started.
+    /// Stops a program and everything that it has started.
     pub async fn stop(&self, program: &Program) {
         end(|| program.processes()).await;
         self.lock().retain(|other| other.id != program.id);
     }
 
     fn spawn(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
-        let mark = self.mark.program(&format!("{}{name}", self.prefix));
-        // In the terminal's foreground it would get Ctrl-C too, and end before its time.
+        let tag = self.tag.program(&format!("{}{name}", self.prefix));
+        // Otherwise it would get the terminal's Ctrl-C, and end too early.
         command
-            .env(descendants::VARIABLE, mark.value())
+            .env(descendants::VARIABLE, tag.value())
             .process_group(0);
         let mut child = command
             .spawn()
@@ -242,7 +234,7 @@ impl Processes {
         let program = Program {
             name: name.to_owned(),
             id: Pid::from_raw(id),
-            mark,
+            tag,
             log,
             status,
         };
@@ -268,7 +260,7 @@ fn start_error(name: &str, source: std::io::Error) -> ProcessError {
     }
 }
 
-/// Asks processes to end, kills those that don't in time, and waits until there is none.
+/// Asks processes to end, kills those that do not end in time, and waits until all are gone.
 async fn end(processes: impl Fn() -> Vec<Pid>) {
     let mut left = processes();
     for id in &left {
@@ -277,7 +269,7 @@ async fn end(processes: impl Fn() -> Vec<Pid>) {
     let asked = Instant::now();
     while !left.is_empty() {
         if asked.elapsed() > GRACE {
-            // They may be another user's, as those that sudo has started.
+            // Processes that sudo has started belong to another user.
             let denied = |id: &Pid| kill(*id, Signal::SIGKILL) == Err(Errno::EPERM);
             if left.iter().all(denied) {
                 return;
@@ -293,7 +285,7 @@ async fn end(processes: impl Fn() -> Vec<Pid>) {
 pub struct Program {
     name: String,
     id: Pid,
-    mark: Mark,
+    tag: Tag,
     log: PathBuf,
     status: watch::Receiver<Option<ExitStatus>>,
 }
@@ -332,7 +324,7 @@ impl Program {
         }
     }
 
-    /// Sends its own process a signal, which may have ended.
+    /// Sends a signal to its own process, unless that has ended.
     pub fn signal(&self, signal: Signal) {
         if self.status.borrow().is_none() {
             let _ = kill(self.id, signal);
@@ -349,14 +341,9 @@ impl Program {
         file::open(&self.log)
     }
 
-    /// Its own process, from the moment of its start, and those that it has started.
+    /// Its own process and those that it has started.
     fn processes(&self) -> Vec<Pid> {
-        let mut ids: Vec<_> = self
-            .mark
-            .processes()
-            .into_iter()
-            .map(|(id, _)| id)
-            .collect();
+        let mut ids: Vec<_> = self.tag.processes().into_iter().map(|(id, _)| id).collect();
         if self.status.borrow().is_none() && !ids.contains(&self.id) {
             ids.push(self.id);
         }

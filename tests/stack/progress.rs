@@ -1,5 +1,4 @@
-//! What the user sees while the stack starts: a spinner for each step on a terminal, plain lines
-//! elsewhere. All of it goes to standard error.
+//! Shows the steps of the start on standard error: spinners on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Looks whether standard error is a terminal.
+    /// Shows spinners if standard error is a terminal.
     pub fn new() -> Self {
         Self {
             bars: std::io::stderr().is_terminal().then(MultiProgress::new),
@@ -48,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// Says something beside the steps.
+    /// Writes a line between the steps.
     pub fn say(&self, line: &str) {
         match &self.bars {
             Some(bars) => bars.suspend(|| print(line)),
@@ -57,7 +56,7 @@ impl Progress {
     }
 }
 
-/// A step under way. Dropped before it is done, it leaves no trace on a terminal.
+/// A step that has begun. If it is dropped before it is done, it disappears from a terminal.
 pub struct Step {
     bar: Option<ProgressBar>,
     began: Instant,
@@ -65,7 +64,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Shows the last line of a log beside the step, as it grows.
+    /// Shows the last line of a growing log beside the step.
     pub fn follow(&mut self, log: impl Into<PathBuf>) {
         let (Some(bar), log) = (self.bar.clone(), log.into()) else {
             return;
@@ -78,7 +77,7 @@ impl Step {
         }));
     }
 
-    /// Ends the step with what it came to, as in "server MariaDB 10.11, port 41234".
+    /// Ends the step and shows its result, as in "server MariaDB 10.11, port 41234".
     pub fn done(mut self, result: &str) {
         let line = format!("  ✓ {result} ({:.1} s)", self.began.elapsed().as_secs_f32());
         self.stop_following();

@@ -1,4 +1,4 @@
-//! The Secrets Manager of the stack: moto's, which speaks AWS's protocol.
+//! The stack's Secrets Manager, which is moto.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -13,8 +13,7 @@ use crate::stack::access::{REGION, TEST_CREDENTIAL};
 use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
 use crate::stand_ins::step_functions;
 
-/// Starts moto's server, and says where it answers. Its Step Functions call the functions at
-/// `lambda_port`.
+/// Starts moto's server and returns its URL. Its Step Functions call the functions at `lambda_port`.
 pub async fn start(
     moto_server: &Path,
     lambda_port: Option<u16>,

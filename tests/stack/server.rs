@@ -20,7 +20,7 @@ use crate::stack::process::{ProcessError, Processes, Program, free_port};
 use crate::stack::progress::Progress;
 use crate::stack::tls::Certificates;
 
-/// Every flag that both makes of server understand; `loose` marks those of one alone.
+/// Flags for MySQL and MariaDB. `loose` marks a flag that only one of them knows.
 const FLAGS: [&str; 13] = [
     "--require-secure-transport=ON",
     "--default-time-zone=+00:00",
@@ -28,11 +28,11 @@ const FLAGS: [&str; 13] = [
     "--sql-mode=ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
     "--character-set-server=utf8mb4",
     "--skip-name-resolve",
-    // In the data folder, since the path of a socket may have some hundred bytes at most.
+    // In the data folder, because the path of a socket is limited to about a hundred bytes.
     "--socket=server.sock",
     "--pid-file=server.pid",
     "--secure-file-priv=",
-    // What a crash of the machine loses is made again in a moment.
+    // Data that a crash of the machine loses is quickly made again.
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-buffer-pool-size=64M",
     "--performance-schema=OFF",
@@ -40,10 +40,10 @@ const FLAGS: [&str; 13] = [
     "--loose-auto-generate-certs=OFF",
 ];
 
-/// Those of a server that clients come to directly.
+/// Flags without Vitess.
 const DIRECT_FLAGS: [&str; 2] = ["--max-connections=300", "--skip-log-bin"];
 
-/// Those of MySQL behind Vitess, whose tablets keep connections and read the log.
+/// Flags for MySQL behind Vitess, whose tablets keep connections and read the log.
 const FLAGS_FOR_VITESS: [&str; 5] = [
     "--max-connections=2000",
     "--log-bin=binlog",
@@ -52,10 +52,10 @@ const FLAGS_FOR_VITESS: [&str; 5] = [
     "--enforce-gtid-consistency=ON",
 ];
 
-/// How long a server may take until it lets us in.
+/// How long a server may take until it accepts our login.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What to do about the faults that a server's last words tell.
+/// What to do about an error that the server's output names.
 fn advice(error: &ProcessError) -> &'static str {
     let said = error.to_string();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
@@ -91,8 +91,8 @@ pub struct Server {
     pub login: Login,
 }
 
-/// Starts the server, maybe for Vitess before it, on its data in `folder`, which is made when it isn't there, or when another
-/// server has made it.
+/// Starts the server on its data in `folder`, with the flags for Vitess where that stands before it.
+/// Makes the data if there is none, or if another server has made it.
 pub async fn start(
     program: &ServerProgram,
     for_vitess: bool,
@@ -129,8 +129,7 @@ pub async fn start(
     })
 }
 
-/// All that stays the same of a server when it is started again. Its data is in the folder `data`
-/// of `folder`.
+/// What stays the same when a server is started again. Its data is in the folder `data` of `folder`.
 struct Site {
     program: ServerProgram,
     /// Whether Vitess stands before it.
@@ -139,7 +138,7 @@ struct Site {
     folder: PathBuf,
     address: SocketAddr,
     admin_password: String,
-    /// What it does before it takes connections.
+    /// The statements that it runs before it accepts connections.
     accounts: String,
 }
 
@@ -148,7 +147,7 @@ impl Site {
         self.folder.join("data")
     }
 
-    /// Starts the server and waits until it takes connections.
+    /// Starts the server and waits until it accepts connections.
     async fn start(&self, processes: &Processes) -> anyhow::Result<Program> {
         let Self {
             program,
@@ -201,7 +200,7 @@ impl Site {
             let admin = access::connect(&host, port, Some(ca_file), ADMIN, password, None);
             match admin.await {
                 Ok(connection) => {
-                    // The server has let us in; how it takes the farewell says nothing more.
+                    // The login is all that matters here.
                     let _ = connection.disconnect().await;
                     return Ok(());
                 }
@@ -224,7 +223,7 @@ async fn make_data(
     processes: &Processes,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    // Written last, so that it is missing when the data was left half made.
+    // Written last: it is missing if the data was left half made.
     let made_by = folder.join("data-made-by");
     let identity = program.identity();
     let old = file::read(&made_by).unwrap_or_default();
@@ -246,8 +245,8 @@ async fn make_data(
     Ok(file::write(&made_by, &identity)?)
 }
 
-/// What the server does before it takes connections, each time: nobody can log in as root, and
-/// the others have new passwords. One statement in each line.
+/// What the server runs at each start, before it accepts connections: root cannot log in, and the
+/// others get new passwords. Each statement has a line of its own.
 fn accounts_statements(admin_password: &str, login: Option<&Login>) -> String {
     let mut statements = vec![
         format!("CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),

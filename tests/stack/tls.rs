@@ -1,4 +1,4 @@
-//! Certificate authorities of the stack's own, and the certificates of its servers.
+//! The stack's certificate authorities and the certificates of its servers.
 
 use std::path::{Path, PathBuf};
 
@@ -14,17 +14,17 @@ use crate::stack::file;
 /// Clients accept no certificate that is valid for longer (the CA/Browser Forum's limit).
 const VALID: Duration = Duration::days(398);
 
-/// The folder of the stack's own, in that of the stack.
+/// The folder of the stack server's certificates.
 pub const FOLDER: &str = "tls";
 
-/// What clients on this machine may call it.
+/// The names that clients on this machine may use for it.
 pub const THIS_MACHINE: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 
-/// An authority that vouches for servers.
+/// An authority that signs certificates.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    /// A new one, which nobody trusts yet.
+    /// A new authority.
     pub fn new() -> Result<Self, rcgen::Error> {
         let mut params = params(&[], "local stack", OffsetDateTime::now_utc())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -91,7 +91,7 @@ fn params(
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, subject);
-    // A clock that goes a little slow is no reason to refuse it.
+    // A client's clock may be a little slow.
     params.not_before = now - Duration::days(1);
     params.not_after = now + VALID;
     Ok(params)

@@ -1,6 +1,5 @@
-//! The programs from Python's package index that the stack runs, in the versions that
-//! `tests/requirements.txt` pins: those on the PATH when they are right, else those of a virtual
-//! environment under `target/`, which is kept as long as the pins are the same.
+//! The programs from Python's package index, in the versions that `tests/requirements.txt` pins. If
+//! the PATH does not have them, they are installed into a virtual environment under `target/`.
 
 pub mod install;
 
@@ -60,7 +59,7 @@ impl Tools {
             version.split(' ').nth(1) == Some(pinned(pins, "cargo-lambda")?);
 
         let moto_server = install::on_path("moto_server")?;
-        // It doesn't tell its version, but the Python that its first line names does.
+        // It has no option for its version, but the Python in its first line knows it.
         let script = file::read(&moto_server).ok()?;
         let python = script.lines().next()?.strip_prefix("#!")?;
         let ask = "from importlib.metadata import version; print(version('moto'))";
@@ -74,10 +73,10 @@ impl Tools {
     }
 }
 
-/// Waits while another run installs the programs, in a way that Ctrl-C ends.
+/// Waits while another run installs the programs. Ctrl-C ends the wait.
 async fn take_turn(lock: File, progress: &Progress) -> File {
     if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-        progress.say("  another run has target/tools: waiting for it");
+        progress.say("  another run is using target/tools: waiting for it");
         while let Err(TryLockError::WouldBlock) = lock.try_lock() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -85,9 +84,8 @@ async fn take_turn(lock: File, progress: &Progress) -> File {
     lock
 }
 
-/// Whether a program of the environment starts and finds its packages. Its Python is a link to the
-/// system's, which a newer one may have replaced that looks for them in a folder of another name,
-/// and is named by the path that the checkout had. `.ci/tools` asks the same.
+/// Whether a program of the environment starts and finds its packages. It does not if the system has
+/// a newer Python since, or if the checkout has moved. `.ci/tools` asks the same.
 async fn is_whole(venv: &Path) -> bool {
     let mut program = Command::new(venv.join("bin/moto_server"));
     output(program.arg("--help")).await.is_some()

@@ -1,5 +1,5 @@
-//! A function as Lambda runs it: its real program in a process of its own, asking a Runtime
-//! API for events.
+//! Runs a function as Lambda does: the function's own program, in a process that asks a Runtime API
+//! for events.
 //!
 //! ```no_run
 //! # async fn example(stack: &tests::stack::Stack) -> Result<(), Box<dyn std::error::Error>> {
@@ -50,10 +50,10 @@ pub use output::log_lines;
 /// to end: as long as Lambda gives it to start (10 s), and more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often a process is looked at while something is awaited of it.
+/// The pause between two looks at a process.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// A function on its way to be started.
+/// How a function is started.
 #[derive(Debug, Clone)]
 pub struct Setup {
     name: String,
@@ -65,7 +65,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Runs another program in place of the function's own.
+    /// Runs another program instead of the function's own.
     pub fn program(mut self, program: PathBuf) -> Self {
         self.program = program;
         self
@@ -77,14 +77,14 @@ impl Setup {
         self
     }
 
-    /// Leaves an environment variable out, be it the template's or Lambda's own.
+    /// Leaves out an environment variable of the template or of Lambda.
     pub fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self.left_out.push(name.to_owned());
         self
     }
 
-    /// The time that an invocation is told it has, in place of the timeout in `template.yaml`.
+    /// The time that an invocation has, instead of the timeout in `template.yaml`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -137,7 +137,7 @@ impl Setup {
             "AWS_Lambda_provided.al2023".to_owned(),
         );
         environment.retain(|name, _| !self.left_out.contains(name));
-        // By its mark the stack knows what to end when a test run was killed.
+        // With its tag, the stack finds the process if the test run is killed.
         environment.extend(std::env::vars().filter(|(name, _)| name == descendants::VARIABLE));
         let child = Command::new(&self.program)
             .env_clear()
@@ -165,17 +165,16 @@ impl Setup {
 
 /// A running function. It is killed when the value is dropped.
 ///
-/// It can be shared by tests: its Runtime API lives on a runtime of its own, not on that of
-/// the test which happens to start it.
+/// Tests can share it: its Runtime API does not end with the test that starts it.
 pub struct Function {
     name: String,
     routes: Vec<Route>,
     timeout: Duration,
-    /// Always there but while the function is dropped.
+    /// There until the function is dropped.
     simulator: Option<Simulator>,
     child: Mutex<Child>,
     output: Output,
-    /// One for each event that may be under way. The simulator would take more, but their time
+    /// One for each event that may run at once. The simulator would accept more events, but their time
     /// would run while they wait.
     slots: Semaphore,
 }
@@ -195,7 +194,7 @@ impl Function {
         })
     }
 
-    /// Sends an event, once the function has room for it, and waits for the answer.
+    /// Sends an event as soon as the function has room for it, and waits for the answer.
     pub async fn invoke(&self, event: Event) -> Result<Answer, FunctionError> {
         let (request_id, outcome) = self.send(event.payload(&self.routes)).await?;
         let response = match outcome {
@@ -238,8 +237,8 @@ impl Function {
 
         let limit = Instant::now() + self.timeout + PATIENCE;
         let state = loop {
-            // The simulator may miss the news of an answer that comes as it begins to wait for
-            // it, so it is never left to wait for long.
+            // The simulator may miss an answer that arrives just as it begins to wait, so it never
+            // waits for long.
             if let Ok(state) = simulator
                 .wait_for_invocation_complete(&request_id, 4 * GLANCE)
                 .await
@@ -279,14 +278,14 @@ impl Function {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks the function to end, as Lambda does before it takes the environment away, and
+    /// Asks the function to end, as Lambda does before it removes the execution environment, and
     /// waits for it.
     pub async fn stop(self) -> Result<Exit, FunctionError> {
         self.signal(Signal::SIGTERM)?;
         self.ended().await
     }
 
-    /// The process, for what this type has no words for.
+    /// The id of the process.
     pub fn pid(&self) -> u32 {
         self.child().id()
     }

@@ -1,24 +1,24 @@
-//! The mark that every process of a stack bears: a variable of its environment, which all that it
-//! starts inherit. Unlike a process group or a session, no program leaves it behind by accident
-//! (`cargo lambda watch` puts each function into a session of its own).
+//! Finds the processes of a stack, and those that they have started. Each has a tag in its
+//! environment, which children inherit. A process group or a session would not do: `cargo lambda
+//! watch` puts each function into a session of its own.
 
 use std::path::Path;
 use std::process::Command;
 
 use nix::unistd::Pid;
 
-/// The variable.
+/// The variable that holds the tag.
 pub const VARIABLE: &str = "LOCAL_STACK_PROCESS";
 
-/// The mark of a whole stack, or of one program with all that it starts.
+/// The tag of a whole stack, or of one program and everything that it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct Tag {
     stack: String,
     program: Option<String>,
 }
 
-impl Mark {
-    /// The mark of all of the stack in this folder.
+impl Tag {
+    /// The tag of the stack in this folder.
     pub fn of_stack(folder: &Path) -> Self {
         // Only what needs no quoting: `ps` puts spaces between variables.
         let plain = |c: char| {
@@ -34,7 +34,7 @@ impl Mark {
         }
     }
 
-    /// The mark of one of its programs.
+    /// The tag of one of its programs.
     pub fn program(&self, name: &str) -> Self {
         Self {
             stack: self.stack.clone(),
@@ -51,7 +51,7 @@ impl Mark {
         )
     }
 
-    /// The processes that bear it and have not ended, with the programs that they belong to.
+    /// The running processes with this tag, and the program that each belongs to.
     pub fn processes(&self) -> Vec<(Pid, String)> {
         if Path::new("/proc/self/environ").exists() {
             self.by_proc()
@@ -64,37 +64,37 @@ impl Mark {
         let Ok(processes) = std::fs::read_dir("/proc") else {
             return Vec::new();
         };
-        let marked = |folder: &Path| {
+        let tagged = |folder: &Path| {
             let id = folder.file_name()?.to_str()?.parse().ok()?;
-            // What has ended has an empty environment; another user's can't be read.
+            // A process that has ended has an empty environment. Another user's can't be read.
             let environment = std::fs::read(folder.join("environ")).ok()?;
             let mut variables = environment.split(|byte| *byte == 0);
             let program = variables.find_map(|text| self.read(std::str::from_utf8(text).ok()?))?;
             Some((Pid::from_raw(id), program))
         };
         processes
-            .filter_map(|entry| marked(&entry.ok()?.path()))
+            .filter_map(|entry| tagged(&entry.ok()?.path()))
             .collect()
     }
 
-    /// The way of macOS, which shows the environment behind the command's arguments.
+    /// On macOS, `ps` shows the environment after the command's arguments.
     fn by_ps(&self) -> Vec<(Pid, String)> {
         let ps = Command::new("ps")
             .args(["-A", "-E", "-ww", "-o", "pid=,command="])
             .output();
         let listing = ps.map(|output| output.stdout).unwrap_or_default();
-        let marked = |line: &str| {
+        let tagged = |line: &str| {
             let mut words = line.split_whitespace();
             let id = words.next()?.parse().ok()?;
             Some((Pid::from_raw(id), words.find_map(|word| self.read(word))?))
         };
         String::from_utf8_lossy(&listing)
             .lines()
-            .filter_map(marked)
+            .filter_map(tagged)
             .collect()
     }
 
-    /// The program that a process belongs to, by a variable of its environment that is this mark.
+    /// The program that a process belongs to, if this variable of its environment has the tag.
     fn read(&self, variable: &str) -> Option<String> {
         let value = variable.strip_prefix(VARIABLE)?.strip_prefix('=')?;
         let program = value.strip_prefix(&self.stack)?.strip_prefix(':')?;
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_bears_the_mark_of_its_stack() {
-        let stack = Mark::of_stack(Path::new("/home/Jo Doe/target/dev"));
+    fn a_program_has_the_tag_of_its_stack() {
+        let stack = Tag::of_stack(Path::new("/home/Jo Doe/target/dev"));
         let server = stack.program("server");
         let variable = format!("{VARIABLE}={}", server.value());
         assert_eq!(
@@ -122,21 +122,21 @@ mod tests {
         assert_eq!(server.read(&variable).as_deref(), Some("server"));
         assert_eq!(stack.program("pip").read(&variable), None);
         assert_eq!(
-            Mark::of_stack(Path::new("/home/Jo Doe/target")).read(&variable),
+            Tag::of_stack(Path::new("/home/Jo Doe/target")).read(&variable),
             None
         );
     }
 
     #[test]
     fn descendants_in_other_sessions_are_found() {
-        let mark = Mark::of_stack(Path::new("/no/such/stack")).program("sleep");
+        let tag = Tag::of_stack(Path::new("/no/such/stack")).program("sleep");
         let mut shell = Command::new("sh")
             .args(["-c", "sleep 60 & sleep 60"])
-            .env(VARIABLE, mark.value())
+            .env(VARIABLE, tag.value())
             .spawn()
             .unwrap();
         let found = || {
-            mark.processes()
+            tag.processes()
                 .into_iter()
                 .map(|(id, _)| id)
                 .collect::<Vec<_>>()

@@ -1,5 +1,5 @@
-//! Which server program to run: the one asked for, else one that is there, else one that a
-//! package manager has, else one in a container.
+//! Finds the server program: the one that was asked for, then one on this machine, then one from a
+//! package manager, then one in a container.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::stack::process::{Processes, command};
 use crate::stack::progress::Progress;
 use crate::stack::tools::install;
 
-/// Where servers lie that are not on the PATH of an ordinary user.
+/// Where server programs are that an ordinary user's PATH does not name.
 const USUAL_PLACES: [&str; 10] = [
     "/usr/sbin",
     "/usr/local/sbin",
@@ -32,8 +32,8 @@ const USUAL_PLACES: [&str; 10] = [
 
 const IMAGE: &str = "mysql:8.4";
 
-/// The server of the image and not the script around it, which refuses a folder without data unless
-/// it is given a password. What follows are the server's own arguments.
+/// Runs the image's server, not the script around it, which refuses a folder without data unless it
+/// gets a password. The server's own arguments follow.
 const PROGRAM_OF_IMAGE: [&str; 3] = ["--entrypoint", "mysqld", IMAGE];
 
 /// A server program that can be run.
@@ -61,7 +61,7 @@ pub enum Make {
     MariaDb,
 }
 
-/// Finds a server program, or gets one, and says on the way what it does.
+/// Finds a server program or installs one, and shows what it does.
 pub async fn find(
     asked_for: Option<&Path>,
     processes: &Processes,
@@ -87,7 +87,7 @@ pub async fn find(
     };
     if docker_runs().await {
         progress.say(&format!(
-            "  no server program here, so docker's {IMAGE} is taken ({line})"
+            "  no server on this machine: running {IMAGE} in docker ({line})"
         ));
         let step = progress.step("getting the image");
         let program = ServerProgram::ask(Location::Docker).await?;
@@ -175,8 +175,8 @@ impl ServerProgram {
         }
     }
 
-    /// The start of a command that runs the program, in a container with `folder` and `port` of
-    /// this machine where it has to be one.
+    /// The start of a command that runs the program. In a container it has `folder` and `port` of
+    /// this machine.
     pub fn command(&self, folder: &Path, port: Option<u16>) -> Command {
         let mut command = match &self.location {
             Location::Path(path) => command(path),
@@ -203,7 +203,8 @@ impl ServerProgram {
         if geteuid().is_root() {
             command.arg("--user=root");
         }
-        // A server that starts removes all that looks like its temporary tables, another's too.
+        // A server that starts removes everything that looks like a temporary table, even another
+        // server's.
         let temporary = folder.join("tmp");
         // Where it can't be made, the server says so.
         let _ = std::fs::create_dir_all(&temporary);
@@ -219,8 +220,8 @@ impl ServerProgram {
         }
     }
 
-    /// Removes the container of this folder, which outlives a `docker run` that is killed, and the
-    /// note of it.
+    /// Removes the container of this folder and the file that names it. A container outlives a
+    /// `docker run` that is killed.
     pub fn remove_container(&self, folder: &Path) {
         if let Some(mut remove) = self.removal(folder) {
             let _ = remove.output();
@@ -238,20 +239,20 @@ impl ServerProgram {
         Some(remove)
     }
 
-    /// What tells this program from another one or another version of it.
+    /// Differs between two programs, and between two versions of one.
     pub fn identity(&self) -> String {
         format!("{self}\n{}", self.version)
     }
 }
 
 impl Location {
-    /// What keeps the server from reading the system's own configuration. It takes this only
-    /// once, and a script around the server may give it already.
+    /// Keeps the server from reading the system's configuration. The server accepts this flag only
+    /// once, and a script around it may pass it already.
     fn no_defaults(&self) -> Option<&'static str> {
         const FLAG: &str = "--no-defaults";
         let mut start = Vec::new();
         if let Self::Path(path) = self {
-            // What can't be read can't be run either, and is reported there.
+            // A file that can't be read can't be run either. That is reported there.
             let _ = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
         }
         let script = start
@@ -362,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_passed_over() {
+    fn files_that_cannot_be_run_are_ignored() {
         let folders = Folders::new("none", &["a/mysqld/x"]);
         std::fs::create_dir_all(folders.0.join("b")).unwrap();
         std::fs::write(folders.0.join("b/mysqld"), "not executable").unwrap();

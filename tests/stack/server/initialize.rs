@@ -1,4 +1,4 @@
-//! Makes the data folder of a server: its system tables, and nothing else.
+//! Makes the data folder of a server with nothing but the system tables.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use super::find::{Make, ServerProgram};
 use crate::stack::file;
 use crate::stack::process::Processes;
 
-/// What MariaDB's own installer (`mariadb-install-db`, which is another package on some systems)
-/// feeds to the server, by the names of newer and older versions.
+/// The scripts that MariaDB's installer runs, by their newer and older names. The installer itself
+/// (`mariadb-install-db`) is in another package on some systems.
 const SYSTEM_TABLES: [[&str; 2]; 2] = [
     ["mariadb_system_tables.sql", "mysql_system_tables.sql"],
     [
@@ -63,7 +63,7 @@ async fn run(processes: &Processes, command: Command) -> anyhow::Result<()> {
 }
 
 async fn system_tables(program: &ServerProgram, folder: &Path) -> anyhow::Result<String> {
-    // The server knows where it was installed to; it looks for its messages beside the scripts.
+    // The server knows where it is installed. Its messages are beside the scripts.
     let help = program
         .command(folder, None)
         .args(["--verbose", "--help"])

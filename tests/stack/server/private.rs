@@ -1,4 +1,4 @@
-//! A server of one test's own, for what is done to a whole server.
+//! A server for one test, which may stop it or change its certificate.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,10 +13,10 @@ use crate::stack::file;
 use crate::stack::process::{Processes, Program, free_port};
 use crate::stack::tls::{Authority, Certificates, THIS_MACHINE};
 
-/// The folder of all of them, in that of the stack.
+/// Its folders are below this one, in the stack's folder.
 pub const FOLDER: &str = "servers";
 
-/// A server like that of the stack, beside it. It is gone, with its data, when this is dropped.
+/// A second server like the stack's. It is removed with its data when the value is dropped.
 pub struct PrivateServer {
     site: Site,
     stack: Stack,
@@ -74,46 +74,46 @@ impl PrivateServer {
         Ok(server)
     }
 
-    /// The stack, with this server in place of its own.
+    /// The stack, with this server instead of its own.
     #[must_use]
     pub fn stack(&self) -> &Stack {
         &self.stack
     }
 
-    /// Ends the server in order, as an operator does.
+    /// Stops the server in an orderly way, as an operator does.
     pub async fn stop(&mut self) {
         if let Some((program, _)) = self.running.take() {
             self.processes.stop(&program).await;
         }
     }
 
-    /// Starts a stopped server, on its port and on its data, and waits until it takes connections.
+    /// Starts a stopped server with its port and data, and waits until it accepts connections.
     ///
     /// # Errors
     ///
     /// It does not start.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         let program = self.site.start(&self.processes).await?;
-        // Kept, since it can't be made while the certificate is for another host.
+        // Kept open: no new one can be made while the certificate is for another host.
         let admin = self.stack.access().connect_as_admin(None).await?;
         self.running = Some((program, admin));
         Ok(())
     }
 
-    /// Gives the server another certificate of the same authority, for connections to come.
+    /// Gives the server another certificate of the same authority, for new connections.
     ///
     /// # Errors
     ///
-    /// The server does not take it.
+    /// The server refuses it.
     pub async fn renew_certificate(&mut self) -> anyhow::Result<()> {
         self.present_certificate_for(&THIS_MACHINE).await
     }
 
-    /// Gives the server a certificate for these hosts, for connections to come.
+    /// Gives the server a certificate for these hosts, for new connections.
     ///
     /// # Errors
     ///
-    /// The server does not take it.
+    /// The server refuses it.
     pub async fn present_certificate_for(&mut self, hosts: &[&str]) -> anyhow::Result<()> {
         self.site.certificates.renew(&self.authority, hosts)?;
         let reload = match self.site.program.make {
@@ -132,7 +132,7 @@ impl Drop for PrivateServer {
         // A container is not among the processes that are killed.
         self.site.program.remove_container(&self.site.folder);
         self.processes.kill_all();
-        // The next run removes what this can't.
+        // The next run removes what this one can't.
         let _ = file::remove_folder(&self.site.folder);
     }
 }

@@ -1,5 +1,5 @@
-//! Installing what is missing with the system's package manager: by itself where that needs no
-//! password, else by telling the user the line to type.
+//! Installs what is missing with the system's package manager, or says what to type where that needs
+//! a password.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,12 @@ use tokio::process::Command;
 use crate::stack::process::{Processes, command};
 use crate::stack::progress::Progress;
 
-/// A package manager, and what it calls the packages. Of several for the same thing the first
-/// that it has is taken; the last one it always has.
-///
-/// Servers come without what would start them as a service of the system.
+/// A package manager and its names for the packages. The first one that exists is installed, and the
+/// last one always exists. These packages do not start the server as a service of the system.
 struct Manager {
     program: &'static str,
     install: &'static [&'static str],
-    /// Fetches the lists of packages, where that is a step of its own.
+    /// Fetches the lists of packages, if that is a separate step.
     update: Option<&'static str>,
     needs_root: bool,
     servers: &'static [&'static str],
@@ -60,7 +58,7 @@ pub async fn server(processes: &Processes, progress: &Progress) -> Result<(), St
     manager.first_of(manager.servers, processes, progress).await
 }
 
-/// Installs Python's `venv`, where it is a package of its own, or says why not and what to do.
+/// Installs Python's `venv` where that is a separate package, or says why not and what to do.
 pub async fn venv(processes: &Processes, progress: &Progress) -> Result<(), String> {
     let package = manager().and_then(|manager| Some((manager, manager.venv?)));
     let (manager, package) = package.ok_or("install Python 3 with its module venv")?;
@@ -117,7 +115,7 @@ impl Manager {
         ));
         step.follow(processes.log("packages"));
         let mut last_error = None;
-        // A second time with new lists: a fresh system has none.
+        // Once more with new lists, because a new system has none.
         for update in [None, Some(self.update)] {
             match update {
                 Some(Some(update)) => run(&[update]).await.map_err(|error| error.to_string())?,

@@ -83,7 +83,7 @@ pub async fn fresh_database() -> FreshDatabase {
 /// A schema for functions of the test's own that break nothing in it: the one that the test run was
 /// given, else a fresh one.
 pub async fn any_database() -> FreshDatabase {
-    match stack().given_database().await.unwrap() {
+    match stack().existing_database().await.unwrap() {
         Some(given) => given,
         None => fresh_database().await,
     }

@@ -1,11 +1,11 @@
-//! The scripts in `.ci` on machines that lack something: each with the programs that it finds there.
+//! The scripts in `.ci`, on machines that lack something.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// What every machine has.
+/// Programs that every machine has.
 const USUAL: [&str; 10] = [
     "bash", "chmod", "cmp", "cp", "dirname", "env", "mkdir", "rm", "sh", "uname",
 ];
@@ -62,7 +62,7 @@ impl Machine {
         run.current_dir(&self.0).output().unwrap()
     }
 
-    /// What its programs have noted.
+    /// What its programs have written down.
     fn notes(&self) -> String {
         fs::read_to_string(self.0.join("notes")).unwrap_or_default()
     }
@@ -73,7 +73,7 @@ fn errors(output: &Output) -> &str {
 }
 
 #[test]
-fn packages_are_installed_and_none_is_removed_for_them() {
+fn packages_are_installed_without_removing_others() {
     let apt = "echo \"$@\" >>notes; [ \"$1\" != install ] || exit 100";
     let there = ["cc", "python3", "debootstrap"];
     let mut programs = vec![("apt-get", apt), ("id", "echo 0")];
@@ -93,7 +93,7 @@ fn packages_are_installed_and_none_is_removed_for_them() {
 }
 
 #[test]
-fn a_sudo_that_asks_a_password_is_named_before_anything_is_fetched() {
+fn a_sudo_that_asks_for_a_password_is_reported_before_anything_is_fetched() {
     let note = "echo \"$0\" >>notes";
     let programs = [
         ("id", "echo 1000"),
@@ -111,7 +111,7 @@ fn a_sudo_that_asks_a_password_is_named_before_anything_is_fetched() {
 }
 
 #[test]
-fn tools_that_do_not_start_any_more_are_installed_again() {
+fn tools_that_fail_to_start_are_installed_again() {
     let make = "[ \"$1\" = -m ] || exit 0
         echo made >>notes; rm -rf target/tools/venv; mkdir -p target/tools/venv/bin
         for program in python moto_server; do

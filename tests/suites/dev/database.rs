@@ -21,7 +21,7 @@ async fn a_fresh_database_is_migrated_and_empty() {
 }
 
 #[tokio::test]
-async fn its_user_reads_and_writes_there_and_nowhere_else() {
+async fn its_user_reads_and_writes_only_there() {
     let stack = Stack::from_env().unwrap();
     let (own, other) = (
         stack.fresh_database().await.unwrap(),
@@ -42,7 +42,7 @@ async fn its_user_reads_and_writes_there_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn it_is_gone_when_it_is_dropped() {
+async fn it_is_removed_when_it_is_dropped() {
     let stack = Stack::from_env().unwrap();
     let database = stack.fresh_database().await.unwrap();
     let name = database.name().to_owned();
@@ -75,7 +75,7 @@ async fn a_function_gets_the_environment_of_the_template() {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_tls() {
+async fn a_login_without_tls_is_refused() {
     let stack = Stack::from_env().unwrap();
     let database = stack.fresh_database().await.unwrap();
     let plain = mysql_async::OptsBuilder::default()

@@ -1,4 +1,4 @@
-//! `cargo dev test --url`: on a database that is there already.
+//! `cargo dev test --url`, on a database that is there already.
 
 use std::path::Path;
 use std::process::Output;
@@ -27,8 +27,8 @@ fn text(output: &Output) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Adds what may stand beside the project's tables: a view, and a table that Vitess has put away.
-async fn add_what_is_nobody_s(stack: &Stack, database: &FreshDatabase) {
+/// Adds what is allowed beside the project's tables: a view, and a table that Vitess keeps.
+async fn add_tables_that_do_not_count(stack: &Stack, database: &FreshDatabase) {
     let mut admin = stack.admin().await.unwrap();
     for statement in [
         "CREATE TABLE `{}`._vt_hld_6ace8bcef73211ea87e9f875a4d24e90_20261125012345_ (id INT)",
@@ -40,7 +40,7 @@ async fn add_what_is_nobody_s(stack: &Stack, database: &FreshDatabase) {
 }
 
 #[tokio::test]
-async fn a_given_database_is_tested_by_an_ordinary_user_and_left() {
+async fn tests_run_on_an_existing_database_as_an_ordinary_user() {
     let stack = Stack::from_env().unwrap();
     for (name, database, some) in [
         (
@@ -50,7 +50,7 @@ async fn a_given_database_is_tested_by_an_ordinary_user_and_left() {
         ),
         ("given-vitess", stack.fresh_keyspace().await.unwrap(), &[]),
     ] {
-        add_what_is_nobody_s(&stack, &database).await;
+        add_tables_that_do_not_count(&stack, &database).await;
         let output = test(name, &database, some);
         let said = text(&output);
         assert!(output.status.success(), "{said}");
@@ -65,7 +65,7 @@ async fn a_given_database_is_tested_by_an_ordinary_user_and_left() {
 }
 
 #[tokio::test]
-async fn a_schema_with_tables_of_others_is_refused() {
+async fn a_schema_with_other_tables_is_refused() {
     let stack = Stack::from_env().unwrap();
     let database = stack.fresh_database().await.unwrap();
     let mut admin = stack.admin().await.unwrap();

@@ -1,4 +1,4 @@
-//! Ctrl-C before it has come to what it was started for.
+//! Ctrl-C while `cargo dev` still starts.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -30,7 +30,7 @@ fn it_stops_while_another_run_installs_the_tools() {
         .spawn()
         .unwrap();
     let said = || fs::read_to_string(folder.join("output")).unwrap();
-    while !said().contains("another run has target/tools") {
+    while !said().contains("another run is using target/tools") {
         assert_eq!(test.try_wait().unwrap(), None, "{}", said());
         moment();
     }

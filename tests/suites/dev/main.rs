@@ -1,4 +1,4 @@
-//! `cargo dev` as its user types it: what it serves, what it says, and what it leaves behind.
+//! `cargo dev` as its users run it: what it serves, what it prints, and what it leaves behind.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -32,12 +32,12 @@ fn cargo_dev() -> Command {
     command
         .arg("dev")
         .current_dir(tests::root())
-        // A proxy that nobody has: it is not for calls to this machine.
+        // Calls to this machine must not use a proxy, so this one does not exist.
         .env("http_proxy", "http://127.0.0.1:1")
         .env_remove("no_proxy")
         .env_remove("NO_PROXY")
         .stdin(Stdio::null());
-    // What cargo has added for this test would make it build some dependencies again.
+    // With the variables that cargo has added for this test, it would build some dependencies again.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO"
@@ -61,8 +61,16 @@ fn relative(folder: &Path) -> &str {
     seen.to_str().unwrap()
 }
 
-/// Migrations of the folder's own: the project's, and those that this test has added, also in
-/// earlier runs, since the data is kept.
+/// A folder for `cargo dev` without the data of earlier runs, whose migrations may have been others.
+fn fresh_folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    for part in ["data", "migrations"] {
+        let _ = fs::remove_dir_all(folder.join(part));
+    }
+    folder
+}
+
+/// The project's migrations, and those that this test has added.
 fn migrations(folder: &Path) -> PathBuf {
     let own = folder.join("migrations");
     fs::create_dir_all(&own).unwrap();
@@ -73,7 +81,7 @@ fn migrations(folder: &Path) -> PathBuf {
     own
 }
 
-/// Lets others work before it is looked again.
+/// Waits a little before the next look.
 fn moment() {
     sleep(Duration::from_millis(50));
 }
@@ -153,7 +161,7 @@ impl Dev {
             folder: folder.to_owned(),
             url: format!("http://localhost:{port}"),
         };
-        // Cargo takes the time that it takes, and waits for the other builds of this machine.
+        // There is no limit for the build: cargo also waits for other builds on this machine.
         while !dev.says("functions built") {}
         let began = Instant::now();
         while !dev.says("To stop:") {
@@ -162,7 +170,7 @@ impl Dev {
         dev
     }
 
-    /// Whether it has said so, after a moment. It has to be running.
+    /// Waits a little, and returns whether it has printed the text. It has to be running.
     fn says(&mut self, text: &str) -> bool {
         assert_eq!(self.child.try_wait().unwrap(), None, "{}", self.output());
         moment();
@@ -200,8 +208,7 @@ impl Dev {
     }
 }
 
-/// The processes that have to do with the folder by their arguments or their environment, as a
-/// user would find them, `cargo dev` itself among them.
+/// The processes that have the folder in their arguments or environment, `cargo dev` itself too.
 fn processes(folder: &Path) -> Vec<(i32, String)> {
     let arguments = if cfg!(target_os = "macos") {
         ["-A", "-E", "-ww"]
@@ -221,7 +228,7 @@ fn processes(folder: &Path) -> Vec<(i32, String)> {
         .collect()
 }
 
-/// Whether the text names the folder, or something in it, and not one whose name only begins so.
+/// Whether the text names the folder or something in it. A longer name does not count.
 fn names(text: &str, folder: &Path) -> bool {
     let goes_on = |c: char| c.is_alphanumeric() || "._-".contains(c);
     let mut behind = text.split(folder.to_str().unwrap()).skip(1);
@@ -237,7 +244,7 @@ async fn get(url: &str) -> (u16, Value) {
 #[tokio::test]
 async fn it_serves_the_api_and_leaves_nothing_behind() {
     tests::stack::Stack::from_env().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev");
+    let folder = fresh_folder("dev");
     let port = tests::stack::free_port().unwrap();
 
     let dev = Dev::start(&folder, port);
@@ -318,7 +325,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert_eq!(processes(&folder), []);
     assert!(!environment.exists());
 
-    // Its server dies: it says so, and stops the rest.
+    // If its server dies, it says so and stops the rest.
     let dev = Dev::start(&folder, port);
     let data = format!("--datadir={}", folder.join("data").display());
     for (id, command) in dev.processes() {
@@ -331,7 +338,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert!(output.contains("server ended with signal: 9"), "{output}");
     assert_eq!(processes(&folder), []);
 
-    // It is killed itself: the next start stops what it has left.
+    // If it is killed itself, the next start stops what is left.
     let dev = Dev::start(&folder, port);
     get(&format!("{url}/health")).await;
     dev.signal(Signal::SIGKILL);
@@ -340,7 +347,8 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert!(left.len() >= 4, "{left:?}");
     let dev = Dev::start(&folder, port);
     assert!(
-        dev.output().contains("stopped what a killed run has left"),
+        dev.output()
+            .contains("stopped what an earlier run has left"),
         "{}",
         dev.output()
     );
@@ -363,7 +371,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_folder_is_told_from_another_whose_name_begins_the_same() {
+fn a_folder_is_not_confused_with_one_that_has_a_longer_name() {
     let folder = Path::new("/target/tmp/dev");
     for own in [
         "--datadir=/target/tmp/dev/data",
@@ -410,14 +418,14 @@ fn wrong_arguments_are_named() {
 }
 
 #[test]
-fn nothing_is_migrated_where_nothing_runs() {
+fn migrate_says_that_cargo_dev_is_not_running() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-not-running");
     let said = refused(&["migrate", "--folder", relative(&folder)]);
     assert!(said.contains("cargo dev is not running"), "{said}");
 }
 
 #[test]
-fn a_server_that_is_none_is_named() {
+fn a_server_path_that_is_no_program_is_named() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-no-server");
     let port = tests::stack::free_port().unwrap().to_string();
     let place = ["--folder", relative(&folder), "--port", &port];

@@ -1,16 +1,15 @@
 //! A change of `template.yaml` while `cargo dev` runs.
 
 use std::fs;
-use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use super::{Dev, get, processes};
+use super::{Dev, fresh_folder, get, processes};
 
 #[tokio::test]
 async fn a_route_that_the_template_gains_is_served_and_a_mistake_in_it_is_named() {
     tests::stack::Stack::from_env().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-new-route");
+    let folder = fresh_folder("dev-new-route");
     fs::create_dir_all(&folder).unwrap();
     let complete = fs::read_to_string(tests::root().join("template.yaml")).unwrap();
     let without_route = complete.replace("Path: /health", "Path: /elsewhere");

@@ -29,7 +29,7 @@ fn path_without_go(folder: &Path) -> OsString {
 }
 
 #[test]
-fn without_go_both_ways_out_are_named() {
+fn without_go_it_says_what_to_do() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-without-go");
     let _ = fs::remove_dir_all(&folder);
     let path = path_without_go(&folder.join("bin"));
