@@ -217,7 +217,7 @@ impl Run {
         let shown = sample::fill(&mut admin).await?;
         admin.disconnect().await?;
         step.done(&format!(
-            "database {}, {applied} new migrations",
+            "database {}, migrations applied: {applied}",
             server.login.schema
         ));
 
