@@ -112,7 +112,7 @@ fn the_template_takes_the_example_as_it_is_written() {
 async fn the_example_compiles_and_answers_as_it_is_written() {
     let stack = Stack::from_env().unwrap();
     let program = build(&workspace());
-    let database = match stack.given_database().await.unwrap() {
+    let database = match stack.existing_database().await.unwrap() {
         Some(given) => given,
         None => stack.fresh_database().await.unwrap(),
     };
