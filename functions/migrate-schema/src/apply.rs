@@ -13,7 +13,7 @@ use crate::{
     branch,
     branch_login::BranchLogin,
     deploy_request::lint_findings,
-    error::{StepError, listed, refuse},
+    error::{Result, StepError, listed, refuse},
     fingerprints::Fingerprints,
     production::Production,
     schema_change::{Outcome, SchemaChange},
@@ -27,10 +27,7 @@ const PREFIX: &str = "migrate-schema-";
 
 /// Applies the migrations, unless the branch has them already, and lets PlanetScale lint the
 /// result.
-pub async fn apply(
-    mut change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn apply(mut change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     let (fingerprints, warnings) = match apply_alone(&change, production).await {
         Ok(Applied::All(fingerprints, warnings)) => (fingerprints, warnings),
         Ok(Applied::Waiting) => {
@@ -75,7 +72,7 @@ enum Applied {
     Unfit(StepError),
 }
 
-async fn apply_alone(change: &SchemaChange, production: &Production) -> Result<Applied, StepError> {
+async fn apply_alone(change: &SchemaChange, production: &Production) -> Result<Applied> {
     let name = format!("{PREFIX}{}", change.execution);
     let login = BranchLogin::create(&change.branch, name, Role::Admin, production).await?;
     let applied = async {
@@ -92,11 +89,7 @@ async fn apply_alone(change: &SchemaChange, production: &Production) -> Result<A
 
 /// Whether no other run was applying them when the password was made. A password that an earlier
 /// attempt of this execution has left does not count, and is deleted.
-async fn is_first(
-    change: &SchemaChange,
-    own: &Password,
-    production: &Production,
-) -> Result<bool, StepError> {
+async fn is_first(change: &SchemaChange, own: &Password, production: &Production) -> Result<bool> {
     let api = production.api();
     let mut first = true;
     for other in api.passwords(&change.branch).await? {
@@ -119,7 +112,7 @@ async fn apply_on(
     branch: &mut Session<'_>,
     change: &SchemaChange,
     production: &Production,
-) -> Result<Applied, StepError> {
+) -> Result<Applied> {
     let applied = Fingerprints::read(branch).await;
     if let Some(fingerprints) = applied.map_err(StepError::of_branch)? {
         return Ok(Applied::All(fingerprints, Vec::new()));
@@ -139,7 +132,7 @@ async fn apply_on(
     Ok(Applied::All(fingerprints, warnings))
 }
 
-async fn snapshot(branch: &mut Session<'_>) -> Result<Snapshot, StepError> {
+async fn snapshot(branch: &mut Session<'_>) -> Result<Snapshot> {
     Snapshot::read(branch).await.map_err(StepError::of_branch)
 }
 
@@ -149,7 +142,7 @@ async fn run(
     branch: &mut Session<'_>,
     change: &SchemaChange,
     production: &Production,
-) -> Result<Vec<String>, StepError> {
+) -> Result<Vec<String>> {
     let migrations = change.plan.migrations(&production.migrations)?;
     if change.plan.creates_ledger {
         let created = branch.define(ledger::CREATE).await;

@@ -6,7 +6,7 @@ use planetscale::{Branch, Progress};
 use schema::Plan;
 
 use crate::{
-    error::StepError,
+    error::{Result, StepError},
     fingerprints::Notes,
     production::Production,
     schema_change::{Outcome, SchemaChange},
@@ -23,10 +23,7 @@ const CHECKSUM: usize = 10;
 
 /// Makes the branch from production, or finds it. It also finds that the plan is deployed already,
 /// or is being deployed.
-pub async fn create(
-    mut change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn create(mut change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     for request in production.deploy_requests(Some(&change.branch)).await? {
         let outcome = match request.deployment_state.progress() {
             Progress::Done => Outcome::Deployed,
@@ -53,10 +50,7 @@ pub async fn create(
 }
 
 /// Waits until the branch can be connected to.
-pub async fn wait(
-    change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn wait(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     match find(&change.branch, production).await? {
         Some(branch) if branch.ready => Ok(change.then(Outcome::Done)),
         Some(_) => change.wait("the branch", LIMIT),
@@ -67,7 +61,7 @@ pub async fn wait(
 }
 
 /// The branch, if there is one of this name.
-pub async fn find(name: &str, production: &Production) -> Result<Option<Branch>, StepError> {
+pub async fn find(name: &str, production: &Production) -> Result<Option<Branch>> {
     let api = production.api();
     match api.branch(name).await {
         Ok(branch) => Ok(Some(branch)),
@@ -81,7 +75,7 @@ pub async fn find(name: &str, production: &Production) -> Result<Option<Branch>,
 }
 
 /// Deletes a branch with its passwords, if there is one of this name.
-pub async fn remove(name: &str, production: &Production) -> Result<(), StepError> {
+pub async fn remove(name: &str, production: &Production) -> Result<()> {
     let Err(error) = production.api().delete_branch(name).await else {
         return Ok(());
     };

@@ -8,7 +8,10 @@ use lambda::clock::SystemClock;
 use planetscale::{NewPassword, Password, Role};
 use schema::Snapshot;
 
-use crate::{error::StepError, production::Production};
+use crate::{
+    error::{Result, StepError},
+    production::Production,
+};
 
 /// Longer than an invocation may take, so that a password outlives its step, and an attempt that
 /// was cut off is over when its password has expired.
@@ -28,7 +31,7 @@ impl<'c> BranchLogin<'c> {
         name: String,
         role: Role,
         production: &'c Production,
-    ) -> Result<Self, StepError> {
+    ) -> Result<Self> {
         let new = NewPassword {
             name,
             role,
@@ -45,7 +48,7 @@ impl<'c> BranchLogin<'c> {
 
     /// Closes the connection and deletes the password. What went wrong in its use says more than
     /// what goes wrong here.
-    pub async fn end<T>(self, used: Result<T, StepError>) -> Result<T, StepError> {
+    pub async fn end<T>(self, used: Result<T>) -> Result<T> {
         self.database.close().await;
         let api = self.production.api();
         let deleted = api.delete_password(self.branch, &self.password.id).await;
@@ -56,7 +59,7 @@ impl<'c> BranchLogin<'c> {
 }
 
 /// The schema of a branch.
-pub async fn snapshot(branch: &str, production: &Production) -> Result<Snapshot, StepError> {
+pub async fn snapshot(branch: &str, production: &Production) -> Result<Snapshot> {
     let name = "read-schema".to_owned();
     let login = BranchLogin::create(branch, name, Role::Reader, production).await?;
     let read = async {
@@ -68,7 +71,7 @@ pub async fn snapshot(branch: &str, production: &Production) -> Result<Snapshot,
 }
 
 /// A pool under the TLS rules of all others. Statements that define a table may take long.
-fn connect(password: &Password, production: &Production) -> Result<Database, StepError> {
+fn connect(password: &Password, production: &Production) -> Result<Database> {
     let plain_text = password.plain_text.clone();
     let (host, port) = address(&password.access_host_url)?;
     let login = Login {
@@ -94,7 +97,7 @@ fn connect(password: &Password, production: &Production) -> Result<Database, Ste
 }
 
 /// `host` or `host:port`.
-fn address(text: &str) -> Result<(String, u16), StepError> {
+fn address(text: &str) -> Result<(String, u16)> {
     match text.rsplit_once(':') {
         None => Ok((text.to_owned(), Login::DEFAULT_PORT)),
         Some((host, port)) => match port.parse() {

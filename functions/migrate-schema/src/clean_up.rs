@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     branch,
-    error::{ANOTHER_AT_WORK, DIFFERENCE_REFUSED, StepError},
+    error::{ANOTHER_AT_WORK, DIFFERENCE_REFUSED, Result},
     production::Production,
     schema_change::{Caught, CleanedUp, Failed, SchemaChange},
 };
@@ -14,18 +14,15 @@ use crate::{
 /// passwords. What is under deployment, is deployed, or is in use by another run stays as it is for
 /// a later run. What cannot be cleaned up is said after why the run failed; an error that may pass
 /// is tried again.
-pub async fn clean_up(failed: Failed, production: &Production) -> Result<CleanedUp, StepError> {
+pub async fn clean_up(failed: Failed, production: &Production) -> Result<CleanedUp> {
     let change = failed.change()?;
     let (name, mut cause) = plain(failed.error);
     let Some(change) = change.filter(|_| name != ANOTHER_AT_WORK) else {
         return Ok(CleanedUp { error: name, cause });
     };
-    match remove(&change, production).await {
+    match remove(&change, &name, production).await {
         Ok(None) => {}
-        Ok(Some(left)) => {
-            cause += ". ";
-            cause += &left.told(&name);
-        }
+        Ok(Some(left)) => cause += &format!(". {left}"),
         Err(error) if error.may_pass() => return Err(error),
         Err(error) => {
             tracing::warn!(%error, "not everything was cleaned up");
@@ -38,43 +35,27 @@ pub async fn clean_up(failed: Failed, production: &Production) -> Result<Cleaned
     Ok(CleanedUp { error: name, cause })
 }
 
-/// A deploy request that could not be undone, by its number.
-enum Left {
-    Deploying(u64),
-    Deployed(u64),
-    /// Somebody reverted it, and that failed.
-    NotReverted(u64),
-}
-
-impl Left {
-    /// As a sentence that follows the error of this name.
-    fn told(&self, error: &str) -> String {
-        match self {
-            Self::Deploying(number) => format!(
-                "Deploy request {number} is being deployed and was left alone: start again to wait for its end"
-            ),
-            Self::Deployed(number) if error == DIFFERENCE_REFUSED => format!(
-                "Deploy request {number} is deployed and not recorded: give production the schema that the migrations lead to by another deploy request, or change the text of the migrations (a comment is enough) so that they are deployed again. Then start again"
-            ),
-            Self::Deployed(number) => {
-                format!("Deploy request {number} is deployed: start again to record it")
-            }
-            Self::NotReverted(number) => format!(
-                "Deploy request {number} was not reverted: production has its changes, and they are not recorded. Undo them by another deploy request, or insert the migrations into schema_migrations"
-            ),
-        }
-    }
-}
-
-/// Returns what it has left on purpose.
-async fn remove(change: &SchemaChange, production: &Production) -> Result<Option<Left>, StepError> {
+/// Returns a sentence about what it has left on purpose, which follows the error of this name.
+async fn remove(
+    change: &SchemaChange,
+    error: &str,
+    production: &Production,
+) -> Result<Option<String>> {
     let mut left = None;
     for request in production.deploy_requests(Some(&change.branch)).await? {
         let (number, api) = (request.number, production.api());
-        match request.deployment_state.progress() {
-            Progress::Under => return Ok(Some(Left::Deploying(number))),
-            Progress::Done => return Ok(Some(Left::Deployed(number))),
-            Progress::Before | Progress::NoChanges | Progress::Failed => {}
+        let stays = match request.deployment_state.progress() {
+            Progress::Under => {
+                "is being deployed and was left alone: start again to wait for its end"
+            }
+            Progress::Done if error == DIFFERENCE_REFUSED => {
+                "is deployed and not recorded: give production the schema that the migrations lead to by another deploy request, or change the text of the migrations (a comment is enough) so that they are deployed again. Then start again"
+            }
+            Progress::Done => "is deployed: start again to record it",
+            Progress::Before | Progress::NoChanges | Progress::Failed => "",
+        };
+        if !stays.is_empty() {
+            return Ok(Some(format!("Deploy request {number} {stays}")));
         }
         if request.state == Openness::Closed {
             continue;
@@ -84,7 +65,9 @@ async fn remove(change: &SchemaChange, production: &Production) -> Result<Option
         }
         api.close_deploy_request(number).await?;
         if request.deployment_state == DeploymentState::CompleteRevertError {
-            left = Some(Left::NotReverted(number));
+            left = Some(format!(
+                "Deploy request {number} was not reverted: production has its changes, and they are not recorded. Undo them by another deploy request, or insert the migrations into schema_migrations"
+            ));
         }
     }
     branch::remove(&change.branch, production).await?;

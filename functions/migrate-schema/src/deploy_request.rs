@@ -9,7 +9,7 @@ use planetscale::{
 
 use crate::{
     branch, branch_login,
-    error::{StepError, listed},
+    error::{Result, StepError, listed},
     fingerprints::Notes,
     production::Production,
     schema_change::{Outcome, SchemaChange, Status},
@@ -22,59 +22,45 @@ const APPROVAL_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Opens the deploy request of the branch, or finds the one that another run has opened, and
 /// perhaps deployed. Where two runs have each opened one, both keep the first.
-pub async fn open(
-    change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
-    let mut found = find(&change, production).await?;
-    if found.is_none() {
-        let new = NewDeployRequest {
-            branch: &change.branch,
-            into_branch: production.branch(),
-            notes: &change.fingerprints()?.notes(&change.plan),
-            auto_cutover: true,
-        };
-        let made = production.api().create_deploy_request(&new).await;
-        found = find(&change, production).await?;
-        if found.is_none() {
-            match made {
-                // It was closed since.
-                Ok(made) => found = Some(made),
-                Err(error) if branch::find(&change.branch, production).await?.is_none() => {
-                    return change.recreate(error.into());
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+pub async fn open(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
+    if let Some(found) = find(&change, production).await? {
+        return Ok(change.with(&found).then(Outcome::Done));
     }
-    let found = found.ok_or(StepError::OutOfOrder("the deploy request is gone"))?;
-    Ok(change.with(&found).then(Outcome::Done))
+    let new = NewDeployRequest {
+        branch: &change.branch,
+        into_branch: production.branch(),
+        notes: &change.fingerprints()?.notes(&change.plan),
+        auto_cutover: true,
+    };
+    let made = production.api().create_deploy_request(&new).await;
+    match (find(&change, production).await?, made) {
+        (Some(found), _) => Ok(change.with(&found).then(Outcome::Done)),
+        // Somebody has closed it since.
+        (None, Ok(made)) => Ok(change.with(&made).then(Outcome::Done)),
+        (None, Err(error)) if branch::find(&change.branch, production).await?.is_none() => {
+            change.recreate(error.into())
+        }
+        (None, Err(error)) => Err(error.into()),
+    }
 }
 
 /// The deploy request of the branch with the fingerprints of this change: the one that is deployed
 /// or being deployed, or else the one that was opened first. Others that are open are closed.
-async fn find(
-    change: &SchemaChange,
-    production: &Production,
-) -> Result<Option<DeployRequest>, StepError> {
-    let rank = |request: &DeployRequest| {
+async fn find(change: &SchemaChange, production: &Production) -> Result<Option<DeployRequest>> {
+    let rank = |request: &&DeployRequest| {
         let notes = Notes::of(request, &production.migrations)?;
-        let progress = request.deployment_state.progress();
-        let use_of = match progress {
+        let is_own = Some(&notes.fingerprints) == change.fingerprints.as_ref();
+        let rank = match request.deployment_state.progress() {
             Progress::Done => 2,
             Progress::Under => 1,
             _ if request.state == Openness::Open => 0,
             _ => return None,
         };
-        let is_own = Some(&notes.fingerprints) == change.fingerprints.as_ref();
-        is_own.then_some((use_of, std::cmp::Reverse(request.number)))
+        is_own.then_some((rank, std::cmp::Reverse(request.number)))
     };
     let requests = production.deploy_requests(Some(&change.branch)).await?;
-    let found = requests
-        .iter()
-        .filter_map(|request| Some((rank(request)?, request)))
-        .max_by_key(|(rank, _)| *rank)
-        .map(|(_, request)| request.clone());
+    let usable = requests.iter().filter(|request| rank(request).is_some());
+    let found = usable.max_by_key(rank).cloned();
     for other in requests {
         let is_found = found
             .as_ref()
@@ -88,10 +74,7 @@ async fn find(
 }
 
 /// Waits until PlanetScale has checked whether it can be deployed.
-pub async fn wait_for_checks(
-    change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn await_checks(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     let request = current(&change, production).await?;
     match request.deployment_state.progress() {
         Progress::Under => Ok(change.then(Outcome::Deploying)),
@@ -112,10 +95,7 @@ pub async fn wait_for_checks(
 }
 
 /// Holds production and the branch against the fingerprints, before anybody is asked to approve.
-pub async fn check(
-    change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn check(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     match compare(&change, production).await? {
         Outcome::Done if !change.options.deploy => Ok(change.end(Status::Opened)),
         Outcome::Done if needs_approval(&change, production).await? => {
@@ -126,10 +106,7 @@ pub async fn check(
 }
 
 /// Whether a person has to approve it, because the execution's input or the database says so.
-pub async fn needs_approval(
-    change: &SchemaChange,
-    production: &Production,
-) -> Result<bool, StepError> {
+pub async fn needs_approval(change: &SchemaChange, production: &Production) -> Result<bool> {
     if change.options.approval {
         return Ok(true);
     }
@@ -138,10 +115,7 @@ pub async fn needs_approval(
 }
 
 /// Waits until a person has approved it.
-pub async fn wait_for_approval(
-    change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn await_approval(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     let request = current(&change, production).await?;
     match request.deployment_state.progress() {
         Progress::Under => Ok(change.then(Outcome::Deploying)),
@@ -154,7 +128,7 @@ pub async fn wait_for_approval(
 
 /// Says what may follow: [`Outcome::Done`] where the deploy request takes production from the one
 /// fingerprint to the other, [`Outcome::Deployed`] where production has come there without it.
-pub async fn compare(change: &SchemaChange, production: &Production) -> Result<Outcome, StepError> {
+pub async fn compare(change: &SchemaChange, production: &Production) -> Result<Outcome> {
     let compared = compare_schemas(change, production).await;
     if matches!(compared, Ok(Outcome::Done)) {
         return compared;
@@ -167,10 +141,7 @@ pub async fn compare(change: &SchemaChange, production: &Production) -> Result<O
     }
 }
 
-async fn compare_schemas(
-    change: &SchemaChange,
-    production: &Production,
-) -> Result<Outcome, StepError> {
+async fn compare_schemas(change: &SchemaChange, production: &Production) -> Result<Outcome> {
     let fingerprints = change.fingerprints()?;
     let in_production = production.snapshot().await?;
     if in_production.fingerprint() == fingerprints.after {
@@ -192,10 +163,7 @@ async fn compare_schemas(
 }
 
 /// The deploy request as it is at this moment.
-pub async fn current(
-    change: &SchemaChange,
-    production: &Production,
-) -> Result<DeployRequest, StepError> {
+pub async fn current(change: &SchemaChange, production: &Production) -> Result<DeployRequest> {
     let number = change.number()?;
     let request = production.api().deploy_request(number).await?;
     let progress = request.deployment_state.progress();
@@ -213,19 +181,17 @@ fn refused(request: &DeployRequest) -> StepError {
 
 /// Why PlanetScale does not deploy it, in its own words.
 pub fn findings(request: &DeployRequest) -> String {
-    let Some(deployment) = &request.deployment else {
-        return NO_REASON.to_owned();
-    };
-    let mut findings = lint_findings(&deployment.lint_errors);
-    let errors = deployment.deploy_check_errors.as_deref();
-    findings.extend(errors.map(without_values));
+    let mut findings = Vec::new();
+    if let Some(deployment) = &request.deployment {
+        findings = lint_findings(&deployment.lint_errors);
+        let errors = deployment.deploy_check_errors.as_deref();
+        findings.extend(errors.map(without_values));
+    }
     match findings.is_empty() {
-        true => NO_REASON.to_owned(),
+        true => "it gives no reason".to_owned(),
         false => listed(&findings),
     }
 }
-
-const NO_REASON: &str = "it gives no reason";
 
 /// What PlanetScale finds wrong with a schema, in its own words.
 pub fn lint_findings(errors: &[LintError]) -> Vec<String> {

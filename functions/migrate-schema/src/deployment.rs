@@ -7,7 +7,7 @@ use planetscale::{ApiError, DeployRequest, Progress};
 
 use crate::{
     deploy_request::{compare, current, findings, needs_approval},
-    error::{StepError, listed},
+    error::{Result, StepError, listed},
     production::Production,
     schema_change::{Outcome, SchemaChange},
 };
@@ -17,10 +17,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Begins the deployment, if nobody has. The schemas are compared once more, because an approval
 /// may have taken days. An approval that was taken back is waited for again.
-pub async fn begin(
-    change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn begin(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     let request = current(&change, production).await?;
     if request.deployment_state.progress() != Progress::Before {
         return Ok(change.then(Outcome::Done));
@@ -44,10 +41,7 @@ pub async fn begin(
 }
 
 /// Waits until the deployment has ended. A state that is not known counts as under way.
-pub async fn wait(
-    change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn wait(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     let request = current(&change, production).await?;
     match request.deployment_state.progress() {
         Progress::Done | Progress::NoChanges => Ok(change.then(Outcome::Done)),

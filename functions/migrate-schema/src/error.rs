@@ -11,6 +11,9 @@ pub const ANOTHER_AT_WORK: &str = "AnotherAtWork";
 /// The name of [`StepError::Difference`].
 pub const DIFFERENCE_REFUSED: &str = "DifferenceRefused";
 
+/// What a step, or a part of it, comes to.
+pub type Result<T, E = StepError> = std::result::Result<T, E>;
+
 /// Why a step did not succeed, for the person who reads why the execution failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
@@ -116,28 +119,22 @@ impl StepError {
     }
 }
 
-/// Refuses migrations in which something is found that must not be deployed, or returns what there
-/// is to warn of. Without the queries for rows, because it comes into the execution's history.
-pub fn refuse(findings: Vec<Finding>) -> Result<Vec<String>, StepError> {
-    let by_server = |finding: &Finding| finding.rule == Rule::Refused;
-    let is_refused_by_server = findings.iter().any(by_server);
-    let (errors, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_error);
-    let told = |findings: Vec<Finding>| -> Vec<String> {
-        let findings = findings.into_iter();
-        findings
-            .map(|finding| {
-                Finding {
-                    query: None,
-                    ..finding
-                }
-                .to_string()
-            })
-            .collect()
-    };
+/// Refuses migrations with errors, or returns the warnings. The queries for rows are left out, because
+/// all of this comes into the execution's history.
+pub fn refuse(findings: Vec<Finding>) -> Result<Vec<String>> {
+    let is_by_server = findings.iter().any(|finding| finding.rule == Rule::Refused);
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for mut finding in findings {
+        finding.query = None;
+        match finding.is_error() {
+            true => errors.push(finding.to_string()),
+            false => warnings.push(finding.to_string()),
+        }
+    }
     match errors.is_empty() {
-        true => Ok(told(warnings)),
-        false if is_refused_by_server => Err(StepError::Statement(told(errors).join("\n"))),
-        false => Err(StepError::Rules(told(errors).join("\n"))),
+        true => Ok(warnings),
+        false if is_by_server => Err(StepError::Statement(errors.join("\n"))),
+        false => Err(StepError::Rules(errors.join("\n"))),
     }
 }
 

@@ -5,7 +5,7 @@ use schema::Plan;
 
 use crate::{
     branch,
-    error::{StepError, refuse},
+    error::{Result, StepError, refuse},
     production::Production,
     record::record_deployed,
     schema_change::{Outcome, SchemaChange, Start, Status},
@@ -13,7 +13,7 @@ use crate::{
 
 /// Plans what production lacks. What a run that died has deployed and not recorded is recorded
 /// first.
-pub async fn plan(start: Start, production: &Production) -> Result<SchemaChange, StepError> {
+pub async fn plan(start: Start, production: &Production) -> Result<SchemaChange> {
     let poll_seconds = start
         .poll_seconds
         .parse()
@@ -52,7 +52,7 @@ pub async fn plan(start: Start, production: &Production) -> Result<SchemaChange,
 }
 
 /// One change at a time. Which of two open ones is to go first, a person has to decide.
-async fn refuse_others(change: &SchemaChange, production: &Production) -> Result<(), StepError> {
+async fn refuse_others(change: &SchemaChange, production: &Production) -> Result<()> {
     let requests = production.deploy_requests(None).await?;
     let other = requests.into_iter().find(|request| {
         branch::is_own(&request.branch)

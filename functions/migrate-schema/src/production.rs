@@ -5,7 +5,7 @@ use lambda::Deadline;
 use planetscale::{Calls, DeployRequest, Filter, PlanetScale};
 use schema::{Ledger, Migration, Migrations, Snapshot, ledger};
 
-use crate::error::StepError;
+use crate::error::{Result, StepError};
 
 /// Everything that a step works on.
 pub struct Production {
@@ -21,7 +21,7 @@ impl Production {
         database: &'static Database,
         planetscale: &'static PlanetScale,
         deadline: Deadline,
-    ) -> Result<Self, StepError> {
+    ) -> Result<Self> {
         Ok(Self {
             database,
             planetscale,
@@ -44,12 +44,12 @@ impl Production {
     }
 
     /// Which migrations production has.
-    pub async fn ledger(&self) -> Result<Ledger, StepError> {
+    pub async fn ledger(&self) -> Result<Ledger> {
         Ok(Ledger::read(&mut self.session().await?).await?)
     }
 
     /// Records migrations; those that are recorded already stay as they are.
-    pub async fn record(&self, migrations: &[&Migration]) -> Result<(), StepError> {
+    pub async fn record(&self, migrations: &[&Migration]) -> Result<()> {
         let mut session = self.session().await?;
         for migration in migrations {
             ledger::record(&mut session, migration).await?;
@@ -58,16 +58,13 @@ impl Production {
     }
 
     /// Production's schema. MySQL says what it is, because the API may say what it was.
-    pub async fn snapshot(&self) -> Result<Snapshot, StepError> {
+    pub async fn snapshot(&self) -> Result<Snapshot> {
         let read = Snapshot::read(&mut self.session().await?).await;
         read.map_err(StepError::of_production)
     }
 
     /// The deploy requests from a branch, or from all of them, into production, newest first.
-    pub async fn deploy_requests(
-        &self,
-        branch: Option<&str>,
-    ) -> Result<Vec<DeployRequest>, StepError> {
+    pub async fn deploy_requests(&self, branch: Option<&str>) -> Result<Vec<DeployRequest>> {
         let into_branch = Some(self.branch());
         let filter = Filter {
             branch,
@@ -84,7 +81,7 @@ impl Production {
         Ok(requests)
     }
 
-    async fn session(&self) -> Result<Session<'static>, StepError> {
+    async fn session(&self) -> Result<Session<'static>> {
         let session = self.database.session(self.deadline).await;
         session.map_err(StepError::of_production)
     }

@@ -5,17 +5,14 @@ use schema::{Fingerprint, Ledger, Migration};
 
 use crate::{
     branch, branch_login,
-    error::{StepError, listed},
+    error::{Result, StepError, listed},
     fingerprints::Notes,
     production::Production,
     schema_change::{SchemaChange, Status},
 };
 
 /// Ends a change whose deploy request is deployed, or that needed none.
-pub async fn finish(
-    mut change: SchemaChange,
-    production: &Production,
-) -> Result<SchemaChange, StepError> {
+pub async fn finish(mut change: SchemaChange, production: &Production) -> Result<SchemaChange> {
     let fingerprints = change.fingerprints()?.clone();
     let request = match &change.deploy_request {
         Some(opened) => Some(production.api().deploy_request(opened.number).await?),
@@ -42,7 +39,7 @@ pub async fn finish(
 }
 
 /// Records what a run that died has deployed and not recorded.
-pub async fn record_deployed(ledger: &Ledger, production: &Production) -> Result<(), StepError> {
+pub async fn record_deployed(ledger: &Ledger, production: &Production) -> Result<()> {
     let requests = production.deploy_requests(None).await?;
     for request in requests.iter().rev() {
         let deployed = request.deployment_state.progress() == Progress::Done;
@@ -78,7 +75,7 @@ async fn settle(
     request: &DeployRequest,
     migrations: &[&Migration],
     production: &Production,
-) -> Result<(), StepError> {
+) -> Result<()> {
     let api = production.api();
     if request.deployment_state == DeploymentState::CompletePendingRevert {
         skip_revert(request.number, production).await?;
@@ -92,7 +89,7 @@ async fn settle(
     production.record(migrations).await
 }
 
-async fn skip_revert(number: u64, production: &Production) -> Result<(), StepError> {
+async fn skip_revert(number: u64, production: &Production) -> Result<()> {
     let api = production.api();
     match api.skip_revert(number).await {
         Err(
@@ -113,7 +110,7 @@ async fn skip_revert(number: u64, production: &Production) -> Result<(), StepErr
 }
 
 /// Refuses a deploy request that is being deployed, has failed, or was reverted.
-fn check_standing(request: &DeployRequest) -> Result<(), StepError> {
+fn check_standing(request: &DeployRequest) -> Result<()> {
     match request.deployment_state.progress() {
         Progress::Done | Progress::NoChanges | Progress::Before => Ok(()),
         Progress::Under | Progress::Failed => Err(StepError::Deployment {
@@ -131,7 +128,7 @@ async fn check_production(
     number: Option<u64>,
     branch: &str,
     production: &Production,
-) -> Result<(), StepError> {
+) -> Result<()> {
     let now = production.snapshot().await?;
     if now.fingerprint() == *after {
         return Ok(());

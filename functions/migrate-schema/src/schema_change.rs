@@ -10,7 +10,10 @@ use schema::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{error::StepError, fingerprints::Fingerprints};
+use crate::{
+    error::{Result, StepError},
+    fingerprints::Fingerprints,
+};
 
 /// The longest pause before the same step is asked again.
 const LONGEST_PAUSE: u64 = 300;
@@ -146,7 +149,7 @@ pub struct Failed {
 
 impl Failed {
     /// None where the first step failed, which makes nothing: then the input stands there.
-    pub fn change(&self) -> Result<Option<SchemaChange>, StepError> {
+    pub fn change(&self) -> Result<Option<SchemaChange>> {
         if !self.change.contains_key("plan") {
             return Ok(None);
         }
@@ -185,7 +188,7 @@ impl SchemaChange {
     /// The same step is repeated, unless it has waited for longer than `limit`. The pauses grow
     /// with the time, because an execution may have 25,000 events at most (AWS, Step Functions
     /// quotas).
-    pub fn wait(mut self, what: &'static str, limit: Duration) -> Result<Self, StepError> {
+    pub fn wait(mut self, what: &'static str, limit: Duration) -> Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
         let waiting = match self.waiting.take() {
@@ -209,7 +212,7 @@ impl SchemaChange {
     }
 
     /// Another branch is made, unless this execution has made too many.
-    pub fn recreate(self, error: StepError) -> Result<Self, StepError> {
+    pub fn recreate(self, error: StepError) -> Result<Self> {
         if self.branches >= MOST_BRANCHES {
             return Err(error);
         }
@@ -241,14 +244,14 @@ impl SchemaChange {
     }
 
     /// The number of the deploy request.
-    pub fn number(&self) -> Result<u64, StepError> {
+    pub fn number(&self) -> Result<u64> {
         let opened = self.deploy_request.as_ref();
         opened
             .map(|opened| opened.number)
             .ok_or(StepError::OutOfOrder("there is no deploy request yet"))
     }
 
-    pub fn fingerprints(&self) -> Result<&Fingerprints, StepError> {
+    pub fn fingerprints(&self) -> Result<&Fingerprints> {
         self.fingerprints
             .as_ref()
             .ok_or(StepError::OutOfOrder("the migrations are not applied yet"))

@@ -41,6 +41,22 @@ async fn a_statement_that_does_not_belong_in_a_migration_is_refused_before_there
 }
 
 #[tokio::test]
+async fn a_check_is_not_dropped_by_the_name_that_its_file_gave_it() {
+    let pipeline = Pipeline::new().await;
+    let check = "ALTER TABLE notes ADD CONSTRAINT short CHECK (CHAR_LENGTH(text) < 9);";
+    pipeline.add("0002_notes.sql", &format!("{NOTES}{check}"));
+    pipeline.succeed(json!({})).await;
+    pipeline.add("0003_drop.sql", "ALTER TABLE notes DROP CHECK short;");
+    let (error, cause) = pipeline.fail(json!({})).await;
+    // The deployment has given it another name, which the branch has too.
+    assert_eq!(error, "StatementRefused");
+    assert!(cause.contains("0003_drop.sql:1"), "{cause}");
+    assert!(cause.contains("short"), "{cause}");
+    assert_eq!(pipeline.recorded().await, [1, 2]);
+    assert_eq!(pipeline.left().await, (vec![], vec![]));
+}
+
+#[tokio::test]
 async fn a_renamed_column_is_refused_with_what_to_do_instead() {
     let pipeline = Pipeline::new().await;
     pipeline.add(
