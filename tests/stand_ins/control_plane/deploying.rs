@@ -1,5 +1,7 @@
 //! Advances deployments: comparison, queue, change of the target, and revert.
 
+use mysql_async::{Error, ServerError};
+
 use super::branch_schema::{BranchSchema, quoted};
 use super::branches;
 use super::call::{Call, Refusal};
@@ -153,7 +155,15 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     if let Some((at, error)) = failed {
         let deployment = deployment(call, number)?;
         if let Some(operation) = deployment.operations.get_mut(at) {
-            operation.error = Some(error.to_string());
+            operation.error = Some(match error {
+                // As Vitess passes on what MySQL says.
+                Error::Server(ServerError {
+                    code,
+                    message,
+                    state,
+                }) => format!("{message} (errno {code}) (sqlstate {state})"),
+                other => other.to_string(),
+            });
         }
         deployment.enter(Stage::CompleteError);
         // If this fails, the rows are still kept.

@@ -145,21 +145,34 @@ async fn a_deployment_that_fails_halfway_leaves_production_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_fails_on_duplicate_rows_tells_the_key_and_no_value() {
-    let pipeline = Pipeline::new().await;
-    let order = "INSERT INTO orders (id, customer_id, status, currency, total, version, created_at, updated_at) \
-                 VALUES (UNHEX(REPLACE(UUID(), '-', '')), 'jane@example.com', 'pending', 'EUR', 1, 1, NOW(6), NOW(6))";
-    pipeline.change_production(&[order, order]).await;
-    let unique = "ALTER TABLE orders ADD UNIQUE KEY one_each (customer_id);";
-    pipeline.add("0002_one_each.sql", unique);
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DeploymentFailed");
-    assert!(cause.contains("`orders`: "), "{cause}");
-    assert!(cause.contains('…'), "{cause}");
-    for text in [cause, pipeline.history(), pipeline.logs()] {
-        assert!(!text.contains("jane@example.com"), "{text}");
+async fn a_deployment_that_fails_on_rows_tells_the_key_or_the_column_and_no_value() {
+    for (clause, told) in [
+        (
+            "ADD UNIQUE KEY one_each (customer_id)",
+            ["Duplicate entry … for key", "one_each"],
+        ),
+        (
+            "MODIFY customer_id VARCHAR(5) CHARACTER SET ascii COLLATE ascii_bin NOT NULL",
+            ["for column", "customer_id"],
+        ),
+    ] {
+        let pipeline = Pipeline::new().await;
+        let order = "INSERT INTO orders (id, customer_id, status, currency, total, version, created_at, updated_at) \
+                     VALUES (UNHEX(REPLACE(UUID(), '-', '')), 'jane@example.com', 'pending', 'EUR', 1, 1, NOW(6), NOW(6))";
+        pipeline.change_production(&[order, order]).await;
+        let migration = format!("ALTER TABLE orders {clause};");
+        pipeline.add("0002_orders.sql", &migration);
+        let (error, cause) = pipeline.fail(json!({})).await;
+        assert_eq!(error, "DeploymentFailed", "{cause}");
+        assert!(cause.contains("`orders`: "), "{cause}");
+        for words in told {
+            assert!(cause.contains(words), "{cause}");
+        }
+        for text in [cause, pipeline.history(), pipeline.logs()] {
+            assert!(!text.contains("jane@example.com"), "{text}");
+        }
+        assert_eq!(pipeline.recorded().await, [1]);
     }
-    assert_eq!(pipeline.recorded().await, [1]);
 }
 
 #[tokio::test]
