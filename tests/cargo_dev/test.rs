@@ -32,27 +32,27 @@ const NOT_WITH_VITESS: [(&str, &str); 9] = [
         "they script the errors of vtgate, which the stand-in does",
     ),
     (
-        "vtgate_hears_goodbye_on_every_connection",
+        "every_connection_says_goodbye_to_vtgate",
         "it counts what the stand-in hears",
     ),
     (
-        "every_connection_is_closed_in_order",
+        "every_connection_says_goodbye_to_mysql",
         "it reads the log of MySQL, in which Vitess' own connections are",
     ),
     (
-        "a_renewed_certificate_is_looked_at",
+        "a_renewed_certificate_is_verified",
         "Vitess keeps the certificate that it has started with",
     ),
     (
-        "connections_killed_or_idle_for_too_long_on_the_way",
+        "connections_are_killed_or_expire_on_each_flight",
         "a read is lost twice in it: with its answer, and to a connection that Vitess has lost",
     ),
     (
-        "the_password_rotated_and_the_certificate_renewed_on_the_way",
+        "password_and_certificate_are_renewed_on_each_flight",
         "a read is lost twice in it: with its answer, and to a connection that Vitess has lost",
     ),
     (
-        "the_server_lost_at_work",
+        "the_server_is_lost_during_a_statement",
         "MySQL refuses the connections of Vitess in it, which is answered by 500",
     ),
 ];

@@ -1,6 +1,6 @@
-//! What grows old does so by the wall clock too: the monotonic one may stand still while the
-//! process is frozen. The pool itself is driven here, against the server, since no process can be
-//! given other clocks without the rights of an administrator.
+//! Connections and logins also age by the wall clock, because the monotonic clock may stand still
+//! while the process is frozen. These tests use the pool directly: only an administrator could
+//! change the clocks of a function's process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,20 +17,20 @@ use crate::function_under_test::secret;
 
 const SCHEMA: Statement = Statement::read("SELECT DATABASE()", "");
 
-/// In milliseconds: more than any of these tests moves the clock by.
+/// In milliseconds. No test here moves the clock forward by more while it uses this.
 const A_DAY: &str = "86400000";
 
-/// The machine's clocks, with the hands of the wall clock moved. The monotonic clock knows
-/// nothing of that, as after a freeze that it has slept through.
+/// The machine's clocks, but the wall clock can be moved. The monotonic clock does not move with it,
+/// as if it had stood still in a freeze.
 #[derive(Default)]
-struct Hands {
-    /// In seconds.
+struct MovableClock {
+    /// How far the wall clock was moved, in seconds.
     moved: AtomicI64,
-    /// What the monotonic clock shows, if it stands still.
+    /// The time that the monotonic clock shows if it stands still.
     still: Option<Instant>,
 }
 
-impl Hands {
+impl MovableClock {
     fn standing_still() -> Self {
         Self {
             still: Some(Instant::now()),
@@ -43,7 +43,7 @@ impl Hands {
     }
 }
 
-impl Clock for Hands {
+impl Clock for MovableClock {
     fn now(&self) -> Moment {
         let now = SystemClock.now();
         let moved = self.moved.load(Ordering::SeqCst);
@@ -60,23 +60,23 @@ impl Clock for Hands {
     }
 }
 
-/// A pool with its own clock, which logs in by a secret and by way of the proxy.
-struct Scene {
+/// A pool with a movable clock. It logs in with a secret of its own and through the proxy.
+struct PoolWithClock {
     stack: Stack,
     database: FreshDatabase,
     secret_id: String,
-    clock: Arc<Hands>,
+    clock: Arc<MovableClock>,
     proxy: Proxy,
     pool: Database,
 }
 
-impl Scene {
-    /// With settings over those of the template, and a monotonic clock that stands still.
+impl PoolWithClock {
+    /// A pool whose monotonic clock stands still. The settings override those of the template.
     async fn new(settings: &[(&str, &str)]) -> Self {
-        Self::with(Hands::standing_still(), settings).await
+        Self::with(MovableClock::standing_still(), settings).await
     }
 
-    async fn with(clock: Hands, settings: &[(&str, &str)]) -> Self {
+    async fn with(clock: MovableClock, settings: &[(&str, &str)]) -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
         let proxy = Proxy::start(stack.server()).await.unwrap();
@@ -103,15 +103,15 @@ impl Scene {
         }
     }
 
-    /// The schema that a session of the pool is in.
+    /// The schema that a session of the pool uses.
     async fn schema(&self) -> String {
         let deadline = Deadline::after(Duration::from_secs(10));
         let mut session = self.pool.session(deadline).await.unwrap();
         session.row(&SCHEMA, ()).await.unwrap().unwrap()
     }
 
-    /// Asks for the schema, asserts that it is the usual one, and says how many connections and
-    /// round trips that took.
+    /// Asks for the schema, asserts that it is the expected one, and returns how many new connections
+    /// and round trips that took.
     async fn cost(&self) -> (usize, usize) {
         let Counts {
             ever, round_trips, ..
@@ -126,26 +126,26 @@ const STATEMENT_ALONE: (usize, usize) = (0, 1);
 const PING_AND_STATEMENT: (usize, usize) = (0, 2);
 
 #[tokio::test]
-async fn after_hours_an_idle_connection_is_asked_first() {
-    let scene = Scene::new(&[
+async fn after_hours_an_idle_connection_is_pinged_first() {
+    let pool = PoolWithClock::new(&[
         ("DATABASE_MAX_IDLE_MS", A_DAY),
         ("DATABASE_MAX_AGE_MS", A_DAY),
         ("DATABASE_PING_AFTER_MS", "3600000"),
     ])
     .await;
-    scene.schema().await;
-    assert_eq!(scene.cost().await, STATEMENT_ALONE);
-    scene.clock.move_by_hours(3);
-    assert_eq!(scene.cost().await, PING_AND_STATEMENT);
-    assert_eq!(scene.cost().await, STATEMENT_ALONE);
+    pool.schema().await;
+    assert_eq!(pool.cost().await, STATEMENT_ALONE);
+    pool.clock.move_by_hours(3);
+    assert_eq!(pool.cost().await, PING_AND_STATEMENT);
+    assert_eq!(pool.cost().await, STATEMENT_ALONE);
 
-    // The flow was forgotten in the meantime: the ping finds it out.
-    scene.proxy.strike(Fault::Swallow).await;
-    scene.clock.move_by_hours(3);
-    let (connections, _) = scene.cost().await;
+    // The ping notices that the flow has gone silent.
+    pool.proxy.strike(Fault::Swallow).await;
+    pool.clock.move_by_hours(3);
+    let (connections, _) = pool.cost().await;
     assert_eq!(connections, 1);
-    // By the same clock that the lost connection was last used by, the new one is no older.
-    assert_eq!(scene.cost().await, STATEMENT_ALONE);
+    // The new connection is fresh by the same clock.
+    assert_eq!(pool.cost().await, STATEMENT_ALONE);
 }
 
 #[tokio::test]
@@ -158,89 +158,88 @@ async fn after_hours_an_idle_or_old_connection_is_replaced() {
         ];
         settings.retain(|(variable, _)| *variable != limit);
         settings.push((limit, "3600000"));
-        let scene = Scene::new(&settings).await;
-        scene.schema().await;
-        assert_eq!(scene.cost().await, STATEMENT_ALONE);
-        scene.clock.move_by_hours(3);
-        let (connections, _) = scene.cost().await;
+        let pool = PoolWithClock::new(&settings).await;
+        pool.schema().await;
+        assert_eq!(pool.cost().await, STATEMENT_ALONE);
+        pool.clock.move_by_hours(3);
+        let (connections, _) = pool.cost().await;
         assert_eq!(connections, 1, "{limit}");
-        assert_eq!(scene.proxy.counts().peak, 1, "{limit}");
-        assert_eq!(scene.cost().await, STATEMENT_ALONE, "{limit}");
+        assert_eq!(pool.proxy.counts().peak, 1, "{limit}");
+        assert_eq!(pool.cost().await, STATEMENT_ALONE, "{limit}");
     }
 }
 
 #[tokio::test]
 async fn after_hours_the_secret_is_fetched_again() {
-    let scene = Scene::new(&[
+    let pool = PoolWithClock::new(&[
         ("DATABASE_MAX_IDLE_MS", A_DAY),
         ("DATABASE_MAX_AGE_MS", A_DAY),
     ])
     .await;
-    assert_eq!(scene.schema().await, scene.database.name());
-    // The old login is good for as long as the test takes, so nothing but its age tells.
-    let other = scene.stack.fresh_database().await.unwrap();
-    let changed = secret(&scene.proxy, &other, other.password());
-    scene
-        .stack
-        .change_secret(&scene.secret_id, &changed)
+    assert_eq!(pool.schema().await, pool.database.name());
+    // The old login stays valid, so only its age makes the pool fetch the secret.
+    let other = pool.stack.fresh_database().await.unwrap();
+    let changed = secret(&pool.proxy, &other, other.password());
+    pool.stack
+        .change_secret(&pool.secret_id, &changed)
         .await
         .unwrap();
-    assert_eq!(scene.schema().await, scene.database.name());
-    scene.clock.move_by_hours(3);
-    assert_eq!(scene.schema().await, other.name());
-    assert_eq!(scene.proxy.counts().peak, 1);
+    assert_eq!(pool.schema().await, pool.database.name());
+    pool.clock.move_by_hours(3);
+    assert_eq!(pool.schema().await, other.name());
+    assert_eq!(pool.proxy.counts().peak, 1);
 }
 
 #[tokio::test]
 async fn a_wall_clock_set_back_breaks_nothing() {
-    for clock in [Hands::default(), Hands::standing_still()] {
+    for clock in [MovableClock::default(), MovableClock::standing_still()] {
         set_back(clock).await;
     }
 }
 
-async fn set_back(clock: Hands) {
-    let scene = Scene::with(clock, &[("DATABASE_PING_AFTER_MS", "3600000")]).await;
-    scene.schema().await;
-    scene.clock.move_by_hours(-5);
-    assert_eq!(scene.cost().await, STATEMENT_ALONE);
-    // Far enough that the wall clock shows a time before 1970.
-    scene.clock.move_by_hours(-24 * 365 * 80);
-    assert_eq!(scene.cost().await, STATEMENT_ALONE);
-    scene.proxy.strike(Fault::Reset).await;
-    let (connections, _) = scene.cost().await;
+async fn set_back(clock: MovableClock) {
+    let pool = PoolWithClock::with(clock, &[("DATABASE_PING_AFTER_MS", "3600000")]).await;
+    pool.schema().await;
+    pool.clock.move_by_hours(-5);
+    assert_eq!(pool.cost().await, STATEMENT_ALONE);
+    // Now the wall clock shows a time before 1970.
+    pool.clock.move_by_hours(-24 * 365 * 80);
+    assert_eq!(pool.cost().await, STATEMENT_ALONE);
+    pool.proxy.strike(Fault::Reset).await;
+    let (connections, _) = pool.cost().await;
     assert_eq!(connections, 1);
-    assert_eq!(scene.cost().await, STATEMENT_ALONE);
+    assert_eq!(pool.cost().await, STATEMENT_ALONE);
 
-    // Set right again, it shows that everything is old.
-    scene.clock.move_by_hours(24 * 365 * 80 + 5);
-    let (connections, _) = scene.cost().await;
+    // When the clock is right again, everything is old.
+    pool.clock.move_by_hours(24 * 365 * 80 + 5);
+    let (connections, _) = pool.cost().await;
     assert_eq!(connections, 1);
-    assert_eq!(scene.cost().await, STATEMENT_ALONE);
+    assert_eq!(pool.cost().await, STATEMENT_ALONE);
 }
 
 #[tokio::test]
-async fn with_the_wall_clock_set_back_the_monotonic_one_counts() {
+async fn the_monotonic_clock_counts_when_the_wall_clock_is_set_back() {
     let settings = [("DATABASE_PING_AFTER_MS", "20")];
-    let scene = Scene::with(Hands::default(), &settings).await;
-    scene.schema().await;
-    scene.clock.move_by_hours(-5);
+    let pool = PoolWithClock::with(MovableClock::default(), &settings).await;
+    pool.schema().await;
+    pool.clock.move_by_hours(-5);
     tokio::time::sleep(Duration::from_millis(40)).await;
-    assert_eq!(scene.cost().await, PING_AND_STATEMENT);
+    assert_eq!(pool.cost().await, PING_AND_STATEMENT);
 }
 
 #[tokio::test]
 async fn hours_that_pass_between_two_statements_of_a_session_break_nothing() {
-    let scene = Scene::new(&[]).await;
+    let pool = PoolWithClock::new(&[]).await;
     let deadline = Deadline::after(Duration::from_secs(10));
     for hours in [3, -9] {
-        let mut session = scene.pool.session(deadline).await.unwrap();
+        let mut session = pool.pool.session(deadline).await.unwrap();
         for _ in 0..2 {
             let schema: Option<String> = session.row(&SCHEMA, ()).await.unwrap();
-            assert_eq!(schema.as_deref(), Some(scene.database.name()));
-            scene.clock.move_by_hours(hours);
+            assert_eq!(schema.as_deref(), Some(pool.database.name()));
+            pool.clock.move_by_hours(hours);
         }
         drop(session);
-        assert_eq!(scene.schema().await, scene.database.name());
+        assert_eq!(pool.schema().await, pool.database.name());
     }
-    assert_eq!(scene.proxy.counts().peak, 1);
+    assert_eq!(pool.proxy.counts().peak, 1);
 }

@@ -1,5 +1,5 @@
-//! Whatever befalls the connections of a frozen function, its next invocation answers as if
-//! nothing had happened. What befalls the whole server is in `outage`.
+//! Whatever happens to the connections of a frozen function, its next invocation answers as if
+//! nothing had happened. Outages of the whole server are in `outage`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,82 +7,82 @@ use std::time::Duration;
 use tests::proxy::Fault;
 use tests::stand_ins::lambda::Answer;
 
-use crate::errand::{Call, logged};
-use crate::function_under_test::{Backend, PING_AFTER, Scene, everywhere, pinging};
+use crate::function_under_test::{FunctionUnderTest, PING_AFTER, pinging};
+use crate::request::{Call, logged};
 
-/// Enough for calls to meet in the pool.
+/// Long enough that concurrent calls need several connections.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// A fault for every function, with the connection warm and prepared before each. It is met by a
-/// statement, and after idling by a ping.
-async fn every_call_survives(fault: impl AsyncFn(&Scene)) {
-    for (call, backend) in everywhere() {
+/// Causes the fault while each function is frozen with a warm connection. A statement meets the
+/// fault, or a ping if the connection was idle long enough.
+async fn every_call_survives(fault: impl AsyncFn(&FunctionUnderTest)) {
+    for call in Call::ALL {
         for idling in [Duration::ZERO, 2 * PING_AFTER] {
-            let scene = match idling {
-                Duration::ZERO => Scene::new(call, backend).await,
-                _ => Scene::with(call, backend, pinging).await,
+            let under_test = match idling {
+                Duration::ZERO => FunctionUnderTest::new(call).await,
+                _ => FunctionUnderTest::with(call, pinging).await,
             };
             for _ in 0..2 {
-                scene.succeed().await;
-                let befallen = async {
-                    fault(&scene).await;
+                under_test.succeed().await;
+                let disturbance = async {
+                    fault(&under_test).await;
                     tokio::time::sleep(idling).await;
                 };
-                scene.survive(befallen).await;
+                under_test.survive(disturbance).await;
             }
-            assert_eq!(scene.proxy.counts().peak, 1);
-            scene.wait_until_no_transaction_is_open().await;
+            assert_eq!(under_test.proxy.counts().peak, 1);
+            under_test.wait_until_no_transaction_is_open().await;
         }
     }
 }
 
-/// How many pings of an invocation were not answered.
+/// How many pings of an invocation got no answer.
 fn unanswered(answer: &Answer) -> usize {
     let messages = answer.logs.iter().map(|line| &line["message"]);
-    let of_pings = messages.filter(|message| {
+    let unanswered = messages.filter(|message| {
         let message = message.as_str().unwrap_or_default();
         message.starts_with("an idle connection did not answer")
     });
-    of_pings.count()
+    unanswered.count()
 }
 
 #[tokio::test]
-async fn connections_reset() {
-    every_call_survives(async |scene| scene.proxy.strike(Fault::Reset).await).await;
+async fn every_call_survives_a_reset() {
+    every_call_survives(async |under_test| under_test.proxy.strike(Fault::Reset).await).await;
 }
 
 #[tokio::test]
-async fn connections_closed_in_order() {
-    every_call_survives(async |scene| scene.proxy.strike(Fault::Close).await).await;
+async fn every_call_survives_a_close() {
+    every_call_survives(async |under_test| under_test.proxy.strike(Fault::Close).await).await;
 }
 
 #[tokio::test]
-async fn connections_killed_at_the_server() {
-    every_call_survives(async |scene| scene.kill().await).await;
+async fn every_call_survives_a_kill_at_the_server() {
+    every_call_survives(async |under_test| under_test.kill().await).await;
 }
 
 #[tokio::test]
-async fn the_password_rotated() {
-    every_call_survives(async |scene| {
-        scene.rotate_password().await;
-        scene.kill().await;
+async fn every_call_survives_a_rotated_password() {
+    every_call_survives(async |under_test| {
+        under_test.rotate_password().await;
+        under_test.kill().await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_flow_swallowed_in_silence() {
-    for (call, backend) in everywhere() {
-        let scene = Scene::with(call, backend, pinging).await;
+async fn every_call_survives_a_silent_flow_at_the_cost_of_one_ping() {
+    for call in Call::ALL {
+        let under_test = FunctionUnderTest::with(call, pinging).await;
         for _ in 0..2 {
-            scene.succeed().await;
-            let answer = scene
+            under_test.succeed().await;
+            let answer = under_test
                 .survive(async {
-                    scene.proxy.strike(Fault::Swallow).await;
+                    under_test.proxy.strike(Fault::Swallow).await;
                     tokio::time::sleep(2 * PING_AFTER).await;
                 })
                 .await;
-            // No statement waited for its far longer limit.
+            // Only the ping waited. No statement did, whose limit is far longer.
             assert_eq!(unanswered(&answer), 1, "{answer:#?}");
             assert_eq!(logged(&answer, "retries"), 0, "{answer:#?}");
         }
@@ -90,23 +90,23 @@ async fn the_flow_swallowed_in_silence() {
 }
 
 #[tokio::test]
-async fn a_flow_swallowed_with_many_idle_connections_costs_one_ping() {
-    let scene = Arc::new(
-        Scene::with(Call::Get, Backend::one(), |setup| {
+async fn many_silent_connections_cost_one_ping() {
+    let under_test = Arc::new(
+        FunctionUnderTest::with(Call::Get, |setup| {
             pinging(setup)
                 .env("AWS_LAMBDA_MAX_CONCURRENCY", "8")
                 .env("DATABASE_POOL_MAX", "5")
         })
         .await,
     );
-    while scene.proxy.counts().open < 5 {
-        scene.proxy.delay(LATENCY, LATENCY);
-        scene.succeed_at_once(8).await;
-        scene.proxy.delay(Duration::ZERO, Duration::ZERO);
+    while under_test.proxy.counts().open < 5 {
+        under_test.proxy.delay(LATENCY, LATENCY);
+        under_test.succeed_at_once(8).await;
+        under_test.proxy.delay(Duration::ZERO, Duration::ZERO);
     }
-    let answer = scene
+    let answer = under_test
         .survive(async {
-            scene.proxy.strike(Fault::Swallow).await;
+            under_test.proxy.strike(Fault::Swallow).await;
             tokio::time::sleep(2 * PING_AFTER).await;
         })
         .await;

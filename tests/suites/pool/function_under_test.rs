@@ -1,4 +1,4 @@
-//! A function on its own schema, with the proxy of faults between.
+//! A function under test with a database of its own, and the fault proxy between the two.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +15,19 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::errand::Call;
+use crate::request::{Call, Request};
 
-/// Idling for longer than this is followed by a ping where a test wants that by [`pinging`].
+/// With [`pinging`], a connection is pinged when it was idle for longer than this.
 pub const PING_AFTER: Duration = Duration::from_millis(50);
 
-/// The one customer of a scene.
+/// The customer of all orders here.
 pub const CUSTOMER: &str = "cust-1";
 
-/// A function under test and all around it.
-pub struct Scene {
+/// A function, its database, and what a test needs to disturb them.
+pub struct FunctionUnderTest {
     pub database: FreshDatabase,
     pub stack: Stack,
-    /// Of the administrator, with the schema in use.
+    /// The administrator's connection to the server, with the schema in use.
     direct: Mutex<Conn>,
     pub proxy: Proxy,
     pub function: Function,
@@ -35,77 +35,43 @@ pub struct Scene {
     secret_id: String,
 }
 
-/// What the function's connections end at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// The server itself.
-    Server,
-    /// The stand-in of vtgate, with the server behind it, for errors on demand.
-    StandIn,
-    /// Vitess, with the server behind it.
-    Vitess,
-}
-
-impl Backend {
-    /// All that the test run is about: Vitess, if it has one.
-    pub fn all() -> Vec<Self> {
-        match Stack::from_env().unwrap().is_vitess() {
-            true => vec![Self::Vitess],
-            false => vec![Self::Server],
-        }
-    }
-
-    /// A schema of its own there.
-    pub async fn fresh_database(self, stack: &Stack) -> FreshDatabase {
-        let database = match self {
-            Self::Server => stack.fresh_database().await,
-            Self::StandIn => stack.fresh_keyspace().await,
-            Self::Vitess => stack.fresh_database_on_vitess().await,
-        };
-        database.unwrap()
-    }
-
-    /// Whether MySQL's `wait_timeout` ends connections of the functions. Behind Vitess it ends those
-    /// of the tablets alone.
-    pub fn ends_idle_connections(self) -> bool {
-        self != Self::Vitess
-    }
-
-    /// The one that a test takes to which it makes no difference.
-    pub fn one() -> Self {
-        match Stack::from_env().unwrap().is_vitess() {
-            true => Self::Vitess,
-            false => Self::Server,
-        }
-    }
-}
-
-impl Scene {
+impl FunctionUnderTest {
     /// Starts the function of `call` with its usual settings.
-    pub async fn new(call: Call, backend: Backend) -> Self {
-        Self::with(call, backend, |setup| setup).await
+    pub async fn new(call: Call) -> Self {
+        Self::with(call, |setup| setup).await
     }
 
-    /// Starts the function of `call` with settings changed.
-    pub async fn with(call: Call, backend: Backend, change: impl FnOnce(Setup) -> Setup) -> Self {
-        Self::on(&Stack::from_env().unwrap(), call, backend, change).await
+    /// Starts the function of `call` with changed settings.
+    pub async fn with(call: Call, change: impl FnOnce(Setup) -> Setup) -> Self {
+        Self::on(&Stack::from_env().unwrap(), call, change).await
     }
 
-    /// The same with another stack than that of the test run.
-    pub async fn on(
+    /// The same on another stack than that of the test run.
+    pub async fn on(stack: &Stack, call: Call, change: impl FnOnce(Setup) -> Setup) -> Self {
+        let database = fresh_database(stack).await;
+        Self::start(stack, database, call, change).await
+    }
+
+    /// The same with the stand-in of vtgate, which answers errors on demand.
+    pub async fn before_stand_in(call: Call) -> Self {
+        let stack = Stack::from_env().unwrap();
+        let database = stack.fresh_keyspace().await.unwrap();
+        Self::start(&stack, database, call, |setup| setup).await
+    }
+
+    async fn start(
         stack: &Stack,
+        database: FreshDatabase,
         call: Call,
-        backend: Backend,
         change: impl FnOnce(Setup) -> Setup,
     ) -> Self {
-        let database = backend.fresh_database(stack).await;
         let proxy = Proxy::start(database.address()).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();
         let setup = Function::of(stack, &database, call.function())
             .unwrap()
             .env("DATABASE_SECRET_ID", &secret_id)
-            // A ping would be a flight of its own, which a slow machine adds anywhere.
+            // A ping is a flight of its own, which would come at any place on a slow machine.
             .env("DATABASE_PING_AFTER_MS", "3600000");
         let function = change(setup).start().await.unwrap();
         let direct = direct(stack, &database).await;
@@ -120,31 +86,36 @@ impl Scene {
         }
     }
 
-    /// The stand-in of vtgate that the function's connections end at.
+    /// The stand-in of vtgate, if the function was started before it.
     pub fn vtgate(&self) -> &Vtgate {
         self.database.vtgate().unwrap()
     }
 
-    /// Asks once, and asserts that the answer is as it should be.
+    /// Sends a request to the function.
+    pub async fn invoke(&self, request: &Request) -> Answer {
+        self.function.invoke(request.event.clone()).await.unwrap()
+    }
+
+    /// Invokes the function once, and asserts that the answer is right.
     pub async fn succeed(&self) -> Answer {
-        let errand = self.errand().await;
-        let answer = self.function.invoke(errand.event.clone()).await.unwrap();
-        self.check(&errand, &answer).await;
+        let request = self.new_request().await;
+        let answer = self.invoke(&request).await;
+        self.assert_success(&request, &answer).await;
         answer
     }
 
-    /// Freezes the function, does something to it, and asserts that the next event is answered
-    /// as if nothing had happened. The process goes on when the event is there, as on Lambda.
+    /// Freezes the function, causes a fault, and asserts that the next event is answered as if
+    /// nothing had happened. As on Lambda, the process thaws when the event arrives.
     pub async fn survive<F: Future<Output = ()>>(&self, fault: F) -> Answer {
-        let errand = self.errand().await;
+        let request = self.new_request().await;
         self.function.freeze().unwrap();
         fault.await;
-        let answer = self.thaw_with(errand.event.clone()).await;
-        self.check(&errand, &answer).await;
+        let answer = self.thaw_with(request.event.clone()).await;
+        self.assert_success(&request, &answer).await;
         answer
     }
 
-    /// Lets a frozen function go on with an event.
+    /// Thaws a frozen function with an event.
     pub async fn thaw_with(&self, event: Event) -> Answer {
         // The first poll of `invoke` hands the event to the Runtime API.
         let (answer, ()) = tokio::join!(self.function.invoke(event), async {
@@ -153,17 +124,17 @@ impl Scene {
         answer.unwrap()
     }
 
-    /// Asks so often at once, and asserts that every answer is as it should be.
+    /// Invokes the function this many times at once, and asserts that every answer is right.
     pub async fn succeed_at_once(self: &Arc<Self>, times: usize) {
         let mut invocations = JoinSet::new();
         for _ in 0..times {
-            let scene = Arc::clone(self);
-            invocations.spawn(async move { scene.succeed().await });
+            let under_test = Arc::clone(self);
+            invocations.spawn(async move { under_test.succeed().await });
         }
         invocations.join_all().await;
     }
 
-    /// A connection of an administrator, another one when the last was lost with the server.
+    /// The administrator's connection. It is replaced if it was lost with the server.
     async fn direct(&self) -> MutexGuard<'_, Conn> {
         let mut connection = self.direct.lock().await;
         if connection.ping().await.is_err() {
@@ -180,8 +151,8 @@ impl Scene {
         changes.unwrap()
     }
 
-    /// Writes an order by hand, and gives its id.
-    pub async fn place(&self) -> Uuid {
+    /// Inserts an order without the function, and returns its id.
+    pub async fn insert_order(&self) -> Uuid {
         let id = Uuid::now_v7();
         let mut direct = self.direct().await;
         direct
@@ -201,9 +172,9 @@ impl Scene {
         id
     }
 
-    /// Writes an order whose answer is longer than what MySQL and TLS send at once, and gives its
-    /// id.
-    pub async fn place_large(&self) -> Uuid {
+    /// Inserts an order whose answer is longer than what MySQL and TLS send at once, and returns
+    /// its id.
+    pub async fn insert_large_order(&self) -> Uuid {
         let id = Uuid::now_v7();
         let mut direct = self.direct().await;
         direct
@@ -224,7 +195,7 @@ impl Scene {
         id
     }
 
-    /// Whether the server is one that passes over MySQL's limit for a SELECT.
+    /// Whether the server is MariaDB, which ignores MySQL's time limit for a SELECT.
     pub async fn is_mariadb(&self) -> bool {
         let mut direct = self.direct().await;
         let version: Option<String> = direct.query_first("SELECT VERSION()").await.unwrap();
@@ -250,7 +221,7 @@ impl Scene {
             .collect()
     }
 
-    /// How many line items there are, of whatever order.
+    /// How many line items there are, of all orders.
     pub async fn items(&self) -> u64 {
         let query = "SELECT COUNT(*) FROM order_items";
         let items: Option<u64> = self.direct().await.query_first(query).await.unwrap();
@@ -263,7 +234,7 @@ impl Scene {
         self.database.connections(&mut direct).await.unwrap()
     }
 
-    /// Waits until a statement of the function waits for a table that another has locked.
+    /// Waits until a statement of the function is blocked by a table lock.
     pub async fn wait_until_blocked(&self) {
         let mut direct = self.direct().await;
         while self
@@ -277,24 +248,24 @@ impl Scene {
         }
     }
 
-    /// Ends every connection of the function at the server, and waits until they are gone.
+    /// Kills every connection of the function at the server, and waits until they are gone.
     pub async fn kill(&self) {
         let mut direct = self.direct().await;
         let killed = self.database.kill_connections(&mut direct).await;
         killed.unwrap();
     }
 
-    /// Ends the connections that the function has now; those that follow are left alone.
+    /// Kills the connections that the function has now, and leaves later ones alone.
     pub async fn kill_once(&self) {
         let mut direct = self.direct().await;
         let killed = self.database.kill_connections_once(&mut direct).await;
         killed.unwrap();
     }
 
-    /// Waits until no transaction is open that has touched the tables.
+    /// Waits until no open transaction has touched the tables.
     pub async fn wait_until_no_transaction_is_open(&self) {
         let mut direct = self.direct().await;
-        // A transaction holds its tables' definitions until it ends.
+        // A transaction locks the definitions of its tables until it ends.
         direct
             .query_drop("LOCK TABLES orders WRITE, order_items WRITE")
             .await
@@ -302,13 +273,13 @@ impl Scene {
         direct.query_drop("UNLOCK TABLES").await.unwrap();
     }
 
-    /// Puts other text in the place of the function's secret.
+    /// Replaces the text of the function's secret.
     pub async fn change_secret(&self, text: &str) {
         let changed = self.stack.change_secret(&self.secret_id, text).await;
         changed.unwrap();
     }
 
-    /// Gives the user a new password: the old one is refused at once, and the secret follows.
+    /// Gives the user a new password and updates the secret. The old password is refused at once.
     pub async fn rotate_password(&self) {
         let password = Uuid::new_v4().simple().to_string();
         self.database.change_password(&password).await.unwrap();
@@ -317,7 +288,7 @@ impl Scene {
     }
 }
 
-/// Has idle connections pinged.
+/// Makes the function ping idle connections.
 pub fn pinging(setup: Setup) -> Setup {
     setup.env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string())
 }
@@ -330,16 +301,21 @@ async fn direct(stack: &Stack, database: &FreshDatabase) -> Conn {
     direct
 }
 
-/// Every function, on everything that it can end at.
-pub fn everywhere() -> impl Iterator<Item = (Call, Backend)> {
-    Call::ALL.into_iter().flat_map(|call| {
-        Backend::all()
-            .into_iter()
-            .map(move |backend| (call, backend))
-    })
+/// Whether the functions of this test run reach the server through Vitess.
+pub fn is_vitess() -> bool {
+    Stack::from_env().unwrap().is_vitess()
 }
 
-/// The login as the functions read it, by way of the proxy.
+/// A fresh database, behind Vitess if the test run has it.
+pub async fn fresh_database(stack: &Stack) -> FreshDatabase {
+    let database = match is_vitess() {
+        true => stack.fresh_database_on_vitess().await,
+        false => stack.fresh_database().await,
+    };
+    database.unwrap()
+}
+
+/// The secret that leads a function to the database through the proxy.
 pub fn secret(proxy: &Proxy, database: &FreshDatabase, password: &str) -> String {
     let login: Value = json!({
         "host": proxy.address().ip(),

@@ -1,10 +1,16 @@
-//! The pool is proven: freeze, faults, rotation and concurrency, through the functions' own
-//! programs, with the proxy of faults between them and the server, or the stand-in of vtgate.
+//! Tests of the connection pool: freezes, faults, rotated passwords and concurrency. They run the
+//! functions' own programs, with the fault proxy between them and the server or the stand-in of
+//! vtgate.
 //!
-//! `frozen` and `midway` hold what befalls connections between invocations and within them,
-//! `outage` what befalls the whole server, at both times; `vitess` every error of Vitess, `soak`
-//! all of it at random; `silence` holds flows that go silent; `bound`, `cancelled`, `clock`, `round_trips`, `secret` and `shutdown` what
-//! their names say.
+//! * `frozen`: faults of connections between two invocations.
+//! * `during_invocation`: faults of connections in the middle of an invocation.
+//! * `outage`: faults of the whole server, between invocations and in the middle of one.
+//! * `silence`: flows that go silent right after they were used.
+//! * `soak`: all of these at random.
+//! * `vitess`: every error of Vitess. `vitess_limits`: the limits of its tablets.
+//! * `bound`: many invocations share few connections. `cancelled`: what was given up leaks nothing.
+//! * `clock`: ages by the wall clock. `round_trips`: what goes over the wire. `secret`: Secrets
+//!   Manager. `shutdown`: the end of a function.
 //!
 //! `cargo dev test` runs them.
 
@@ -19,11 +25,11 @@
 mod bound;
 mod cancelled;
 mod clock;
-mod errand;
+mod during_invocation;
 mod frozen;
 mod function_under_test;
-mod midway;
 mod outage;
+mod request;
 mod round_trips;
 mod secret;
 mod shutdown;

@@ -1,6 +1,6 @@
-//! What befalls a whole server and all who use it, on a server of the test's own: while the
-//! functions are frozen, their next invocation answers as if nothing had happened; in the middle
-//! of an exchange, a statement or a transaction, the answer is the truth, in time.
+//! Outages of a whole server, which is the test's own. After an outage while the functions are
+//! frozen, their next invocations answer as if nothing had happened. After an outage in the middle
+//! of an exchange, a statement or a transaction, the answer is true and comes in time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,14 +12,13 @@ use tests::stand_ins::lambda::{Answer, Setup};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-use crate::errand::{Call, Errand};
-use crate::function_under_test::{Backend, Scene, everywhere};
+use crate::function_under_test::{FunctionUnderTest, is_vitess};
+use crate::request::{Call, Request};
 
-/// What an invocation is told it has: a server takes its time to start, on a busy machine above
-/// all.
+/// The timeout of an invocation. A server takes long to start, above all on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a statement and a login have of it, in milliseconds.
+/// The limit of a statement and of a login, in milliseconds.
 const PATIENCE: &str = "20000";
 
 /// How long a failover takes.
@@ -27,14 +26,14 @@ const FAILOVER: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outage {
-    /// The server ends all connections.
+    /// The server kills all connections.
     Kill,
-    /// The old password is refused from now on, and the connections that it made are ended.
+    /// The old password is refused from now on, and its connections are killed.
     Rotate,
-    /// The server has another certificate of the same authority, and all connections are reset.
-    /// Vitess, which keeps the certificate that it has started with, is restarted.
+    /// The server gets another certificate of the same authority, and all connections are reset.
+    /// Vitess keeps the certificate that it started with, so it is restarted.
     Renew,
-    /// The server ends and starts again.
+    /// The server stops and starts again.
     Restart,
     /// Connections were idle for longer than the server allows.
     IdleTimeout,
@@ -42,31 +41,32 @@ enum Outage {
     ReadOnly,
 }
 
-/// Every function, on everything that it can end at, all with one server.
-struct House {
-    scenes: Vec<Arc<Scene>>,
+/// Every function, each with a database of its own, all on one server.
+struct Functions {
+    all: Vec<Arc<FunctionUnderTest>>,
     server: PrivateServer,
 }
 
-impl House {
+impl Functions {
     async fn new() -> Self {
         let server = PrivateServer::start(&Stack::from_env().unwrap()).await;
         let server = server.unwrap();
         let mut starting = JoinSet::new();
-        for (call, backend) in everywhere() {
+        for call in Call::ALL {
             let stack = server.stack().clone();
-            let longer = |setup: Setup| {
+            let patient = |setup: Setup| {
                 setup
                     .timeout(TIMEOUT)
                     .env("DATABASE_STATEMENT_TIMEOUT_MS", PATIENCE)
                     .env("DATABASE_CONNECT_TIMEOUT_MS", PATIENCE)
-                    // What is held up on the way is not to be taken for silent.
+                    // A flight that is held must not look like a silent flow.
                     .env("DATABASE_PING_TIMEOUT_MS", PATIENCE)
             };
-            starting.spawn(async move { Arc::new(Scene::on(&stack, call, backend, longer).await) });
+            starting
+                .spawn(async move { Arc::new(FunctionUnderTest::on(&stack, call, patient).await) });
         }
-        let scenes = starting.join_all().await;
-        Self { scenes, server }
+        let all = starting.join_all().await;
+        Self { all, server }
     }
 
     async fn set_global(&self, setting: &str) {
@@ -75,43 +75,43 @@ impl House {
         admin.query_drop(statement).await.unwrap();
     }
 
-    /// Every function has a connection with its statements prepared.
+    /// Gives every function a connection with its statements prepared.
     async fn warm_up(&self, outage: Outage) {
         if outage == Outage::IdleTimeout {
-            // For the connections that are made now.
+            // This applies to the connections that are made now.
             self.set_global("wait_timeout = 1").await;
-            for scene in &self.scenes {
-                scene.proxy.strike(Fault::Reset).await;
-                scene.kill().await;
+            for under_test in &self.all {
+                under_test.proxy.strike(Fault::Reset).await;
+                under_test.kill().await;
             }
         }
-        for scene in &self.scenes {
-            scene.succeed().await;
-            scene.succeed().await;
+        for under_test in &self.all {
+            under_test.succeed().await;
+            under_test.succeed().await;
         }
     }
 
-    /// Lets it happen. One that lasts has only begun then.
-    async fn suffer(&mut self, outage: Outage) {
+    /// Begins an outage. Most are over when this returns, but some last.
+    async fn begin_outage(&mut self, outage: Outage) {
         match outage {
             Outage::Kill => {
-                for scene in &self.scenes {
-                    scene.kill().await;
+                for under_test in &self.all {
+                    under_test.kill().await;
                 }
             }
             Outage::Rotate => {
-                for scene in &self.scenes {
-                    scene.rotate_password().await;
-                    scene.kill().await;
+                for under_test in &self.all {
+                    under_test.rotate_password().await;
+                    under_test.kill().await;
                 }
             }
             Outage::Renew => {
                 self.server.renew_certificate().await.unwrap();
-                for scene in &self.scenes {
-                    if let Some(vitess) = scene.database.vitess() {
+                for under_test in &self.all {
+                    if let Some(vitess) = under_test.database.vitess() {
                         vitess.restart(&[]).await.unwrap();
                     }
-                    scene.proxy.strike(Fault::Reset).await;
+                    under_test.proxy.strike(Fault::Reset).await;
                 }
             }
             Outage::Restart => {
@@ -119,8 +119,8 @@ impl House {
                 self.server.start_again().await.unwrap();
             }
             Outage::IdleTimeout => {
-                for scene in &self.scenes {
-                    while !scene.connections().await.is_empty() {
+                for under_test in &self.all {
+                    while !under_test.connections().await.is_empty() {
                         sleep(Duration::from_millis(50)).await;
                     }
                 }
@@ -129,8 +129,8 @@ impl House {
         }
     }
 
-    /// Ends what lasts, when its time is over.
-    async fn recover(&self, outage: Outage) {
+    /// Ends an outage that lasts, after a while.
+    async fn end_outage(&self, outage: Outage) {
         if outage == Outage::ReadOnly {
             sleep(FAILOVER).await;
             self.set_global("read_only = OFF").await;
@@ -140,98 +140,98 @@ impl House {
         }
     }
 
-    /// Lets it happen while all functions are frozen.
-    async fn survive(&mut self, outage: Outage) {
+    /// Causes an outage while all functions are frozen.
+    async fn survive_when_frozen(&mut self, outage: Outage) {
         self.warm_up(outage).await;
-        let mut errands = Vec::new();
-        for scene in &self.scenes {
-            errands.push(scene.errand().await);
-            scene.function.freeze().unwrap();
+        let mut requests = Vec::new();
+        for under_test in &self.all {
+            requests.push(under_test.new_request().await);
+            under_test.function.freeze().unwrap();
         }
-        self.suffer(outage).await;
+        self.begin_outage(outage).await;
         let mut invocations = JoinSet::new();
-        for (scene, errand) in self.scenes.iter().cloned().zip(errands) {
+        for (under_test, request) in self.all.iter().cloned().zip(requests) {
             invocations.spawn(async move {
-                let answer = scene.thaw_with(errand.event.clone()).await;
-                scene.check(&errand, &answer).await;
+                let answer = under_test.thaw_with(request.event.clone()).await;
+                under_test.assert_success(&request, &answer).await;
             });
         }
-        self.recover(outage).await;
+        self.end_outage(outage).await;
         invocations.join_all().await;
-        for scene in &self.scenes {
-            scene.wait_until_no_transaction_is_open().await;
+        for under_test in &self.all {
+            under_test.wait_until_no_transaction_is_open().await;
         }
     }
 
-    /// Lets it happen on the way of every flight of every call, and of its answer.
-    async fn meet_on_the_way(&mut self, outage: Outage) {
+    /// Causes an outage during every flight of every call, and during its answer.
+    async fn survive_on_each_flight(&mut self, outage: Outage) {
         let most = Call::ALL.map(Call::flights).into_iter().max().unwrap();
         for flight in 1..=most {
             for at in [At::BeforeServer, At::Answer(0)] {
                 self.warm_up(outage).await;
                 let mut held = Vec::new();
-                for scene in &self.scenes {
-                    if scene.call.flights() >= flight {
-                        held.push(Held::hold(scene, flight, at).await);
+                for under_test in &self.all {
+                    if under_test.call.flights() >= flight {
+                        held.push(Held::hold(under_test, flight, at).await);
                     }
                 }
-                self.suffer(outage).await;
+                self.begin_outage(outage).await;
                 let answers: Vec<_> = held.into_iter().map(Held::release).collect();
-                self.recover(outage).await;
+                self.end_outage(outage).await;
                 for answer in answers {
-                    answer.judge().await;
+                    answer.assert_truthful().await;
                 }
             }
         }
     }
 
-    /// Lets it happen while the server works on a statement of every function.
-    async fn meet_in_a_statement(&mut self, outage: Outage) {
+    /// Causes an outage while the server works on a statement of every function.
+    async fn survive_in_a_statement(&mut self, outage: Outage) {
         self.warm_up(outage).await;
         let (mut locks, mut under_way) = (Vec::new(), Vec::new());
-        for scene in &self.scenes {
-            let mut lock = scene.stack.admin().await.unwrap();
-            let schema = scene.database.name();
+        for under_test in &self.all {
+            let mut lock = under_test.stack.admin().await.unwrap();
+            let schema = under_test.database.name();
             let statement = format!("LOCK TABLES `{schema}`.orders WRITE");
-            let errand = scene.errand().await;
+            let request = under_test.new_request().await;
             lock.query_drop(statement).await.unwrap();
             locks.push(lock);
-            under_way.push(UnderWay::start(scene, errand));
-            scene.wait_until_blocked().await;
+            under_way.push(UnderWay::start(under_test, request));
+            under_test.wait_until_blocked().await;
         }
-        // What is sent again at once must not be ended too.
+        // A statement that is sent again at once must not be killed too.
         match outage {
             Outage::Kill => {
-                for scene in &self.scenes {
-                    scene.kill_once().await;
+                for under_test in &self.all {
+                    under_test.kill_once().await;
                 }
             }
             Outage::Rotate => {
-                for scene in &self.scenes {
-                    scene.rotate_password().await;
-                    scene.kill_once().await;
+                for under_test in &self.all {
+                    under_test.rotate_password().await;
+                    under_test.kill_once().await;
                 }
             }
-            other => self.suffer(other).await,
+            other => self.begin_outage(other).await,
         }
         drop(locks);
         for answer in under_way {
-            answer.judge().await;
+            answer.assert_truthful().await;
         }
     }
 }
 
-/// An invocation that has been begun.
+/// An invocation that has begun.
 struct UnderWay {
-    scene: Arc<Scene>,
-    errand: Errand,
+    under_test: Arc<FunctionUnderTest>,
+    request: Request,
     invocation: JoinHandle<Answer>,
 }
 
 impl UnderWay {
-    fn start(scene: &Arc<Scene>, errand: Errand) -> Self {
-        let invoked = Arc::clone(scene);
-        let event = errand.event.clone();
+    fn start(under_test: &Arc<FunctionUnderTest>, request: Request) -> Self {
+        let invoked = Arc::clone(under_test);
+        let event = request.event.clone();
         let invocation = async move {
             let began = Instant::now();
             let answer = invoked.function.invoke(event).await.unwrap();
@@ -239,52 +239,56 @@ impl UnderWay {
             answer
         };
         Self {
-            scene: Arc::clone(scene),
-            errand,
+            under_test: Arc::clone(under_test),
+            request,
             invocation: tokio::spawn(invocation),
         }
     }
 
-    /// Asserts that the answer comes in time and is the truth, and that the next invocation works.
-    async fn judge(self) {
+    /// Asserts that the answer is true and comes in time, and that the next invocation works.
+    async fn assert_truthful(self) {
         let Self {
-            scene,
-            errand,
+            under_test,
+            request,
             invocation,
         } = self;
         let answer = invocation.await.unwrap();
-        scene.wait_until_no_transaction_is_open().await;
-        scene.judge(&errand, &answer).await;
-        scene.succeed().await;
+        under_test.wait_until_no_transaction_is_open().await;
+        under_test.assert_truthful(&request, &answer).await;
+        under_test.succeed().await;
     }
 }
 
-/// An invocation with a flight that is held.
+/// An invocation whose flight the proxy holds.
 struct Held {
     hold: Hold,
     under_way: UnderWay,
 }
 
 impl Held {
-    async fn hold(scene: &Arc<Scene>, flight: usize, at: At) -> Self {
-        // On a slow machine a connection may have idled for too long before its turn.
+    async fn hold(under_test: &Arc<FunctionUnderTest>, flight: usize, at: At) -> Self {
+        // On a slow machine, a connection may have been idle for too long before its turn.
         for _ in 0..5 {
-            match Self::try_hold(scene, flight, at).await {
+            match Self::try_hold(under_test, flight, at).await {
                 Ok(held) => return held,
-                Err(ended) => ended.judge().await,
+                Err(ended) => ended.assert_truthful().await,
             }
         }
-        panic!("{:?} has no flight {flight}", scene.call)
+        panic!("{:?} has no flight {flight}", under_test.call)
     }
 
-    /// Fails with an invocation that ended before the flight.
-    async fn try_hold(scene: &Arc<Scene>, flight: usize, at: At) -> Result<Self, UnderWay> {
-        let errand = scene.errand().await;
-        let hold = scene.proxy.hold(flight, at);
-        let under_way = UnderWay::start(scene, errand);
+    /// Fails with the invocation if it ended before the flight.
+    async fn try_hold(
+        under_test: &Arc<FunctionUnderTest>,
+        flight: usize,
+        at: At,
+    ) -> Result<Self, UnderWay> {
+        let request = under_test.new_request().await;
+        let hold = under_test.proxy.hold(flight, at);
+        let under_way = UnderWay::start(under_test, request);
         while !hold.is_reached() {
             if under_way.invocation.is_finished() {
-                scene.proxy.lift_ambush();
+                under_test.proxy.lift_ambush();
                 return Err(under_way);
             }
             sleep(Duration::from_millis(2)).await;
@@ -298,69 +302,87 @@ impl Held {
     }
 }
 
+/// Whether MySQL's `wait_timeout` ends connections of the functions. Behind Vitess it only ends those
+/// of the tablets.
+fn ends_idle_connections() -> bool {
+    !is_vitess()
+}
+
 #[tokio::test]
 async fn frozen_functions_notice_nothing() {
-    let mut house = House::new().await;
+    let mut functions = Functions::new().await;
     for outage in [Outage::Restart, Outage::Renew, Outage::ReadOnly] {
-        house.survive(outage).await;
+        functions.survive_when_frozen(outage).await;
     }
-    if Backend::one().ends_idle_connections() {
-        house.survive(Outage::IdleTimeout).await;
-    }
-}
-
-#[tokio::test]
-async fn connections_killed_or_idle_for_too_long_on_the_way() {
-    let mut house = House::new().await;
-    house.meet_on_the_way(Outage::Kill).await;
-    if Backend::one().ends_idle_connections() {
-        house.meet_on_the_way(Outage::IdleTimeout).await;
+    if ends_idle_connections() {
+        functions.survive_when_frozen(Outage::IdleTimeout).await;
     }
 }
 
 #[tokio::test]
-async fn the_password_rotated_and_the_certificate_renewed_on_the_way() {
-    let mut house = House::new().await;
-    house.meet_on_the_way(Outage::Rotate).await;
-    house.meet_on_the_way(Outage::Renew).await;
+async fn connections_are_killed_or_expire_on_each_flight() {
+    let mut functions = Functions::new().await;
+    functions.survive_on_each_flight(Outage::Kill).await;
+    if ends_idle_connections() {
+        functions.survive_on_each_flight(Outage::IdleTimeout).await;
+    }
 }
 
 #[tokio::test]
-async fn the_server_restarted_on_the_way() {
-    House::new().await.meet_on_the_way(Outage::Restart).await;
+async fn password_and_certificate_are_renewed_on_each_flight() {
+    let mut functions = Functions::new().await;
+    functions.survive_on_each_flight(Outage::Rotate).await;
+    functions.survive_on_each_flight(Outage::Renew).await;
 }
 
 #[tokio::test]
-async fn the_server_read_only_on_the_way() {
-    House::new().await.meet_on_the_way(Outage::ReadOnly).await;
+async fn the_server_restarts_on_each_flight() {
+    Functions::new()
+        .await
+        .survive_on_each_flight(Outage::Restart)
+        .await;
 }
 
 #[tokio::test]
-async fn the_server_lost_at_work() {
-    let mut house = House::new().await;
+async fn the_server_becomes_read_only_on_each_flight() {
+    Functions::new()
+        .await
+        .survive_on_each_flight(Outage::ReadOnly)
+        .await;
+}
+
+#[tokio::test]
+async fn the_server_is_lost_during_a_statement() {
+    let mut functions = Functions::new().await;
     for outage in [Outage::Kill, Outage::Rotate, Outage::Restart] {
-        house.meet_in_a_statement(outage).await;
+        functions.survive_in_a_statement(outage).await;
     }
-    // Vitess reads every table when it starts, which it can't while one is locked.
-    if Backend::one() != Backend::Vitess {
-        house.meet_in_a_statement(Outage::Renew).await;
+    // Vitess reads every table when it starts, and cannot do so while one is locked.
+    if !is_vitess() {
+        functions.survive_in_a_statement(Outage::Renew).await;
     }
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_looked_at() {
+async fn a_renewed_certificate_is_verified() {
     let server = PrivateServer::start(&Stack::from_env().unwrap()).await;
     let mut server = server.unwrap();
-    let scene = Scene::on(server.stack(), Call::Get, Backend::one(), |setup| setup).await;
-    scene.succeed().await;
-    let errand = scene.errand().await;
+    let under_test = FunctionUnderTest::on(server.stack(), Call::Get, |setup| setup).await;
+    under_test.succeed().await;
+    let request = under_test.new_request().await;
     let other = server.present_certificate_for(&["database.example"]);
     other.await.unwrap();
-    scene.proxy.strike(Fault::Reset).await;
-    let refused = scene.function.invoke(errand.event.clone()).await.unwrap();
+    under_test.proxy.strike(Fault::Reset).await;
+    let refused = under_test.invoke(&request).await;
     assert_eq!(refused.status, 503, "{refused:#?}");
-    assert!(scene.function.output().unwrap().contains("certificate"));
+    assert!(
+        under_test
+            .function
+            .output()
+            .unwrap()
+            .contains("certificate")
+    );
 
     server.renew_certificate().await.unwrap();
-    scene.succeed().await;
+    under_test.succeed().await;
 }

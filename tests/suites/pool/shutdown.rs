@@ -1,4 +1,4 @@
-//! At the end of the execution environment the server hears goodbye on every connection.
+//! When Lambda ends the execution environment, the function says goodbye on every connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,32 +11,32 @@ use tests::stand_ins::lambda::Function;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use crate::errand::Call;
-use crate::function_under_test::{Backend, CUSTOMER, Scene, everywhere};
+use crate::function_under_test::{CUSTOMER, FunctionUnderTest};
+use crate::request::Call;
 
-/// Lambda kills so long after SIGTERM where an external extension is present (aws-samples,
+/// The time between SIGTERM and SIGKILL on Lambda with an external extension (aws-samples,
 /// graceful-shutdown-with-aws-lambda).
 const GRACE: Duration = Duration::from_millis(300);
 
 /// How long the server may take to notice anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Ends the function as Lambda does, and asserts that it ended by itself and well.
+/// Stops the function as Lambda does, and asserts that it exits by itself and without an error.
 async fn end(function: Function) {
-    // A function that is dropped, since its time is up, is killed.
+    // When the time is up, the function is dropped, which kills it.
     let exit = timeout(GRACE, function.stop()).await;
     let exit = exit.expect("it ends before it is killed").unwrap();
     assert!(exit.status.success(), "{exit:?}");
 }
 
-/// The server's log of all commands, while the value lives and until it is [ended](Self::end).
+/// The server's log of all commands, from [`start`](Self::start) to [`end`](Self::end).
 struct GeneralLog(Conn);
 
 impl GeneralLog {
     async fn start() -> Self {
         let mut admin = Stack::from_env().unwrap().admin().await.unwrap();
         for statement in [
-            // What a run that was killed has left, with the same numbers.
+            // An earlier run that was killed may have left entries with the same connection ids.
             "TRUNCATE mysql.general_log",
             "SET GLOBAL log_output = 'TABLE'",
             "SET GLOBAL general_log = ON",
@@ -46,7 +46,7 @@ impl GeneralLog {
         Self(admin)
     }
 
-    /// Those of the connections that said goodbye; waits for all of them.
+    /// Waits until these connections have said goodbye, and returns those that did.
     async fn quit(&mut self, connections: &[u64]) -> Vec<u64> {
         let query = "SELECT thread_id FROM mysql.general_log WHERE command_type = 'Quit'";
         let limit = Instant::now() + PATIENCE;
@@ -68,32 +68,32 @@ impl GeneralLog {
     }
 }
 
-/// A function of `call` with its connection.
-async fn one(call: Call) -> Scene {
-    let scene = Scene::new(call, Backend::one()).await;
-    scene.succeed().await;
-    scene
+/// The function of `call`, with one connection.
+async fn one(call: Call) -> FunctionUnderTest {
+    let under_test = FunctionUnderTest::new(call).await;
+    under_test.succeed().await;
+    under_test
 }
 
-/// A function of `call` with as many connections as it may have.
-async fn many(call: Call) -> Scene {
-    let scene = Scene::with(call, Backend::one(), |setup| {
+/// The function of `call`, with as many connections as it may have.
+async fn many(call: Call) -> FunctionUnderTest {
+    let under_test = FunctionUnderTest::with(call, |setup| {
         setup
             .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
             .env("DATABASE_POOL_MAX", "5")
     });
-    let scene = Arc::new(scene.await);
-    while scene.proxy.counts().open < 5 {
-        scene.succeed_at_once(16).await;
+    let under_test = Arc::new(under_test.await);
+    while under_test.proxy.counts().open < 5 {
+        under_test.succeed_at_once(16).await;
     }
-    Arc::into_inner(scene).unwrap()
+    Arc::into_inner(under_test).unwrap()
 }
 
 #[tokio::test]
-async fn every_connection_is_closed_in_order() {
+async fn every_connection_says_goodbye_to_mysql() {
     let mut log = GeneralLog::start().await;
     let mut quits = Vec::new();
-    for scene in [
+    for under_test in [
         one(Call::Get).await,
         one(Call::List).await,
         one(Call::Create).await,
@@ -101,9 +101,9 @@ async fn every_connection_is_closed_in_order() {
         many(Call::Get).await,
         many(Call::Create).await,
     ] {
-        let mut connections = scene.connections().await;
+        let mut connections = under_test.connections().await;
         connections.sort_unstable();
-        end(scene.function).await;
+        end(under_test.function).await;
         quits.push((log.quit(&connections).await, connections));
     }
     log.end().await;
@@ -114,71 +114,71 @@ async fn every_connection_is_closed_in_order() {
 }
 
 #[tokio::test]
-async fn vtgate_hears_goodbye_on_every_connection() {
+async fn every_connection_says_goodbye_to_vtgate() {
     for call in Call::ALL {
-        let scene = Scene::new(call, Backend::StandIn).await;
-        scene.succeed().await;
-        let vtgate = scene.database.vtgate().unwrap();
-        let (before, open) = (vtgate.farewells(), scene.proxy.counts().open);
+        let under_test = FunctionUnderTest::before_stand_in(call).await;
+        under_test.succeed().await;
+        let vtgate = under_test.database.vtgate().unwrap();
+        let (before, open) = (vtgate.farewells(), under_test.proxy.counts().open);
         assert!(open > 0);
-        end(scene.function).await;
+        end(under_test.function).await;
         wait_until(async || vtgate.farewells() == before + open).await;
     }
 }
 
 #[tokio::test]
-async fn a_frozen_function_ends_when_it_goes_on() {
-    for (call, backend) in everywhere() {
-        let scene = Scene::new(call, backend).await;
-        scene.succeed().await;
-        scene.function.freeze().unwrap();
-        scene.function.thaw().unwrap();
-        end(scene.function).await;
-        wait_until(async || scene.proxy.counts().open == 0).await;
+async fn a_thawed_function_stops_in_time() {
+    for call in Call::ALL {
+        let under_test = FunctionUnderTest::new(call).await;
+        under_test.succeed().await;
+        under_test.function.freeze().unwrap();
+        under_test.function.thaw().unwrap();
+        end(under_test.function).await;
+        wait_until(async || under_test.proxy.counts().open == 0).await;
     }
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_holds_nothing_up() {
-    for scene in [one(Call::Create).await, many(Call::Get).await] {
-        scene.proxy.strike(Fault::Swallow).await;
-        end(scene.function).await;
+async fn a_silent_server_does_not_delay_the_shutdown() {
+    for under_test in [one(Call::Create).await, many(Call::Get).await] {
+        under_test.proxy.strike(Fault::Swallow).await;
+        end(under_test.function).await;
     }
 }
 
 #[tokio::test]
-async fn an_invocation_under_way_leaves_nothing_half_written() {
-    let scene = Scene::new(Call::Create, Backend::one()).await;
-    scene.succeed().await;
-    let errand = scene.errand().await;
+async fn a_shutdown_during_an_invocation_leaves_nothing_half_written() {
+    let under_test = FunctionUnderTest::new(Call::Create).await;
+    under_test.succeed().await;
+    let request = under_test.new_request().await;
 
-    // The same key, not yet committed: the function's order waits for what becomes of this one.
-    let mut other = scene.stack.admin().await.unwrap();
-    let schema = scene.database.name();
+    // An uncommitted order with the same key, which the function's order has to wait for.
+    let mut other = under_test.stack.admin().await.unwrap();
+    let schema = under_test.database.name();
     other.query_drop(format!("USE `{schema}`")).await.unwrap();
     other.query_drop("START TRANSACTION").await.unwrap();
     let order = "INSERT INTO orders VALUES (?, ?, 'pending', 'EUR', 9, 1, UNHEX(SHA2(?, 256)), NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))";
     let id = Uuid::now_v7();
     other
-        .exec_drop(order, (id.as_bytes(), CUSTOMER, &errand.key))
+        .exec_drop(order, (id.as_bytes(), CUSTOMER, &request.key))
         .await
         .unwrap();
 
-    let before = scene.proxy.counts().round_trips;
+    let before = under_test.proxy.counts().round_trips;
     tokio::select! {
-        answer = scene.function.invoke(errand.event.clone()) => panic!("{answer:#?}"),
+        answer = under_test.function.invoke(request.event.clone()) => panic!("{answer:#?}"),
         () = async {
-            // START TRANSACTION was answered, and the order is on its way.
-            wait_until(async || scene.proxy.counts().round_trips > before).await;
+            // The server has answered START TRANSACTION, and the order is on its way.
+            wait_until(async || under_test.proxy.counts().round_trips > before).await;
             sleep(Duration::from_millis(50)).await;
         } => {}
     }
-    let Scene {
+    let FunctionUnderTest {
         database,
         stack,
         function,
         ..
-    } = scene;
+    } = under_test;
     end(function).await;
     other.query_drop("ROLLBACK").await.unwrap();
 
@@ -192,11 +192,11 @@ async fn an_invocation_under_way_leaves_nothing_half_written() {
         if left == 0 {
             break;
         }
-        assert!(Instant::now() < limit, "a connection stays");
+        assert!(Instant::now() < limit, "a connection is left");
         sleep(Duration::from_millis(10)).await;
     }
     let placed = "SELECT COUNT(*) FROM orders WHERE idempotency_key = UNHEX(SHA2(?, 256))";
-    let placed: Option<u64> = other.exec_first(placed, (&errand.key,)).await.unwrap();
+    let placed: Option<u64> = other.exec_first(placed, (&request.key,)).await.unwrap();
     assert_eq!(placed, Some(0));
 }
 

@@ -1,7 +1,8 @@
-//! A flow that goes silent right after it was used costs one short wait and fails nothing. What is
-//! merely slow is not taken for silent.
+//! A flow that goes silent right after it was used costs one short wait, and no invocation fails. A
+//! slow flow is not mistaken for a silent one.
 //!
-//! The limit of a statement is longer here than the invocation: what waited for it would fail.
+//! Here a statement's limit is longer than the invocation. So an invocation that waited for it would
+//! fail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,10 @@ use tests::stand_ins::lambda::Setup;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::errand::{Call, logged};
-use crate::function_under_test::{Backend, Scene, everywhere, secret};
+use crate::function_under_test::{FunctionUnderTest, fresh_database, secret};
+use crate::request::{Call, logged};
 
-/// Since the last answer.
+/// The time since the last answer.
 const JUST_NOW: Duration = Duration::from_millis(10);
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -32,63 +33,59 @@ fn patient(setup: Setup) -> Setup {
 }
 
 #[tokio::test]
-async fn functions_whose_flow_went_silent_just_now() {
-    let mut scenes = JoinSet::new();
-    for (call, backend) in everywhere() {
-        scenes.spawn(async move {
-            let scene = Scene::with(call, backend, patient).await;
+async fn every_function_survives_a_flow_that_just_went_silent() {
+    let mut functions = JoinSet::new();
+    for call in Call::ALL {
+        functions.spawn(async move {
+            let under_test = FunctionUnderTest::with(call, patient).await;
             for _ in 0..3 {
-                scene.succeed().await;
-                let errand = scene.errand().await;
+                under_test.succeed().await;
+                let request = under_test.new_request().await;
                 sleep(JUST_NOW).await;
-                scene.proxy.strike(Fault::Swallow).await;
-                let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
-                scene.check(&errand, &answer).await;
+                under_test.proxy.strike(Fault::Swallow).await;
+                let answer = under_test.invoke(&request).await;
+                under_test.assert_success(&request, &answer).await;
                 assert_eq!(logged(&answer, "retries"), 1, "{answer:#?}");
-                // What was swallowed comes to the server's notice only now.
-                scene.proxy.strike(Fault::Reset).await;
+                // Only now does the server notice the swallowed connections.
+                under_test.proxy.strike(Fault::Reset).await;
             }
-            assert!(scene.proxy.counts().peak <= 2);
+            assert!(under_test.proxy.counts().peak <= 2);
         });
     }
-    scenes.join_all().await;
+    functions.join_all().await;
 }
 
 #[tokio::test]
-async fn a_read_whose_answer_is_lost_in_silence() {
-    for backend in Backend::all() {
-        let scene = Scene::with(Call::Get, backend, patient).await;
-        scene.succeed().await;
-        scene.succeed().await;
-        let errand = scene.errand().await;
-        scene.proxy.ambush(1, At::Answer(0), Fault::Swallow);
-        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
-        assert!(!scene.proxy.lift_ambush());
-        scene.check(&errand, &answer).await;
-    }
+async fn a_read_is_repeated_when_its_answer_is_lost_silently() {
+    let under_test = FunctionUnderTest::with(Call::Get, patient).await;
+    under_test.succeed().await;
+    under_test.succeed().await;
+    let request = under_test.new_request().await;
+    under_test.proxy.ambush(1, At::Answer(0), Fault::Swallow);
+    let answer = under_test.invoke(&request).await;
+    assert!(!under_test.proxy.lift_ambush());
+    under_test.assert_success(&request, &answer).await;
 }
 
 #[tokio::test]
 async fn a_slow_read_is_sent_once() {
-    for backend in Backend::all() {
-        let scene = Scene::with(Call::Get, backend, patient).await;
-        scene.succeed().await;
-        let errand = scene.errand().await;
-        let mut lock = scene.stack.admin().await.unwrap();
-        let lock_orders = format!("LOCK TABLES `{}`.orders WRITE", scene.database.name());
-        lock.query_drop(lock_orders).await.unwrap();
-        let unlocked = async {
-            scene.wait_until_blocked().await;
-            // Long enough to be asked for more than once.
-            sleep(Duration::from_secs(1)).await;
-            lock.query_drop("UNLOCK TABLES").await.unwrap();
-        };
-        let (answer, ()) = tokio::join!(scene.function.invoke(errand.event.clone()), unlocked);
-        let answer = answer.unwrap();
-        scene.check(&errand, &answer).await;
-        assert_eq!(logged(&answer, "retries"), 0, "{answer:#?}");
-        assert_eq!(logged(&answer, "statements"), 1, "{answer:#?}");
-    }
+    let under_test = FunctionUnderTest::with(Call::Get, patient).await;
+    under_test.succeed().await;
+    let request = under_test.new_request().await;
+    let mut lock = under_test.stack.admin().await.unwrap();
+    let lock_orders = format!("LOCK TABLES `{}`.orders WRITE", under_test.database.name());
+    lock.query_drop(lock_orders).await.unwrap();
+    let unlocked = async {
+        under_test.wait_until_blocked().await;
+        // Long enough for the function to check more than once whether the flow is silent.
+        sleep(Duration::from_secs(1)).await;
+        lock.query_drop("UNLOCK TABLES").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(under_test.function.invoke(request.event.clone()), unlocked);
+    let answer = answer.unwrap();
+    under_test.assert_success(&request, &answer).await;
+    assert_eq!(logged(&answer, "retries"), 0, "{answer:#?}");
+    assert_eq!(logged(&answer, "statements"), 1, "{answer:#?}");
 }
 
 const READ: Statement = Statement::read("SELECT COUNT(*) FROM order_items", "");
@@ -96,7 +93,7 @@ const WRITE: Statement = Statement::write(
     "INSERT INTO order_items (order_id, position, sku, quantity, unit_price) VALUES (?, ?, ?, ?, ?)",
 );
 
-/// The pool itself, on a schema of its own.
+/// The pool itself, on a database of its own.
 struct Pool {
     database: FreshDatabase,
     proxy: Proxy,
@@ -104,9 +101,9 @@ struct Pool {
 }
 
 impl Pool {
-    async fn new(backend: Backend) -> Self {
+    async fn new() -> Self {
         let stack = Stack::from_env().unwrap();
-        let database = backend.fresh_database(&stack).await;
+        let database = fresh_database(&stack).await;
         let proxy = Proxy::start(database.address()).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();
@@ -129,7 +126,7 @@ impl Pool {
         self.pool.session(Deadline::after(TIMEOUT)).await.unwrap()
     }
 
-    /// A session of a connection that answered just now, and is silent.
+    /// A session on a connection that answered a moment ago and is silent now.
     async fn silent_session(&self) -> Session<'_> {
         let counted: Option<u64> = self.session().await.row(&READ, ()).await.unwrap();
         assert!(counted.is_some());
@@ -140,28 +137,24 @@ impl Pool {
 }
 
 #[tokio::test]
-async fn what_a_session_does_first_on_a_silent_flow() {
-    for backend in Backend::all() {
-        let pool = Pool::new(backend).await;
-        let item = |position: u8| ([7_u8; 16], position, "TEA-1", 1, "4.50");
+async fn the_first_statement_of_a_session_survives_a_silent_flow() {
+    let pool = Pool::new().await;
+    let item = |position: u8| ([7_u8; 16], position, "TEA-1", 1, "4.50");
 
-        let mut session = pool.silent_session().await;
-        assert_eq!(session.execute(&WRITE, item(0)).await, Ok(1));
-        drop(session);
+    let mut session = pool.silent_session().await;
+    assert_eq!(session.execute(&WRITE, item(0)).await, Ok(1));
+    drop(session);
 
-        let mut session = pool.silent_session().await;
-        let written: Result<u64, DatabaseError> = session
-            .transaction(
-                |mut transaction| async move { transaction.execute(&WRITE, item(1)).await },
-            )
-            .await;
-        assert_eq!(written, Ok(1));
-        drop(session);
+    let mut session = pool.silent_session().await;
+    let written: Result<u64, DatabaseError> = session
+        .transaction(|mut transaction| async move { transaction.execute(&WRITE, item(1)).await })
+        .await;
+    assert_eq!(written, Ok(1));
+    drop(session);
 
-        let mut session = pool.silent_session().await;
-        assert_eq!(session.row(&READ, ()).await, Ok(Some(2_u64)));
-        drop(session);
-        pool.proxy.strike(Fault::Reset).await;
-        drop(pool.database);
-    }
+    let mut session = pool.silent_session().await;
+    assert_eq!(session.row(&READ, ()).await, Ok(Some(2_u64)));
+    drop(session);
+    pool.proxy.strike(Fault::Reset).await;
+    drop(pool.database);
 }

@@ -1,13 +1,13 @@
 //! Hundreds of invocations of all functions on one database, with random faults between them and
-//! during them, held against a model of what must be in the database.
+//! during them. Answers and database are compared with a model.
 //!
-//! `SOAK_INVOCATIONS` says how many, `SOAK_SEED` which. The functions are frozen whenever they
-//! have nothing to do, as Lambda does it; the server is the test's own.
+//! `SOAK_INVOCATIONS` sets the number of invocations, and `SOAK_SEED` the random seed. As on Lambda,
+//! the functions are frozen while they have nothing to do. The server is the test's own.
 
 mod calls;
 mod faults;
 mod model;
-mod needs;
+mod resources;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -21,58 +21,24 @@ use tests::stand_ins::lambda::event::Event;
 use tests::stand_ins::lambda::{Answer, Function};
 
 use crate::function_under_test::secret;
-use faults::{Between, Deed, Trouble, admin};
+use crate::request::Call;
+use faults::{Between, FaultKind, Faults, admin};
 use model::Model;
-use needs::Needs;
+use resources::Resources;
 use tally::Tally;
 
-/// What runs where nothing else is said.
+/// The defaults.
 const INVOCATIONS: usize = 500;
 const SEED: u64 = 20_260_310;
 
-/// What an invocation is told it has, and must not exceed.
+/// The timeout of an invocation, which it must not exceed.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
-/// An idle connection is pinged after this.
+/// A connection is pinged when it was idle for longer than this.
 const PING_AFTER: Duration = Duration::from_millis(50);
 
-/// What is asked of which function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Call {
-    Create,
-    Get,
-    List,
-    Update,
-}
-
-impl Call {
-    const ALL: [Self; 4] = [Self::Create, Self::Get, Self::List, Self::Update];
-
-    fn function(self) -> &'static str {
-        match self {
-            Self::Create => "create-order",
-            Self::Get => "get-order",
-            Self::List => "list-orders",
-            Self::Update => "update-order",
-        }
-    }
-
-    /// The round trips of a call on a warm connection.
-    fn flights(self) -> usize {
-        match self {
-            Self::Create => 4,
-            Self::Get | Self::List => 1,
-            Self::Update => 2,
-        }
-    }
-
-    fn is_write(self) -> bool {
-        matches!(self, Self::Create | Self::Update)
-    }
-}
-
 #[tokio::test]
-async fn nothing_is_wrong_lost_or_doubled_whatever_happens() {
+async fn random_faults_lose_or_double_no_order() {
     let invocations = setting("SOAK_INVOCATIONS").unwrap_or(INVOCATIONS);
     let seed = setting("SOAK_SEED").unwrap_or(SEED);
     println!("SOAK_INVOCATIONS={invocations} SOAK_SEED={seed}");
@@ -82,11 +48,11 @@ async fn nothing_is_wrong_lost_or_doubled_whatever_happens() {
     while soak.invocations < warm {
         soak.step().await;
     }
-    let before = soak.needs().await;
+    let before = soak.resources().await;
     while soak.invocations < invocations {
         soak.step().await;
     }
-    let after = soak.needs().await;
+    let after = soak.resources().await;
 
     println!(
         "{:?}\nafter {warm}: {before:?}\nat the end: {after:?}",
@@ -105,22 +71,22 @@ async fn nothing_is_wrong_lost_or_doubled_whatever_happens() {
     }
 }
 
-/// How many file descriptors more are no leak: a connection each to the database and to the
-/// Secrets Manager, which one moment has and another has not.
+/// This many more file descriptors are no leak: a connection to the database and one to Secrets
+/// Manager, which may be open at one moment and not at another.
 const FILES: usize = 2;
 
-/// How many KiB more are no leak: what an allocator keeps of its peaks.
+/// This many KiB more are no leak: an allocator keeps memory from its peaks.
 const MEMORY: usize = 2048;
 
 fn setting<T: std::str::FromStr>(variable: &str) -> Option<T> {
     let value = std::env::var(variable).ok()?;
     let number = value.parse().ok();
-    Some(number.unwrap_or_else(|| panic!("{variable} is to be a number, not {value:?}")))
+    Some(number.unwrap_or_else(|| panic!("{variable} must be a number, not {value:?}")))
 }
 
 struct Worker {
     function: Function,
-    /// It has a connection on which nothing has happened.
+    /// It has a connection that no fault has hit.
     warm: bool,
 }
 
@@ -155,7 +121,7 @@ impl Soak {
                 .timeout(TIMEOUT)
                 .env("DATABASE_SECRET_ID", &secret_id)
                 .env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string())
-                // A statement that is lost in silence is to leave time to be sent again.
+                // After a statement that was lost silently there must be time to send it again.
                 .env("DATABASE_STATEMENT_TIMEOUT_MS", "1200")
                 .env("DATABASE_CONNECT_TIMEOUT_MS", "1500");
             let function = setup.start().await.unwrap();
@@ -179,7 +145,7 @@ impl Soak {
         }
     }
 
-    /// A call, most often with a fault, and its repetition by the client where one is needed.
+    /// Makes a random call, most often with a fault, and repeats it as a client does if it failed.
     async fn step(&mut self) {
         let kind = self.random.u8(..10);
         let call = match kind {
@@ -188,43 +154,43 @@ impl Soak {
             5..=6 => Call::Update,
             _ => Call::Create,
         };
-        let trouble = Trouble::choose(&mut self.random, call);
-        if trouble.wants_warmth() {
-            self.ask(kind, Trouble::default()).await;
+        let faults = Faults::choose(&mut self.random, call);
+        if faults.needs_warm_connection() {
+            self.send(kind, Faults::default()).await;
         }
-        self.ask(kind, trouble).await;
+        self.send(kind, faults).await;
     }
 
-    async fn ask(&mut self, kind: u8, trouble: Trouble) {
+    async fn send(&mut self, kind: u8, faults: Faults) {
         match kind {
-            0..=2 => self.get(trouble).await,
-            3..=4 => self.list(trouble).await,
-            5..=6 => self.update(trouble).await,
-            7 => self.replay(trouble).await,
-            _ => self.create(trouble).await,
+            0..=2 => self.get(faults).await,
+            3..=4 => self.list(faults).await,
+            5..=6 => self.update(faults).await,
+            7 => self.replay(faults).await,
+            _ => self.create(faults).await,
         }
     }
 
-    /// One invocation. It fails in the way that is promised, and only where a fault during the
-    /// invocation excuses it.
-    async fn invoke(&mut self, call: Call, event: &Event, trouble: Trouble) -> Answer {
+    /// Invokes a function. It may only fail if a fault during the invocation excuses that, and only in
+    /// the way that is promised.
+    async fn invoke(&mut self, call: Call, event: &Event, faults: Faults) -> Answer {
         self.invocations += 1;
-        if let Some(between) = trouble.between {
-            self.befall(between).await;
+        if let Some(between) = faults.between {
+            self.cause(between).await;
         }
-        let hold = trouble.during.and_then(|during| during.lay(&self.proxy));
+        let hold = faults.during.and_then(|during| during.prepare(&self.proxy));
         let warm = self.workers[&call].warm;
         let started = Instant::now();
-        let answer = self.thaw_with(call, event, trouble, hold).await;
+        let answer = self.thaw_with(call, event, faults, hold).await;
         let took = started.elapsed();
         self.workers[&call].function.freeze().unwrap();
-        let struck = trouble.during.is_some() && !self.proxy.lift_ambush();
+        let struck = faults.during.is_some() && !self.proxy.lift_ambush();
         let case = format!(
-            "invocation {}: {call:?}, {trouble:?}, struck {struck}, warm {warm}: {answer:#?}",
+            "invocation {}: {call:?}, {faults:?}, struck {struck}, warm {warm}: {answer:#?}",
             self.invocations
         );
         assert!(took < TIMEOUT, "{took:?} for {case}");
-        let outage = trouble.during.map(|during| during.deed) == Some(Deed::Outage);
+        let outage = faults.during.map(|during| during.kind) == Some(FaultKind::Outage);
         match (answer.status, answer.body["type"].as_str()) {
             (200 | 201, None) => {}
             (404, Some("/problems/not-found")) if call == Call::Get => {}
@@ -234,9 +200,9 @@ impl Soak {
             (500, Some("/problems/outcome-unknown")) if struck && call.is_write() => {}
             _ => panic!("{case}"),
         }
-        let met = trouble.during.filter(|_| struck);
+        let met = faults.during.filter(|_| struck);
         self.tally
-            .count(call, trouble.between, met, warm, answer.status);
+            .count(call, faults.between, met, warm, answer.status);
         if self.invocations.is_multiple_of(1000) {
             println!("{} invocations", self.invocations);
         }
@@ -244,34 +210,34 @@ impl Soak {
         if let Some(worker) = self.workers.get_mut(&call) {
             worker.warm = !struck;
         }
-        let silent = matches!(trouble.between, Some(Between::Swallow | Between::Silence));
+        let silent = matches!(faults.between, Some(Between::Swallow | Between::Silence));
         if struck || silent {
-            // What was swallowed comes to the server's notice only now.
+            // Only now does the server notice the swallowed connections.
             self.strike(Fault::Reset).await;
             self.wait_until_no_transaction_is_open().await;
         }
         answer
     }
 
-    /// Lets a frozen function go on with an event. What lasts ends meanwhile.
+    /// Thaws a frozen function with an event. Meanwhile a fault that lasts ends.
     async fn thaw_with(
         &mut self,
         call: Call,
         event: &Event,
-        trouble: Trouble,
+        faults: Faults,
         hold: Option<Hold>,
     ) -> Answer {
         let worker = &self.workers[&call];
-        let lasting = trouble.between.filter(|between| between.lasts());
+        let lasting = faults.between.filter(|between| between.lasts());
         let meanwhile = async {
             worker.function.thaw().unwrap();
             if let Some(between) = lasting {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 between.end(&self.proxy, &mut self.admin).await;
             }
-            if let (Some(during), Some(hold)) = (trouble.during, hold) {
-                let strike = during.strike(hold, &self.proxy, &self.database, &mut self.admin);
-                strike.await;
+            if let (Some(during), Some(hold)) = (faults.during, hold) {
+                let fault = during.cause_on(hold, &self.proxy, &self.database, &mut self.admin);
+                fault.await;
             }
         };
         let invocation = worker.function.invoke(event.clone());
@@ -293,15 +259,15 @@ impl Soak {
         answer.unwrap()
     }
 
-    /// What each function needs when it has just answered, and nothing is in the way.
-    async fn needs(&mut self) -> Vec<Needs> {
+    /// The resources of each function after an answer without faults.
+    async fn resources(&mut self) -> Vec<Resources> {
         self.strike(Fault::Reset).await;
         for kind in [0, 3, 9, 5] {
-            self.ask(kind, Trouble::default()).await;
+            self.send(kind, Faults::default()).await;
         }
         let functions = self.workers.values().map(|worker| &worker.function);
         functions
-            .filter_map(|function| Needs::of(function.pid()))
+            .filter_map(|function| Resources::of(function.pid()))
             .collect()
     }
 }

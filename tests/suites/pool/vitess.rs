@@ -1,19 +1,19 @@
-//! Every error that Vitess is known to answer has the status, the repetition and the fate of the
-//! connection that the classification promises; none leaves anything half written or tells the
-//! client of statements and values.
+//! For every error that Vitess is known to answer, these tests check the status that the client gets,
+//! whether the statement is repeated, and whether the connection is kept. No error leaves anything
+//! half written, or shows statements and values to the client.
 
 use tests::stand_ins::vtgate::Failure;
 use tests::stand_ins::vtgate::errors::VitessError;
 
-use crate::errand::{Call, logged};
-use crate::function_under_test::{Backend, Scene};
+use crate::function_under_test::FunctionUnderTest;
+use crate::request::{Call, logged};
 
-/// What the client of a read sees when its statement met an error once.
+/// What the client of a read gets after its statement met an error once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It was sent again, and succeeded.
+    /// The statement was repeated, and succeeded.
     SentAgain,
-    /// 503: the time was up.
+    /// 503: the time ran out.
     OutOfTime,
     /// 500: the statement is at fault.
     Refused,
@@ -25,7 +25,7 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
     const KEPT: bool = true;
     const CLOSED: bool = false;
     match error.name {
-        // A transaction or the pool for it: again, later.
+        // The transaction or the transaction pool failed: repeat it later.
         "TRANSACTION_POOL_FULL"
         | "TRANSACTION_TIMED_OUT"
         | "TRANSACTION_BEING_KILLED"
@@ -35,7 +35,7 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
         | "ROLLBACK_FIRST"
         | "DEADLOCK"
         | "LOCK_WAIT_TIMEOUT" => (SentAgain, KEPT),
-        // Something behind vtgate is failing over, full or lost: again. vtgate itself is well.
+        // Something behind vtgate fails over, is full or is lost: repeat it. vtgate itself is fine.
         "PRIMARY_NOT_SERVING"
         | "PRIMARY_NOT_SERVING_ONCE"
         | "NO_HEALTHY_TABLET"
@@ -55,7 +55,7 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
         | "SERVER_SHUTDOWN"
         | "SERVER_LOST"
         | "SERVER_GONE" => (SentAgain, KEPT),
-        // Something on the way went away, or nobody knows what happened.
+        // Something on the way is lost, or nobody knows what happened.
         "TABLET_LOST"
         | "NO_ENDPOINTS"
         | "NO_HEALTHY_ENDPOINTS"
@@ -63,7 +63,7 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
         | "UNHEARD_OF"
         | "READ_ONLY"
         | "UNKNOWN_STATEMENT" => (SentAgain, CLOSED),
-        // A statement that is too slow will be so again.
+        // A statement that was too slow would be too slow again.
         "QUERY_KILLED"
         | "QUERY_KILLED_ONCE"
         | "QUERY_TIMED_OUT"
@@ -75,7 +75,7 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
     }
 }
 
-/// What must not be told: statements, values, and what Vitess says of itself.
+/// Asserts that the text has no statements, no values and nothing from inside Vitess.
 fn assert_tells_no_value(text: &str) {
     for inner in ["BindVars", "VARBINARY", "cust-1", "TEA-1"] {
         assert!(!text.contains(inner), "{inner} in {text}");
@@ -84,15 +84,17 @@ fn assert_tells_no_value(text: &str) {
 
 #[tokio::test]
 async fn a_read_that_meets_an_error() {
-    let scene = Scene::new(Call::Get, Backend::StandIn).await;
+    let under_test = FunctionUnderTest::before_stand_in(Call::Get).await;
     let mut wrong = Vec::new();
     for error in VitessError::all() {
-        scene.succeed().await;
-        let connections = scene.proxy.counts().ever;
-        scene.vtgate().fail(Failure::with(error).on("FROM orders"));
-        let errand = scene.errand().await;
-        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
-        assert!(scene.vtgate().has_failed_all());
+        under_test.succeed().await;
+        let connections = under_test.proxy.counts().ever;
+        under_test
+            .vtgate()
+            .fail(Failure::with(error).on("FROM orders"));
+        let request = under_test.new_request().await;
+        let answer = under_test.invoke(&request).await;
+        assert!(under_test.vtgate().has_failed_all());
         assert_tells_no_value(&serde_json::to_string(&answer.logs).unwrap());
         assert_tells_no_value(&answer.body["detail"].to_string());
         let outcome = match answer.status {
@@ -102,11 +104,11 @@ async fn a_read_that_meets_an_error() {
             _ => panic!("{answer:#?}"),
         };
         if outcome == SentAgain {
-            scene.check(&errand, &answer).await;
+            under_test.assert_success(&request, &answer).await;
             assert_eq!(logged(&answer, "retries"), 1);
         }
-        scene.succeed().await;
-        let kept = scene.proxy.counts().ever == connections;
+        under_test.succeed().await;
+        let kept = under_test.proxy.counts().ever == connections;
         if (outcome, kept) != promised(&error) {
             wrong.push(format!(
                 "{} ({}): {outcome:?}, kept: {kept}; promised: {:?}",
@@ -119,33 +121,33 @@ async fn a_read_that_meets_an_error() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Where an order is being written when an error comes.
+/// Writes an order once for each error, which `place` puts at a place in the transaction.
 async fn writes_that_meet(
     errors: impl Iterator<Item = VitessError>,
     place: impl Fn(Failure) -> Failure,
 ) {
-    let scene = Scene::new(Call::Create, Backend::StandIn).await;
+    let under_test = FunctionUnderTest::before_stand_in(Call::Create).await;
     for error in errors {
-        scene.succeed().await;
-        scene.vtgate().fail(place(Failure::with(error)));
-        let errand = scene.errand().await;
-        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
-        assert!(scene.vtgate().has_failed_all(), "{}", error.name);
+        under_test.succeed().await;
+        under_test.vtgate().fail(place(Failure::with(error)));
+        let request = under_test.new_request().await;
+        let answer = under_test.invoke(&request).await;
+        assert!(under_test.vtgate().has_failed_all(), "{}", error.name);
         assert_tells_no_value(&serde_json::to_string(&answer.logs).unwrap());
-        let placed = scene.placed(&errand.key).await;
+        let placed = under_test.placed(&request.key).await;
         let case = format!("{} {placed:?} {answer:#?}", error.name);
         match (answer.status, answer.body["type"].as_str()) {
-            (201, _) => scene.check(&errand, &answer).await,
+            (201, _) => under_test.assert_success(&request, &answer).await,
             (500, Some("/problems/outcome-unknown")) => assert!(placed.len() <= 1, "{case}"),
-            // Whatever else is said, it says that nothing was done.
+            // Any other answer says that nothing was done.
             (500 | 503, _) => assert!(placed.is_empty(), "{case}"),
             _ => panic!("{case}"),
         }
-        scene.wait_until_no_transaction_is_open().await;
+        under_test.wait_until_no_transaction_is_open().await;
         // The same key again: one order.
-        let again = scene.function.invoke(errand.event.clone()).await.unwrap();
+        let again = under_test.invoke(&request).await;
         assert_eq!(again.status, 201, "{case} {again:#?}");
-        assert_eq!(scene.placed(&errand.key).await.len(), 1, "{case}");
+        assert_eq!(under_test.placed(&request.key).await.len(), 1, "{case}");
     }
 }
 
@@ -170,7 +172,7 @@ async fn a_transaction_that_meets_an_error_before_commit() {
     writes_that_meet(VitessError::all(), |failure| failure.on("COMMIT")).await;
 }
 
-/// Whether what was sent may have been done all the same; the others say that it was refused.
+/// Whether the statement may have been done in spite of the error. The other errors refuse it.
 fn may_be_done(error: &VitessError) -> bool {
     matches!(
         error.name,
@@ -197,15 +199,15 @@ async fn a_transaction_that_meets_an_error_after_commit() {
 
 #[tokio::test]
 async fn a_change_that_meets_an_error_after_it_was_done() {
-    let scene = Scene::new(Call::Update, Backend::StandIn).await;
+    let under_test = FunctionUnderTest::before_stand_in(Call::Update).await;
     for error in VitessError::all().filter(may_be_done) {
-        scene.succeed().await;
+        under_test.succeed().await;
         let failure = Failure::with(error).on("UPDATE orders").after_executing();
-        scene.vtgate().fail(failure);
-        let errand = scene.errand().await;
-        let answer = scene.function.invoke(errand.event.clone()).await.unwrap();
-        assert!(scene.vtgate().has_failed_all(), "{}", error.name);
-        // It looks, and finds its own change.
-        scene.check(&errand, &answer).await;
+        under_test.vtgate().fail(failure);
+        let request = under_test.new_request().await;
+        let answer = under_test.invoke(&request).await;
+        assert!(under_test.vtgate().has_failed_all(), "{}", error.name);
+        // The function looks, and finds its own change.
+        under_test.assert_success(&request, &answer).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What clients ask for, and what they and the database must see of it.
+//! The calls of clients, and checks of the answers and the database.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,20 @@ use tests::stand_ins::lambda::Answer;
 use tests::stand_ins::lambda::event::Event;
 use uuid::Uuid;
 
-use super::faults::Trouble;
-use super::model::{Order, ask, expected, without_update_time};
+use super::faults::Faults;
+use super::model::{Order, expected, random_order, without_update_time};
 use super::{Call, Soak};
 
-/// The most orders on a page that is asked for.
+/// The most orders on a page.
 const PAGE: usize = 10;
 
 impl Soak {
-    pub(super) async fn create(&mut self, trouble: Trouble) {
+    pub(super) async fn create(&mut self, faults: Faults) {
         let customer = self.customers[self.random.usize(..self.customers.len())].clone();
-        let asked = ask(&customer, &mut self.random);
+        let requested = random_order(&customer, &mut self.random);
         let key = format!("key-{}", self.random.u128(..));
-        let event = create(&key, &asked);
-        let mut answer = self.invoke(Call::Create, &event, trouble).await;
+        let event = create(&key, &requested);
+        let mut answer = self.invoke(Call::Create, &event, faults).await;
         let done = self.placed(&customer, &key).await;
         assert!(done.len() <= 1, "{done:?} for one key");
         match answer.status {
@@ -40,7 +40,7 @@ impl Soak {
         let mut body = without_update_time(answer.body.clone());
         body.as_object_mut().unwrap().remove("created_at");
         let id = body.as_object_mut().unwrap().remove("id").unwrap();
-        assert_eq!(body, expected(&asked));
+        assert_eq!(body, expected(&requested));
         let id: Uuid = id.as_str().unwrap().parse().unwrap();
         assert_eq!(placed, [id]);
         assert!(done.is_empty() || done == placed);
@@ -48,22 +48,22 @@ impl Soak {
             id,
             customer,
             key,
-            asked,
+            requested,
             placed: answer.body,
             status: "pending",
             version: 1,
         });
     }
 
-    /// An earlier request again, by a client that has not heard of the answer.
-    pub(super) async fn replay(&mut self, trouble: Trouble) {
+    /// Sends an earlier create again, as a client does that got no answer.
+    pub(super) async fn replay(&mut self, faults: Faults) {
         if self.model.orders.is_empty() {
-            return self.create(trouble).await;
+            return self.create(faults).await;
         }
         let order = self.random.usize(..self.model.orders.len());
-        let Order { key, asked, .. } = &self.model.orders[order];
-        let event = create(key, asked);
-        let mut answer = self.invoke(Call::Create, &event, trouble).await;
+        let Order { key, requested, .. } = &self.model.orders[order];
+        let event = create(key, requested);
+        let mut answer = self.invoke(Call::Create, &event, faults).await;
         if answer.status != 201 {
             answer = self.repeat(Call::Create, &event).await;
         }
@@ -72,13 +72,13 @@ impl Soak {
         assert_eq!(answer.body, self.model.orders[order].placed);
     }
 
-    pub(super) async fn get(&mut self, trouble: Trouble) {
+    pub(super) async fn get(&mut self, faults: Faults) {
         let known = self.model.orders.len();
-        // One more than there are: what nobody has placed.
+        // One position more than there are orders: that order does not exist.
         let order = self.random.usize(..=known);
         let id = self.model.orders.get(order).map(|order| order.id);
         let event = Event::get(format!("/orders/{}", id.unwrap_or_else(Uuid::now_v7)));
-        let answer = self.read(Call::Get, &event, trouble).await;
+        let answer = self.read(Call::Get, &event, faults).await;
         match self.model.orders.get(order) {
             None => assert_eq!(answer.status, 404, "{answer:#?}"),
             Some(order) => {
@@ -88,23 +88,23 @@ impl Soak {
         }
     }
 
-    pub(super) async fn list(&mut self, trouble: Trouble) {
+    pub(super) async fn list(&mut self, faults: Faults) {
         let customer = self.customers[self.random.usize(..self.customers.len())].clone();
         let event = Event::get(format!("/customers/{customer}/orders?limit={PAGE}"));
-        let answer = self.read(Call::List, &event, trouble).await;
+        let answer = self.read(Call::List, &event, faults).await;
         assert_eq!(answer.status, 200, "{answer:#?}");
         let orders = answer.body["orders"].as_array().unwrap().iter().cloned();
         let orders: Vec<Value> = orders.map(without_update_time).collect();
         assert_eq!(orders, self.model.newest(&customer, PAGE));
     }
 
-    /// The next step of an order's life; of a new one's, where none is left with any.
-    pub(super) async fn update(&mut self, trouble: Trouble) {
+    /// Moves an order to its next status. If no order has a next status, a new one is made first.
+    pub(super) async fn update(&mut self, faults: Faults) {
         let open = |order: &Order| order.next_status().is_some();
         let orders: Vec<usize> = self.model.positions(open).collect();
         let order = match orders.as_slice() {
             [] => {
-                self.create(Trouble::default()).await;
+                self.create(Faults::default()).await;
                 self.model.orders.len() - 1
             }
             open => open[self.random.usize(..open.len())],
@@ -115,7 +115,7 @@ impl Soak {
         let event = Event::patch(format!("/orders/{id}"))
             .header("if-match", format!("\"{version}\""))
             .json(&json!({ "status": status }));
-        let mut answer = self.invoke(Call::Update, &event, trouble).await;
+        let mut answer = self.invoke(Call::Update, &event, faults).await;
         let found = self.version(id).await;
         match answer.status {
             200 => assert_eq!(found, version + 1, "{answer:#?}"),
@@ -133,21 +133,21 @@ impl Soak {
         }
     }
 
-    /// A read, which the client repeats when it must.
-    async fn read(&mut self, call: Call, event: &Event, trouble: Trouble) -> Answer {
-        let answer = self.invoke(call, event, trouble).await;
+    /// Reads, and repeats the read as a client does if it failed.
+    async fn read(&mut self, call: Call, event: &Event, faults: Faults) -> Answer {
+        let answer = self.invoke(call, event, faults).await;
         if answer.status == 503 {
             return self.repeat(call, event).await;
         }
         answer
     }
 
-    /// The same again, with no fault in the way.
+    /// Sends the same event again, without a fault.
     async fn repeat(&mut self, call: Call, event: &Event) -> Answer {
-        self.invoke(call, event, Trouble::default()).await
+        self.invoke(call, event, Faults::default()).await
     }
 
-    /// The orders that were placed with a key.
+    /// The orders that were made with this key.
     async fn placed(&mut self, customer: &str, key: &str) -> Vec<Uuid> {
         let query =
             "SELECT id FROM orders WHERE customer_id = ? AND idempotency_key = UNHEX(SHA2(?, 256))";
@@ -165,7 +165,7 @@ impl Soak {
     pub(super) async fn verify(&mut self) {
         self.strike(Fault::Reset).await;
         self.wait_until_no_transaction_is_open().await;
-        // The second one of each asks about a read that has no answer.
+        // A function opens a second connection when a read gets no answer.
         let bound = 2 * self.workers.len();
         assert!(self.proxy.counts().peak <= bound);
         let query = "SELECT id, customer_id, status, version, \
@@ -174,7 +174,7 @@ impl Soak {
             self.admin.query(query).await.unwrap();
         let found: BTreeSet<_> = found.into_iter().collect();
         let known = self.model.orders.iter().map(|order| {
-            let items = order.asked["items"].as_array().unwrap().len();
+            let items = order.requested["items"].as_array().unwrap().len();
             let (customer, status) = (order.customer.clone(), order.status.to_owned());
             (
                 order.id.into_bytes(),
@@ -192,8 +192,8 @@ impl Soak {
     }
 }
 
-fn create(key: &str, asked: &Value) -> Event {
+fn create(key: &str, requested: &Value) -> Event {
     Event::post("/orders")
         .header("idempotency-key", key)
-        .json(asked)
+        .json(requested)
 }

@@ -1,4 +1,4 @@
-//! What befalls the functions and their connections, while they are frozen and while they work.
+//! Faults of the server and the connections, while the functions are frozen and while they work.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use uuid::Uuid;
 use super::{Call, PING_AFTER, Soak};
 use crate::function_under_test::secret;
 
-/// What befalls one invocation.
+/// The faults of one invocation.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Trouble {
+pub(super) struct Faults {
     pub(super) between: Option<Between>,
     pub(super) during: Option<During>,
 }
 
-/// What happens while all functions are frozen.
+/// A fault while all functions are frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Between {
-    /// So long that connections are pinged.
+    /// The connections are idle so long that they are pinged.
     Idling,
     Reset,
     Close,
     /// The flows go silent right after they were used.
     Silence,
-    /// The flows go silent, and idle so long that they are pinged.
+    /// The flows go silent, and are idle so long that they are pinged.
     Swallow,
-    /// The server ends all connections.
+    /// The server kills all connections.
     Kill,
     /// The old password is refused from now on.
     Rotate,
-    /// The server has another certificate, and connections have to be made anew.
+    /// The server gets another certificate, and all connections are reset.
     Renew,
-    /// The server cannot be reached until the next invocation is under way.
+    /// Connections are refused until the next invocation is under way.
     Refuse,
-    /// The server takes no write until the next invocation is under way.
+    /// The server is read-only until the next invocation is under way.
     ReadOnly,
-    /// The server ends and starts again.
+    /// The server stops and starts again.
     Restart,
 }
 
@@ -59,12 +59,12 @@ impl Between {
         Self::Restart,
     ];
 
-    /// Whether it goes on in the invocation that follows, for a while.
+    /// Whether it lasts for a while into the next invocation.
     pub(super) fn lasts(self) -> bool {
         matches!(self, Self::Refuse | Self::ReadOnly)
     }
 
-    /// Ends what lasts.
+    /// Ends a fault that lasts.
     pub(super) async fn end(self, proxy: &Proxy, admin: &mut Conn) {
         match self {
             Self::Refuse => proxy.receive(Reception::Relay).await.unwrap(),
@@ -77,25 +77,25 @@ impl Between {
     }
 }
 
-/// What happens on the way of one flight of an invocation.
+/// A fault on one flight of an invocation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct During {
     pub(super) flight: usize,
     pub(super) at: At,
-    pub(super) deed: Deed,
+    pub(super) kind: FaultKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Deed {
+pub(super) enum FaultKind {
     Reset,
     Close,
     Swallow,
     Kill,
-    /// The connection is reset, and no other can be made until the invocation is over.
+    /// The connection is reset, and new ones are refused until the invocation is over.
     Outage,
 }
 
-impl Deed {
+impl FaultKind {
     pub(super) const ALL: [Self; 5] = [
         Self::Reset,
         Self::Close,
@@ -106,20 +106,20 @@ impl Deed {
 }
 
 impl During {
-    /// Lays the ambush. What is done to more than the connection alone is done while it is held.
-    pub(super) fn lay(self, proxy: &Proxy) -> Option<Hold> {
-        let fault = match self.deed {
-            Deed::Reset => Fault::Reset,
-            Deed::Close => Fault::Close,
-            Deed::Swallow => Fault::Swallow,
-            Deed::Kill | Deed::Outage => return Some(proxy.hold(self.flight, self.at)),
+    /// Prepares the fault. If it concerns more than the connection, the flight is held for it.
+    pub(super) fn prepare(self, proxy: &Proxy) -> Option<Hold> {
+        let fault = match self.kind {
+            FaultKind::Reset => Fault::Reset,
+            FaultKind::Close => Fault::Close,
+            FaultKind::Swallow => Fault::Swallow,
+            FaultKind::Kill | FaultKind::Outage => return Some(proxy.hold(self.flight, self.at)),
         };
         proxy.ambush(self.flight, self.at, fault);
         None
     }
 
-    /// Does it to the connection that is held, when it is.
-    pub(super) async fn strike(
+    /// Waits until the flight is held, and then causes the fault.
+    pub(super) async fn cause_on(
         self,
         hold: Hold,
         proxy: &Proxy,
@@ -129,7 +129,7 @@ impl During {
         while !hold.is_reached() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        if self.deed == Deed::Outage {
+        if self.kind == FaultKind::Outage {
             proxy.receive(Reception::Refuse).await.unwrap();
             proxy.strike(Fault::Reset).await;
         } else {
@@ -138,9 +138,9 @@ impl During {
     }
 }
 
-impl Trouble {
-    /// A quarter of all calls have some before, half of them have some on the way. The server seldom
-    /// starts again, which takes seconds.
+impl Faults {
+    /// A quarter of all calls have a fault before them, and half of them have one during them. The
+    /// server seldom restarts, because that takes seconds.
     pub(super) fn choose(random: &mut Rng, call: Call) -> Self {
         let between = random.u8(..4) == 0;
         let between = between.then(|| match random.u8(..40) {
@@ -148,10 +148,10 @@ impl Trouble {
             _ => Between::ALL[random.usize(..Between::ALL.len() - 1)],
         });
         let during = random.bool().then(|| {
-            // A connection that must be made first has its own flights before.
+            // If a connection must be made first, its flights come before those of the call.
             let login = if between.is_some() { 5 } else { 0 };
             let flight = random.usize(1..=login + call.flights());
-            // It takes long, and says most where a change was sent.
+            // An outage takes long, and is most interesting where a write was sent.
             let outage = flight == call.flights() && random.u8(..8) == 0;
             During {
                 flight,
@@ -160,23 +160,23 @@ impl Trouble {
                     1 => At::Answer(0),
                     _ => At::Answer(random.usize(1..200)),
                 },
-                deed: match outage {
-                    true => Deed::Outage,
-                    false => Deed::ALL[random.usize(..Deed::ALL.len() - 1)],
+                kind: match outage {
+                    true => FaultKind::Outage,
+                    false => FaultKind::ALL[random.usize(..FaultKind::ALL.len() - 1)],
                 },
             }
         });
         Self { between, during }
     }
 
-    /// Whether the ambush is for a flight on a warm connection, where flights are statements.
-    pub(super) fn wants_warmth(&self) -> bool {
+    /// Whether the fault is for a flight on a warm connection, where each flight is a statement.
+    pub(super) fn needs_warm_connection(&self) -> bool {
         self.between.is_none() && self.during.is_some()
     }
 }
 
 impl Soak {
-    pub(super) async fn befall(&mut self, between: Between) {
+    pub(super) async fn cause(&mut self, between: Between) {
         match between {
             Between::Idling => tokio::time::sleep(2 * PING_AFTER).await,
             Between::Reset => self.strike(Fault::Reset).await,
@@ -211,32 +211,32 @@ impl Soak {
                 self.server.stop().await;
                 self.server.start_again().await.unwrap();
                 self.admin = admin(&self.server, &self.database).await;
-                self.cool();
+                self.mark_cold();
             }
         }
     }
 
     pub(super) async fn strike(&mut self, fault: Fault) {
         self.proxy.strike(fault).await;
-        self.cool();
+        self.mark_cold();
     }
 
-    /// Ends every connection of the functions at the server, and waits until they are gone.
+    /// Kills every connection of the functions at the server, and waits until they are gone.
     async fn kill(&mut self) {
         let killed = self.database.kill_connections(&mut self.admin).await;
         killed.unwrap();
-        self.cool();
+        self.mark_cold();
     }
 
-    fn cool(&mut self) {
+    fn mark_cold(&mut self) {
         for worker in self.workers.values_mut() {
             worker.warm = false;
         }
     }
 
-    /// Waits until no transaction is open that has touched the tables.
+    /// Waits until no open transaction has touched the tables.
     pub(super) async fn wait_until_no_transaction_is_open(&mut self) {
-        // A transaction holds its tables' definitions until it ends.
+        // A transaction locks the definitions of its tables until it ends.
         let lock = "LOCK TABLES orders WRITE, order_items WRITE";
         let locked = self.admin.query_drop(lock).await;
         locked.expect("a transaction stays open");

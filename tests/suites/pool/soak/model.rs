@@ -1,4 +1,4 @@
-//! What must be in the database: every order that was acknowledged, as it must be now.
+//! The model of the database: every acknowledged order in its present state.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ pub struct Order {
     pub customer: String,
     pub key: String,
     /// The body of the request.
-    pub asked: Value,
+    pub requested: Value,
     /// The body of the first answer.
     pub placed: Value,
     pub status: &'static str,
@@ -22,10 +22,10 @@ pub struct Order {
 }
 
 impl Model {
-    /// The places of the orders that are `such`.
-    pub fn positions(&self, such: impl Fn(&Order) -> bool) -> impl Iterator<Item = usize> {
+    /// The positions of the orders that match.
+    pub fn positions(&self, matches: impl Fn(&Order) -> bool) -> impl Iterator<Item = usize> {
         let numbered = self.orders.iter().enumerate();
-        numbered.filter_map(move |(position, order)| such(order).then_some(position))
+        numbered.filter_map(move |(position, order)| matches(order).then_some(position))
     }
 
     /// The newest orders of a customer as its list shows them.
@@ -49,7 +49,7 @@ impl Model {
 }
 
 impl Order {
-    /// As it must be read now, without the time of its last change.
+    /// The body of a read now, without the time of the last change.
     pub fn body(&self) -> Value {
         let mut body = without_update_time(self.placed.clone());
         body["status"] = json!(self.status);
@@ -57,7 +57,7 @@ impl Order {
         body
     }
 
-    /// The next step of its life, if there is one.
+    /// The status that comes next, if there is one.
     pub fn next_status(&self) -> Option<&'static str> {
         match self.status {
             "pending" => Some("paid"),
@@ -73,8 +73,8 @@ pub fn without_update_time(mut body: Value) -> Value {
     body
 }
 
-/// A new order of a few items, as a client asks for it.
-pub fn ask(customer: &str, random: &mut fastrand::Rng) -> Value {
+/// The request for a new order with a few random items.
+pub fn random_order(customer: &str, random: &mut fastrand::Rng) -> Value {
     let number = random.usize(1..=5);
     let mut item = |position| {
         json!({
@@ -87,10 +87,10 @@ pub fn ask(customer: &str, random: &mut fastrand::Rng) -> Value {
     json!({ "customer_id": customer, "currency": "EUR", "items": items })
 }
 
-/// The body of the answer to `asked`, without what the function chose: the id and the times.
-pub fn expected(asked: &Value) -> Value {
-    let mut body = asked.clone();
-    let total: u64 = asked["items"]
+/// The body of the answer to a request, without the id and the times, which the function chooses.
+pub fn expected(requested: &Value) -> Value {
+    let mut body = requested.clone();
+    let total: u64 = requested["items"]
         .as_array()
         .unwrap()
         .iter()

@@ -1,18 +1,18 @@
-//! What happened how often.
+//! Counts of faults and answers.
 
 use std::collections::BTreeMap;
 
 use super::Call;
-use super::faults::{Between, Deed, During};
+use super::faults::{Between, During, FaultKind};
 
-/// How often there was what fault and what answer.
+/// How often each fault and each answer came.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     between: BTreeMap<Between, usize>,
-    during: BTreeMap<Deed, usize>,
-    /// Flights that were struck on a warm connection.
+    during: BTreeMap<FaultKind, usize>,
+    /// Flights on a warm connection that a fault hit.
     flights: BTreeMap<(Call, usize), usize>,
-    /// Statuses, of calls that were struck and of others.
+    /// Statuses of calls that a fault hit, and of others.
     answers: BTreeMap<(Call, &'static str, u16), usize>,
 }
 
@@ -28,8 +28,8 @@ impl Tally {
         if let Some(between) = between {
             *self.between.entry(between).or_default() += 1;
         }
-        if let Some(During { flight, deed, .. }) = during {
-            *self.during.entry(deed).or_default() += 1;
+        if let Some(During { flight, kind, .. }) = during {
+            *self.during.entry(kind).or_default() += 1;
             if warm {
                 *self.flights.entry((call, flight)).or_default() += 1;
             }
@@ -38,13 +38,14 @@ impl Tally {
         *self.answers.entry((call, struck, status)).or_default() += 1;
     }
 
-    /// Asserts that there was every fault, on every flight of every call, and every answer.
+    /// Asserts that every fault came, that every flight of every call was hit, and that every status was
+    /// answered.
     pub(super) fn assert_complete(&self) {
         for between in Between::ALL {
             assert!(self.between.contains_key(&between), "no {between:?}");
         }
-        for deed in Deed::ALL {
-            assert!(self.during.contains_key(&deed), "no {deed:?}");
+        for kind in FaultKind::ALL {
+            assert!(self.during.contains_key(&kind), "no {kind:?}");
         }
         for call in Call::ALL {
             for flight in 1..=call.flights() {

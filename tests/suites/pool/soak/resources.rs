@@ -1,18 +1,18 @@
-//! What a function's process takes of the machine.
+//! The machine's resources that a function's process uses.
 
 use std::path::PathBuf;
 
-/// What a process takes of the machine.
+/// The resources of a process.
 #[derive(Debug)]
-pub(super) struct Needs {
+pub(super) struct Resources {
     /// Its open file descriptors.
     pub(super) files: usize,
     /// Its resident memory, in KiB.
     pub(super) memory: usize,
 }
 
-impl Needs {
-    /// Only Linux tells, by the file system.
+impl Resources {
+    /// Reads them from `/proc`, which only Linux has; elsewhere there are none.
     pub(super) fn of(process: u32) -> Option<Self> {
         let folder = PathBuf::from(format!("/proc/{process}"));
         let status = std::fs::read_to_string(folder.join("status")).ok()?;
