@@ -1,8 +1,8 @@
-//! A TCP proxy that makes the faults of a network on demand.
+//! A TCP proxy that causes network faults on demand.
 //!
-//! It stands between a function and its database and does not understand what it passes on, so TLS is
-//! end to end. It sees bytes and their direction. A *flight* is what the client sends until the server
-//! answers. A flight and its answer are one round trip.
+//! It stands between a function and its database. TLS is end to end: the proxy only sees bytes and
+//! their direction. A *flight* is what the client sends until the server answers. A flight and its
+//! answer are one round trip.
 //!
 //! ```no_run
 //! # use tests::proxy::{At, Fault, Proxy};
@@ -39,29 +39,29 @@ use flow::Flow;
 pub enum Fault {
     /// Both ends get a RST: the peer crashed, or a firewall lost the flow and says so.
     Reset,
-    /// Both ends get a FIN: the peer closed in order.
+    /// Both ends get a FIN: the peer closed the connection.
     Close,
-    /// Both sockets stay open and every byte is lost, as when a NAT forgot the flow in silence.
-    /// The server's end stays open even when the client's is closed, until another fault is
-    /// struck or the proxy is dropped.
+    /// Both sockets stay open and every byte is lost, as when a NAT silently forgot the flow. When
+    /// the client closes its end, the server's end stays open until another fault comes or the proxy
+    /// is dropped.
     Swallow,
 }
 
 /// The place in a round trip where an [ambush](Proxy::ambush) waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
-    /// The flight is there and does not reach the server.
+    /// The flight has arrived at the proxy, and does not reach the server.
     BeforeServer,
-    /// The server got the flight and answered; this many bytes of the answer reach the client.
+    /// The server has answered the flight. This many bytes of the answer reach the client.
     Answer(usize),
 }
 
-/// How new connections are received.
+/// What happens to new connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reception {
     /// They are relayed.
     Relay,
-    /// Nothing listens: connecting is refused. The port stays the proxy's own.
+    /// They are refused. The proxy keeps its port.
     Refuse,
     /// They are accepted, and nothing is ever answered.
     Swallow,
@@ -74,8 +74,8 @@ pub struct Counts {
     pub open: usize,
     /// Connections that were ever accepted.
     pub ever: usize,
-    /// The most that were open at once, each from its client's first byte on: by then the proxy
-    /// has seen every connection go that the client closed before it opened this one.
+    /// The most connections that were open at once. A connection counts from its client's first byte
+    /// on. By then the proxy has noticed the end of every connection that the client closed before.
     pub peak: usize,
     /// Flights of the clients that the server answered.
     pub round_trips: usize,
@@ -88,7 +88,7 @@ pub struct Proxy {
     shared: Shared,
     receptions: mpsc::UnboundedSender<(Reception, oneshot::Sender<io::Result<()>>)>,
     acceptor: JoinHandle<()>,
-    /// Bound and never listening: holds the port while connections are refused.
+    /// Bound, but never listening. It keeps the port while connections are refused.
     _reservation: TcpSocket,
 }
 
@@ -97,14 +97,14 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// No port can be had.
+    /// There is no free port.
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let reservation = socket((Ipv4Addr::LOCALHOST, 0).into())?;
         let address = reservation.local_addr()?;
         let listener = listen(address)?;
         let shared = Shared::new(upstream);
-        let (receptions, orders) = mpsc::unbounded_channel();
-        let acceptor = tokio::spawn(accept(listener, address, shared.clone(), orders));
+        let (receptions, commands) = mpsc::unbounded_channel();
+        let acceptor = tokio::spawn(accept(listener, address, shared.clone(), commands));
         Ok(Self {
             address,
             shared,
@@ -139,7 +139,7 @@ impl Proxy {
         };
     }
 
-    /// Does `fault` to every open connection, and returns when it is done.
+    /// Causes `fault` on every open connection, and returns when that is done.
     pub async fn strike(&self, fault: Fault) {
         let flows: Vec<_> = self.shared.lock().flows.values().cloned().collect();
         for flow in flows {
@@ -151,11 +151,11 @@ impl Proxy {
         }
     }
 
-    /// Does `fault` to the connection that sends the `flight`-th flight from now, counted from 1 over
-    /// all connections. There is one ambush at a time: a new one replaces the old one.
+    /// Causes `fault` on the connection that sends the `flight`-th flight from now. Flights are counted
+    /// from 1 over all connections. There is one ambush at a time: a new one replaces the old one.
     pub fn ambush(&self, flight: usize, at: At, fault: Fault) {
-        let deed = Deed::Strike(fault);
-        self.shared.lock().ambush = Some(Ambush { flight, at, deed });
+        let action = Action::Strike(fault);
+        self.shared.lock().ambush = Some(Ambush { flight, at, action });
     }
 
     /// Holds the flight until the returned value is dropped, so that a test can do something to the
@@ -165,19 +165,19 @@ impl Proxy {
     pub fn hold(&self, flight: usize, at: At) -> Hold {
         let reached = Arc::new(AtomicBool::new(false));
         let (release, released) = oneshot::channel();
-        let deed = Deed::Hold(Held {
+        let action = Action::Hold(Held {
             reached: Arc::clone(&reached),
             released,
         });
-        self.shared.lock().ambush = Some(Ambush { flight, at, deed });
+        self.shared.lock().ambush = Some(Ambush { flight, at, action });
         Hold {
             reached,
             _release: release,
         }
     }
 
-    /// Resets the connection that sends the next flight as soon as the server has answered it: the
-    /// server has done what was asked for, and the client does not learn of it.
+    /// Resets the connection that sends the next flight as soon as the server has answered it. So the
+    /// server has carried out the statement, and the client does not know.
     pub fn lose_next_answer(&self) {
         self.ambush(1, At::Answer(0), Fault::Reset);
     }
@@ -187,11 +187,11 @@ impl Proxy {
         self.shared.lock().ambush.take().is_some()
     }
 
-    /// Receives new connections in this way. Open ones are not touched.
+    /// Changes what happens to new connections. Open ones are not touched.
     ///
     /// # Errors
     ///
-    /// The port cannot be listened on again.
+    /// The proxy cannot listen on its port again.
     pub async fn receive(&self, reception: Reception) -> io::Result<()> {
         let (done, received) = oneshot::channel();
         self.receptions
@@ -207,8 +207,8 @@ impl Drop for Proxy {
     }
 }
 
-/// An order to a connection, and where to say that it is done.
-type Order = (Fault, oneshot::Sender<()>);
+/// A fault for a connection to cause, and where to report that it is done.
+type Command = (Fault, oneshot::Sender<()>);
 
 #[derive(Debug)]
 struct State {
@@ -216,9 +216,9 @@ struct State {
     delay: Delay,
     ambush: Option<Ambush>,
     counts: Counts,
-    /// Open connections whose clients have sent something.
+    /// How many open connections have clients that have sent something.
     speaking: usize,
-    flows: HashMap<usize, mpsc::UnboundedSender<Order>>,
+    flows: HashMap<usize, mpsc::UnboundedSender<Command>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -231,12 +231,12 @@ struct Delay {
 struct Ambush {
     flight: usize,
     at: At,
-    deed: Deed,
+    action: Action,
 }
 
 /// What happens to a flight in an ambush.
 #[derive(Debug)]
-enum Deed {
+enum Action {
     Strike(Fault),
     Hold(Held),
 }
@@ -251,7 +251,7 @@ struct Held {
 impl Held {
     async fn wait(self) {
         self.reached.store(true, Ordering::SeqCst);
-        // The other end says nothing; it is dropped.
+        // Nothing is sent: the other end is dropped.
         self.released.await.unwrap_or_default();
     }
 }
@@ -291,13 +291,13 @@ impl Shared {
     }
 
     /// Counts a connection until the returned value is dropped.
-    fn enter(&self) -> (Open, mpsc::UnboundedReceiver<Order>) {
-        let (orders, received) = mpsc::unbounded_channel();
+    fn enter(&self) -> (Open, mpsc::UnboundedReceiver<Command>) {
+        let (commands, received) = mpsc::unbounded_channel();
         let mut state = self.lock();
         let id = state.counts.ever;
         state.counts.ever += 1;
         state.counts.open += 1;
-        state.flows.insert(id, orders);
+        state.flows.insert(id, commands);
         drop(state);
         let open = Open {
             id,
@@ -318,7 +318,7 @@ struct Open {
 }
 
 impl Open {
-    /// Notes that a flight begins, and says whether it falls into an ambush.
+    /// Counts a flight that begins, and returns the ambush that it meets.
     fn begin_flight(&mut self) -> Option<Ambush> {
         let mut state = self.shared.lock();
         if !std::mem::replace(&mut self.has_spoken, true) {
@@ -330,7 +330,7 @@ impl Open {
         (ambush.flight == 0).then(|| state.ambush.take()).flatten()
     }
 
-    /// The client has closed it, though the server's end may live on.
+    /// Stops counting the connection when its client has closed it. The server's end may live on.
     fn client_left(&mut self) {
         if std::mem::take(&mut self.counted) {
             let mut state = self.shared.lock();
@@ -363,7 +363,7 @@ async fn accept(
     listener: TcpListener,
     address: SocketAddr,
     shared: Shared,
-    mut orders: mpsc::UnboundedReceiver<(Reception, oneshot::Sender<io::Result<()>>)>,
+    mut commands: mpsc::UnboundedReceiver<(Reception, oneshot::Sender<io::Result<()>>)>,
 ) {
     let mut listener = Some(listener);
     let mut reception = Reception::Relay;
@@ -377,8 +377,8 @@ async fn accept(
         };
         tokio::select! {
             biased;
-            Some((order, done)) = orders.recv() => {
-                reception = order;
+            Some((command, done)) = commands.recv() => {
+                reception = command;
                 let changed = match (reception, listener.take()) {
                     (Reception::Refuse, _) => Ok(()),
                     (_, Some(open)) => {

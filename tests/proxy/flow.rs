@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Ambush, At, Deed, Fault, Open, Order, Reception};
+use super::{Action, Ambush, At, Command, Fault, Open, Reception};
 
 /// A client's connection and the one behind it.
 pub(super) struct Flow {
@@ -26,22 +26,22 @@ impl Flow {
         }
     }
 
-    /// Relays until an end closes, an ambush is met or an order comes, and then does the fault.
-    pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    /// Relays until an end closes, an ambush is met or a command comes. Then causes the fault.
+    pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut server = None;
         let mut fault = self.swallowed.then_some(Fault::Swallow);
         let mut done = None;
         if fault.is_none() {
             tokio::select! {
                 biased;
-                order = orders.recv() => (fault, done) = order.unzip(),
+                command = commands.recv() => (fault, done) = command.unzip(),
                 end = self.relay(&mut server) => fault = Some(end),
             }
         }
         while fault == Some(Fault::Swallow) {
             done.take().map(|done: oneshot::Sender<()>| done.send(()));
             tokio::select! {
-                order = orders.recv() => (fault, done) = order.unzip(),
+                command = commands.recv() => (fault, done) = command.unzip(),
                 () = self.swallow(&mut server) => {}
             }
         }
@@ -55,14 +55,14 @@ impl Flow {
         done.map(|done| done.send(()));
     }
 
-    /// Relays until one end closes or an ambush strikes; answers how the connection ends.
+    /// Relays until an end closes or an ambush is met. Returns how the connection ends.
     async fn relay(&mut self, upstream: &mut Option<TcpStream>) -> Fault {
         let address = self.open.shared.lock().upstream;
         let Ok(connected) = TcpStream::connect(address).await else {
             return Fault::Reset;
         };
         let server = upstream.insert(connected);
-        // Without this, a delayed acknowledgement may hold a small packet for 40 ms.
+        // Otherwise a delayed acknowledgement may hold up a small packet for 40 ms.
         server.set_nodelay(true).ok();
         self.client.set_nodelay(true).ok();
         match exchange(&mut self.client, server, &mut self.open).await {
@@ -71,7 +71,8 @@ impl Flow {
         }
     }
 
-    /// Takes what both ends send and forgets it. Returns only to be called again.
+    /// Reads what both ends send and drops it. Returns when the client has left, and may be called
+    /// again.
     async fn swallow(&mut self, server: &mut Option<TcpStream>) {
         let from_client = async {
             if self.open.counted {
@@ -99,8 +100,8 @@ async fn devour(stream: &mut TcpStream) {
     while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
 }
 
-/// Passes bytes on in both directions. Database protocols take turns, so one direction at a time
-/// is enough, and the order of turns is what counts as round trips.
+/// Passes bytes on in both directions. Database protocols take turns, so one direction at a time is
+/// enough, and each change of turns from client to server and back is a round trip.
 async fn exchange(
     client: &mut TcpStream,
     server: &mut TcpStream,
@@ -109,7 +110,7 @@ async fn exchange(
     let (mut sent, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let shared = open.shared.clone();
     let mut in_flight = false;
-    let mut trap: Option<(usize, Deed)> = None;
+    let mut met: Option<(usize, Action)> = None;
     loop {
         tokio::select! {
             read = client.read(&mut sent) => {
@@ -119,9 +120,9 @@ async fn exchange(
                 }
                 if !std::mem::replace(&mut in_flight, true) {
                     match open.begin_flight() {
-                        Some(Ambush { at: At::BeforeServer, deed: Deed::Strike(fault), .. }) => return Ok(fault),
-                        Some(Ambush { at: At::BeforeServer, deed: Deed::Hold(held), .. }) => held.wait().await,
-                        Some(Ambush { at: At::Answer(bytes), deed, .. }) => trap = Some((bytes, deed)),
+                        Some(Ambush { at: At::BeforeServer, action: Action::Strike(fault), .. }) => return Ok(fault),
+                        Some(Ambush { at: At::BeforeServer, action: Action::Hold(held), .. }) => held.wait().await,
+                        Some(Ambush { at: At::Answer(bytes), action, .. }) => met = Some((bytes, action)),
                         None => {}
                     }
                 }
@@ -136,15 +137,15 @@ async fn exchange(
                 if std::mem::replace(&mut in_flight, false) {
                     shared.lock().counts.round_trips += 1;
                 }
-                if let Some((left, _)) = &mut trap {
+                if let Some((left, _)) = &mut met {
                     bytes = bytes.get(..*left).unwrap_or(bytes);
                     *left -= bytes.len();
                 }
                 let delay = shared.lock().delay.to_client;
                 pass(bytes, client, delay).await?;
-                match trap.take_if(|(left, _)| *left == 0) {
-                    Some((_, Deed::Strike(fault))) => return Ok(fault),
-                    Some((_, Deed::Hold(held))) => {
+                match met.take_if(|(left, _)| *left == 0) {
+                    Some((_, Action::Strike(fault))) => return Ok(fault),
+                    Some((_, Action::Hold(held))) => {
                         held.wait().await;
                         return Ok(Fault::Reset);
                     }

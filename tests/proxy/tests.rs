@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-/// Answers each message with itself, and says how many it got.
+/// A server that answers each message with the message itself, and counts them.
 struct Echo {
     address: SocketAddr,
     messages: Arc<AtomicUsize>,
@@ -44,13 +44,13 @@ async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(proxy.address()).await.unwrap()
 }
 
-/// Sends a message and reads what comes back.
+/// Sends a message and reads the answer.
 async fn ask(client: &mut TcpStream, message: &str) -> io::Result<String> {
     client.write_all(message.as_bytes()).await?;
     read(client).await
 }
 
-/// Sends a message that nothing comes back to.
+/// Sends a message, and asserts that there is no answer.
 async fn ask_in_vain(client: &mut TcpStream, message: &str) {
     client.write_all(message.as_bytes()).await.unwrap();
     assert_silent(client).await;
@@ -75,7 +75,7 @@ fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> io::ErrorKind {
     result.unwrap_err().kind()
 }
 
-/// Waits for what another task does shortly.
+/// Waits until the condition holds.
 async fn eventually(condition: impl Fn() -> bool) {
     while !condition() {
         tokio::task::yield_now().await;
@@ -104,7 +104,7 @@ async fn counts_connections_and_round_trips() {
 }
 
 #[tokio::test]
-async fn resets_and_closes_what_is_open_and_relays_what_comes() {
+async fn resets_or_closes_open_connections_and_relays_new_ones() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut client = connect(&proxy).await;
@@ -128,7 +128,7 @@ async fn resets_and_closes_what_is_open_and_relays_what_comes() {
 }
 
 #[tokio::test]
-async fn swallows_in_silence() {
+async fn swallows_bytes_silently() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut lost = connect(&proxy).await;
@@ -145,7 +145,7 @@ async fn swallows_in_silence() {
     ask_in_vain(&mut mute, "hello?").await;
     assert_eq!(echo.messages.load(Ordering::SeqCst), 2);
 
-    // A flow that lost bytes stays lost, and can still be ended.
+    // A swallowed flow stays silent, and can still be reset.
     proxy.receive(Reception::Relay).await.unwrap();
     ask_in_vain(&mut lost, "hello?").await;
     proxy.strike(Fault::Reset).await;
@@ -154,7 +154,7 @@ async fn swallows_in_silence() {
 }
 
 #[tokio::test]
-async fn a_swallowed_connection_is_not_open_when_its_client_left() {
+async fn a_swallowed_connection_is_not_counted_once_its_client_left() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut lost = connect(&proxy).await;
@@ -165,7 +165,7 @@ async fn a_swallowed_connection_is_not_open_when_its_client_left() {
 }
 
 #[tokio::test]
-async fn refuses_and_receives_again_on_the_same_port() {
+async fn refuses_and_later_relays_on_the_same_port() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut old = connect(&proxy).await;
@@ -184,7 +184,7 @@ async fn refuses_and_receives_again_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn loses_an_answer_to_what_was_done() {
+async fn loses_the_answer_to_a_flight() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut client = connect(&proxy).await;
@@ -198,7 +198,7 @@ async fn loses_an_answer_to_what_was_done() {
 }
 
 #[tokio::test]
-async fn cuts_the_nth_flight_before_the_server_and_within_an_answer() {
+async fn cuts_the_nth_flight_before_the_server_or_in_its_answer() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut client = connect(&proxy).await;
@@ -208,7 +208,7 @@ async fn cuts_the_nth_flight_before_the_server_and_within_an_answer() {
     ask(&mut client, "one").await.unwrap();
     proxy.ambush(2, At::BeforeServer, Fault::Close);
     ask(&mut client, "one").await.unwrap();
-    // Bytes that nobody read make a RST of the FIN, on some systems.
+    // On some systems, unread bytes turn the FIN into a RST.
     ask(&mut client, "two").await.unwrap_or_default();
     assert_eq!(echo.messages.load(Ordering::SeqCst), 3);
 
@@ -224,7 +224,7 @@ async fn cuts_the_nth_flight_before_the_server_and_within_an_answer() {
 }
 
 #[tokio::test]
-async fn holds_a_flight_or_its_answer_until_it_is_told() {
+async fn holds_a_flight_or_its_answer() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut client = connect(&proxy).await;
@@ -269,7 +269,7 @@ async fn delays_and_changes_the_upstream() {
 }
 
 #[tokio::test]
-async fn dropping_it_ends_everything() {
+async fn dropping_the_proxy_ends_everything() {
     let echo = Echo::start().await;
     let proxy = Proxy::start(echo.address).await.unwrap();
     let (address, mut client) = (proxy.address(), connect(&proxy).await);

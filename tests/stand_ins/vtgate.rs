@@ -1,19 +1,20 @@
-//! A stand-in of Vitess' vtgate before the stack's own server, for what real
+//! A stand-in of Vitess' vtgate in front of the stack's server. It does what real
 //! [Vitess](crate::vitess) can't do on one machine: errors on demand at an exact place, PlanetScale's
 //! passwords, and branches that refuse DDL.
 //!
-//! A client logs in over TLS as a user that was [admitted](Vtgate::admit), and is led to the schema
-//! of its account, which it knows by the name of a keyspace. Statements pass to the server and
-//! answers come back, in MySQL's words where MySQL refuses. A session ends with its connection to the
-//! server, as it does not at vtgate. It does what a client's next step depends on:
+//! A client logs in over TLS as a user that was [admitted](Vtgate::admit). It gets the schema of its
+//! account, under the name of a keyspace. The stand-in passes statements to the server and answers
+//! back to the client. If MySQL refuses a statement, the client gets MySQL's words. Unlike at vtgate,
+//! a session ends with its connection to the server. Like vtgate, the stand-in does what a client's
+//! next step depends on:
 //!
-//! * After some errors vtgate itself rolls the transaction back, and later statements run outside of
-//!   one; after one of them it refuses everything but ROLLBACK.
-//! * COM_CHANGE_USER is refused.
-//! * DDL is refused where the schema is [protected](Vtgate::protect_schema), and foreign keys where
-//!   they are [forbidden](Vtgate::forbid_foreign_keys). A statement's first word decides.
+//! * After some errors it rolls the transaction back by itself, and later statements run outside of a
+//!   transaction. After one error it refuses everything but ROLLBACK.
+//! * It refuses COM_CHANGE_USER.
+//! * It refuses DDL if the schema is [protected](Vtgate::protect_schema), and foreign keys if they are
+//!   [forbidden](Vtgate::forbid_foreign_keys). It recognises DDL by the first word of a statement.
 //!
-//! Anything in [`errors`] is answered when a test [asks](Vtgate::fail) for it.
+//! It answers any of the [`errors`] when a test [asks](Vtgate::fail) for it.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -49,15 +50,15 @@ pub struct Vtgate {
 pub struct Account {
     /// Its password.
     pub password: String,
-    /// From when on it is not let in any more.
+    /// When it expires, if ever.
     pub expires_at: Option<SystemTime>,
-    /// The name that it has for its schema.
+    /// The name under which it knows its schema.
     pub keyspace: String,
-    /// The schema on the server, and the user of the server that its statements run as.
+    /// The schema on the server, and the server's user that runs its statements.
     pub behind: Login,
 }
 
-/// A statement that is to fail: by default the next one, which is not executed then.
+/// A failure for a statement to come. By default the next statement fails without being executed.
 #[derive(Debug, Clone)]
 pub struct Failure {
     error: VitessError,
@@ -78,21 +79,21 @@ impl Failure {
         }
     }
 
-    /// Only a statement whose text contains `text`; BEGIN, COMMIT and ROLLBACK are statements too.
+    /// Only fails a statement that contains `text`. BEGIN, COMMIT and ROLLBACK are statements too.
     #[must_use]
     pub fn on(mut self, text: &str) -> Self {
         text.clone_into(&mut self.containing);
         self
     }
 
-    /// Only a statement within a transaction.
+    /// Only fails a statement within a transaction.
     #[must_use]
     pub fn in_transaction(mut self) -> Self {
         self.only_in_transaction = true;
         self
     }
 
-    /// The statement is executed, and is answered with the error all the same.
+    /// Executes the statement before it answers with the error.
     #[must_use]
     pub fn after_executing(mut self) -> Self {
         self.executes = true;
@@ -105,7 +106,7 @@ impl Vtgate {
     ///
     /// # Errors
     ///
-    /// The server is not the stack's own, or no port can be had.
+    /// The server is not the stack's own, or there is no free port.
     pub async fn start(access: &Access) -> io::Result<Self> {
         let administration = access.administration.as_ref();
         let administration = administration.ok_or(ConnectError::NotAdministered);
@@ -114,7 +115,7 @@ impl Vtgate {
         let shared = Arc::new(Shared {
             server: access.server,
             tls: Tls::new(&access.host, certificates)?,
-            // Far from what a server counts, so that a mix-up cannot go unnoticed.
+            // Far from the server's own ids, so that a mix-up is noticed.
             connections: AtomicU32::new(1 << 30),
             farewells: AtomicUsize::new(0),
             state: Mutex::default(),
@@ -132,24 +133,24 @@ impl Vtgate {
         self.address
     }
 
-    /// Lets a user in, in place of what was known of it.
+    /// Lets a user in. This replaces an earlier account of the user.
     pub fn admit(&self, user: &str, account: Account) {
         self.shared.lock().accounts.insert(user.to_owned(), account);
     }
 
-    /// Gives a user that is let in another password. Open sessions go on.
+    /// Changes the password of an admitted user. Open sessions go on.
     pub fn set_password(&self, user: &str, password: &str) {
         if let Some(account) = self.shared.lock().accounts.get_mut(user) {
             password.clone_into(&mut account.password);
         }
     }
 
-    /// Lets a user in no more, as deleting a branch's password does. Open sessions go on.
+    /// Removes a user, as PlanetScale does when a branch's password is deleted. Open sessions go on.
     pub fn remove_password(&self, user: &str) {
         self.shared.lock().accounts.remove(user);
     }
 
-    /// Refuses direct DDL on a schema, as a branch with safe migrations does, or allows it.
+    /// Refuses or allows direct DDL on a schema. A branch with safe migrations refuses it.
     pub fn protect_schema(&self, schema: &str, protected: bool) {
         let mut state = self.shared.lock();
         if protected {
@@ -159,12 +160,12 @@ impl Vtgate {
         }
     }
 
-    /// Refuses DDL with foreign keys, as a database that has not enabled them does, or allows it.
+    /// Refuses or allows DDL with foreign keys. A database that has not enabled them refuses it.
     pub fn forbid_foreign_keys(&self, forbidden: bool) {
         self.shared.lock().no_foreign_keys = forbidden;
     }
 
-    /// Fails a statement to come. Several failures are tried in the order of the calls.
+    /// Fails a later statement. If several failures match it, the one that was asked for first wins.
     pub fn fail(&self, failure: Failure) {
         self.shared.lock().failures.push(failure);
     }
@@ -175,7 +176,7 @@ impl Vtgate {
         self.shared.lock().failures.is_empty()
     }
 
-    /// Sessions that their clients have ended in order, with COM_QUIT.
+    /// How many sessions their clients have ended with COM_QUIT.
     #[must_use]
     pub fn farewells(&self) -> usize {
         self.shared.farewells.load(Ordering::Relaxed)
@@ -219,22 +220,22 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a user, unless its time is up.
+    /// The account of a user, unless it has expired.
     fn account(&self, user: &str) -> Option<Account> {
         let account = self.lock().accounts.get(user).cloned()?;
         let expired = account.expires_at.is_some_and(|at| at <= SystemTime::now());
         (!expired).then_some(account)
     }
 
-    /// The error that a test wants of this statement, if any, before or after it was executed.
+    /// The error that a test wants for this statement, if any, before or after it was executed.
     fn scripted(&self, sql: &str, in_transaction: bool, executed: bool) -> Option<VitessError> {
         let failures = &mut self.lock().failures;
-        let met = failures.iter().position(|failure| {
+        let matching = failures.iter().position(|failure| {
             failure.executes == executed
                 && sql.contains(&failure.containing)
                 && (in_transaction || !failure.only_in_transaction)
         });
-        met.map(|met| failures.remove(met).error)
+        matching.map(|position| failures.remove(position).error)
     }
 }
 
@@ -245,7 +246,6 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
             Ok((client, _)) = listener.accept() => {
                 let shared = Arc::clone(&shared);
                 let id = shared.connections.fetch_add(1, Ordering::Relaxed);
-                // However it ends, it is over then.
                 sessions.spawn(async move { session::serve(client, &shared, id).await.ok() });
             }
             Some(_) = sessions.join_next() => {}

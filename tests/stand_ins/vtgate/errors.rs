@@ -1,19 +1,19 @@
-//! What Vitess and PlanetScale answer when they refuse or fail, word for word.
+//! The errors of Vitess and PlanetScale, word for word.
 
 use mysql_async::ServerError;
 
-/// An error of Vitess as a client gets it.
+/// An error of Vitess, as a client gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VitessError {
-    /// The constant's name, to be told apart in a test's output.
+    /// The constant's name, for the output of tests.
     pub name: &'static str,
     /// The number that the client sees.
     pub number: u16,
     /// The SQLSTATE that the client sees.
     pub state: &'static str,
-    /// The text, where `{keyspace}`, `{user}` and `{sql}` stand for those of the session.
+    /// The text. `{keyspace}`, `{user}` and `{sql}` stand for those of the session.
     pub text: &'static str,
-    /// How we know that it is so.
+    /// How we know this error.
     pub known: Known,
 }
 
@@ -22,18 +22,18 @@ pub struct VitessError {
 pub enum Known {
     /// Real Vitess 24.0.4 answered it when it was provoked.
     Seen,
-    /// It stands in Vitess' source, in this file.
+    /// It is in this file of Vitess' source.
     Source(&'static str),
-    /// PlanetScale's documentation or somebody's public issue quotes it.
+    /// PlanetScale's documentation or a public issue quotes it.
     Reported,
-    /// Nobody answers it. What is not known has to be survived too.
+    /// Nobody answers it. It stands for errors that are not known yet.
     Invented,
 }
 use Known::{Invented, Reported, Seen, Source};
 
 impl VitessError {
-    /// Every error of the table, and those that PlanetScale documents under 1105, though Vitess
-    /// answers another number, under both.
+    /// Every error. Some come twice: PlanetScale documents them as 1105, but Vitess answers another
+    /// number.
     pub fn all() -> impl Iterator<Item = Self> {
         const DOCUMENTED_AS_1105: [VitessError; 7] = [
             TRANSACTION_POOL_FULL,
@@ -53,7 +53,7 @@ impl VitessError {
         ALL.iter().copied().chain(documented)
     }
 
-    /// The error as the client of a session gets it.
+    /// The error that the client of a session gets.
     pub(super) fn about(&self, keyspace: &str, user: &str, sql: &str) -> ServerError {
         let message = self.text.replace("{keyspace}", keyspace);
         ServerError {
@@ -63,20 +63,20 @@ impl VitessError {
         }
     }
 
-    /// Whether vtgate rolls an open transaction back by itself after it (source: `scatter_conn.go`):
-    /// after what was aborted, and after what some resource did not suffice for.
+    /// Whether vtgate rolls back an open transaction after this error (source: `scatter_conn.go`). It
+    /// does so if something was aborted or a resource was exhausted.
     pub(super) fn ends_transaction(&self) -> bool {
         let says = |code: &str| self.text.contains(code);
         let without_code = self.is_of_tablet() && matches!(self.number, 1203 | 1317);
         says("code = Aborted") || says("code = ResourceExhausted") || without_code
     }
 
-    /// Whether vtgate then refuses everything but ROLLBACK.
+    /// Whether vtgate refuses everything but ROLLBACK after this error.
     pub(super) fn poisons(&self) -> bool {
         self.text.starts_with("VT15001")
     }
 
-    /// Whether the connection to the server, and the transaction on it, is lost with it.
+    /// Whether the connection to the server is lost, and its transaction with it.
     pub(super) fn loses_server(&self) -> bool {
         let lost = matches!(self.number, 1053 | 2006 | 2013);
         let because = [
@@ -156,11 +156,11 @@ errors! {
     /// The keyspace runs as many transactions as its size allows.
     TRANSACTION_POOL_FULL = 1203 "42000", Seen,
         tablet!("ResourceExhausted", "transaction pool connection limit exceeded");
-    /// The transaction was killed at 20 s, and here is its next statement.
+    /// The next statement after the transaction was killed at 20 s.
     TRANSACTION_TIMED_OUT = 1317 "70100", Seen, tablet!(
         "Aborted",
         "transaction 1782950310686082683: ended at 2026-07-02 05:31:19.003 UTC (exceeded timeout: 20s)");
-    /// The transaction is being killed at this moment.
+    /// The transaction is being killed.
     TRANSACTION_BEING_KILLED = 1317 "70100", Source("go/vt/vterrors/constants.go"),
         tablet!("Aborted", "transaction 1782950310686082683: in use: for tx killer rollback");
     /// Another tablet took over and knows nothing of the transaction.
@@ -170,12 +170,12 @@ errors! {
     TRANSACTION_ENDED = 1317 "70100", Seen, tablet!(
         "Aborted",
         "transaction 1572922696317821557: ended at 2026-07-02 05:31:19.003 UTC (unlocked closed connection)");
-    /// The session is of no use until it is rolled back; the next statements meet
+    /// The session is useless until it is rolled back. The next statements get
     /// [`ROLLBACK_FIRST`].
     TRANSACTION_POISONED = 1105 "HY000", Seen, concat!(
         "VT15001: transaction error, issue ROLLBACK and retry the transaction: ",
         call!("Code(17)", "operation not allowed in state NOT_SERVING"));
-    /// What a poisoned transaction answers to everything but ROLLBACK.
+    /// The answer of a poisoned transaction to everything but ROLLBACK.
     ROLLBACK_FIRST = 1105 "HY000", Seen,
         "VT09032: previous transaction failed. Issue a ROLLBACK to resolve the failure.";
     /// The statement's own limit (`QUERY_TIMEOUT_MS`) passed while MySQL ran it.
@@ -183,14 +183,14 @@ errors! {
         "Canceled",
         "(errno 3024) (sqlstate HY000): Query execution was interrupted, maximum statement execution time \
          exceeded, elapsed time: 300.893414ms, killing query ID 33");
-    /// [`QUERY_KILLED`] as older versions word it.
+    /// [`QUERY_KILLED`] in the words of older versions.
     QUERY_KILLED_ONCE = 1317 "70100", Reported, tablet!(
         "Canceled",
         "(errno 2013) due to context deadline exceeded, elapsed time: 29.998788288s, killing query ID 58");
     /// The statement's own limit passed while it waited for a connection to MySQL.
     QUERY_TIMED_OUT = 1317 "70100", Source("go/vt/vtgate/executor.go"),
         tablet!("DeadlineExceeded", "context deadline exceeded");
-    /// The transaction's time was up while MySQL ran the statement.
+    /// The transaction's time ran out while MySQL ran the statement.
     TRANSACTION_KILLED = 3024 "HY000", Seen, tablet!(
         "Canceled",
         "(errno 3024) (sqlstate HY000): Query execution was interrupted, maximum statement execution time \
@@ -202,7 +202,7 @@ errors! {
     /// A failover that vtgate's buffering did not bridge.
     PRIMARY_NOT_SERVING = 1105 "HY000", Seen,
         shard!("primary is not serving, there may be a reparent operation in progress");
-    /// [`PRIMARY_NOT_SERVING`] as older versions word it.
+    /// [`PRIMARY_NOT_SERVING`] in the words of older versions.
     PRIMARY_NOT_SERVING_ONCE = 1105 "HY000", Reported,
         shard!("primary is not serving, there is a reparent operation in progress");
     /// No tablet answers health checks.
@@ -230,7 +230,7 @@ errors! {
     /// The edge finds no vtgate.
     NO_ENDPOINTS = 1105 "HY000", Reported,
         "unavailable: vtgate connection error: no endpoints, after 1 attempts";
-    /// The edge finds no vtgate that is well.
+    /// The edge finds no healthy vtgate.
     NO_HEALTHY_ENDPOINTS = 1105 "HY000", Reported,
         "unavailable: vtgate connection error: no healthy endpoints, after 1 attempts";
     /// The primary was demoted.
@@ -250,7 +250,7 @@ errors! {
     DEADLOCK = 1213 "40001", Seen, mysql!(
         "Aborted", 1213, "40001",
         "Deadlock found when trying to get lock; try restarting transaction");
-    /// A row's lock was not to be had in time.
+    /// A row lock could not be had in time.
     LOCK_WAIT_TIMEOUT = 1205 "HY000", Seen, mysql!(
         "DeadlineExceeded", 1205, "HY000",
         "Lock wait timeout exceeded; try restarting transaction");
@@ -271,24 +271,24 @@ errors! {
         "Insert command denied to user 'planetscale-reader' for table 'orders' (ACL check error)");
     /// A schema change on a protected branch.
     DIRECT_DDL_DISABLED = 1105 "HY000", Seen, "direct DDL is disabled";
-    /// [`DIRECT_DDL_DISABLED`] as newer pages of PlanetScale word it.
+    /// [`DIRECT_DDL_DISABLED`] in the words of newer pages of PlanetScale.
     SAFE_MIGRATIONS = 1105 "HY000", Reported,
         "Data Definition Language is not supported on branches with safe migrations enabled.";
     /// The branch sleeps or is gone.
     BRANCH_MISSING = 1105 "HY000", Reported,
         "not_found: branch is missing or sleeping: 4n5qvuzkyrdq";
-    /// SQL that vtgate does not plan.
+    /// SQL that vtgate cannot plan.
     UNSUPPORTED = 1235 "42000", Seen, "VT12001: unsupported: create database by failDBDDL";
     /// Foreign keys where they are not enabled. Shares its number with a killed statement.
     FOREIGN_KEYS = 1317 "70100", Seen, "VT10001: foreign key constraints are not allowed";
-    /// A unique key refused a row whose value looks like an error to be retried.
+    /// A unique key refused a row. Its value looks like the text of a retryable error.
     DUPLICATE = 1062 "23000", Seen, mysql!(
         "AlreadyExists", 1062, "23000",
         "Duplicate entry 'cust-1-primary is not serving' for key 'orders.by_idempotency_key'");
-    /// A table that is not there.
+    /// The table does not exist.
     NO_SUCH_TABLE = 1146 "42S02", Seen,
         mysql!("NotFound", 1146, "42S02", "Table '{keyspace}.orders' doesn't exist");
-    /// SQL that vtgate does not parse.
+    /// SQL that vtgate cannot parse.
     SYNTAX = 1105 "HY000", Seen, "syntax error at position 42 near 'WHERE'";
     /// No MySQL answers behind the tablet.
     NO_SERVER_BEHIND = 2002 "HY000", Seen, mysql!(
@@ -300,7 +300,7 @@ errors! {
         "immediate error from server errorCode=1040 errorMsg=Too many connections");
     /// The tablet's own connections are all taken.
     POOL_TIMED_OUT = 1203 "42000", Seen, tablet!("ResourceExhausted", "connection pool timed out");
-    /// A cutover that a long transaction holds up.
+    /// A long transaction delays a cutover.
     CUTOVER = 1105 "HY000", Seen, tablet!(
         "FailedPrecondition", "buffer timeout after 15s in rule: buffered for cut-over");
     /// The table moves to another keyspace.

@@ -16,18 +16,18 @@ use super::{Account, Shared};
 /// The version that clients are told.
 const SERVER_VERSION: &str = "8.0.30-Vitess";
 
-/// What PlanetScale asks for. The password itself comes through TLS; as no hash is compared, nobody
-/// has to be unable to foresee the nonce.
+/// The method that PlanetScale asks for. The password itself comes through TLS and no hash is
+/// compared, so the nonce may be predictable.
 const PLUGIN: AuthPlugin<'_> = AuthPlugin::CachingSha2Password;
 const NONCE: &[u8; 20] = b"the password follows";
 const SEND_THE_PASSWORD: [u8; 2] = [0x01, 0x04];
 
-/// A client that was let in.
+/// A client that has logged in.
 pub(super) struct Client {
     pub(super) wire: Wire<TlsStream<TcpStream>>,
     pub(super) user: String,
     pub(super) account: Account,
-    /// What both sides agreed to, without what only concerns this login.
+    /// The capabilities that both sides have, without those that only concern the login.
     pub(super) capabilities: CapabilityFlags,
 }
 
@@ -48,7 +48,7 @@ fn offered() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_DEPRECATE_EOF
 }
 
-/// Greets a client and asks for its password. The OK that lets it in is still to be sent.
+/// Greets a client and checks its password. The caller still has to send the OK packet.
 pub(super) async fn receive(
     stream: TcpStream,
     shared: &Shared,
@@ -113,7 +113,7 @@ pub(super) async fn receive(
 }
 
 impl Account {
-    /// Whether this names its keyspace; the tablet's type may follow the name, or stand alone
+    /// Whether this names the account's keyspace. A tablet type may follow the name or stand alone
     /// (Vitess, `go/vt/topo/topoproto`, `ParseDestination`).
     pub(super) fn knows(&self, database: &str) -> bool {
         let keyspace = database.split('@').next().unwrap_or_default();

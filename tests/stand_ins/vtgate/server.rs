@@ -1,4 +1,4 @@
-//! The connection behind a session: a login at the server, and whole answers from it.
+//! A session's connection to the server: the login, and reading whole answers.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use super::{Account, Shared};
 
 const MAX_PACKET: u32 = 64 << 20;
 
-/// What the server answers, or how it refuses; the connection is lost where there is neither.
+/// The server's answer or its refusal. An `Err` outside says that the connection is lost.
 type Answer<T> = io::Result<Result<T, ServerError>>;
 
 /// A connection to the server.
@@ -24,11 +24,11 @@ pub(super) struct Server {
     deprecate_eof: bool,
 }
 
-/// Packets to pass on.
+/// The packets of an answer, which are passed on.
 #[derive(Default)]
 pub(super) struct Reply {
     pub(super) packets: Vec<Vec<u8>>,
-    /// The last status that they tell.
+    /// The last status in them.
     pub(super) status: Option<StatusFlags>,
 }
 
@@ -42,8 +42,8 @@ pub(super) struct Prepared {
 impl Server {
     /// Logs in as the account's user of the server.
     ///
-    /// `capabilities` are those that the session's client agreed to: answers are passed on as they
-    /// come, so that both connections have to speak the same dialect.
+    /// `capabilities` are those of the session's client. Answers are passed on unchanged, so both
+    /// connections need the same ones.
     pub(super) async fn connect(
         shared: &Shared,
         account: &Account,
@@ -58,7 +58,7 @@ impl Server {
             return Ok(Err(refused));
         }
         let greeting = HandshakePacket::deserialize((), &mut ParseBuf(&greeting))?;
-        // MySQL goes by the flags of this request when it reads the response.
+        // MySQL reads the response by the flags of this request.
         let with_schema = capabilities | CapabilityFlags::CLIENT_CONNECT_WITH_DB;
         let mut request = Vec::new();
         SslRequest::new(with_schema, MAX_PACKET, COLLATION).serialize(&mut request);
@@ -90,13 +90,13 @@ impl Server {
         }))
     }
 
-    /// Sends a command, and does not wait for an answer.
+    /// Sends a command that has no answer.
     pub(super) async fn tell(&mut self, command: &[u8]) -> io::Result<()> {
         self.wire.sequence = 0;
         self.wire.send(command).await
     }
 
-    /// Sends a command and takes the whole answer.
+    /// Sends a command and reads the whole answer.
     pub(super) async fn run(&mut self, command: &[u8]) -> Answer<Reply> {
         self.tell(command).await?;
         let mut reply = Reply::default();
@@ -181,7 +181,7 @@ fn scrambled(plugin: &AuthPlugin<'_>, password: &str, nonce: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Follows the server's wishes until it lets us in or not.
+/// Continues the login as the server asks, until it accepts or refuses it.
 async fn authenticate(wire: &mut Wire<TlsStream<TcpStream>>, password: &str) -> Answer<()> {
     loop {
         let packet = wire.read().await?;
@@ -189,7 +189,7 @@ async fn authenticate(wire: &mut Wire<TlsStream<TcpStream>>, password: &str) -> 
             [0x00, ..] => return Ok(Ok(())),
             // The hash that the server keeps in memory matched; its OK follows.
             [0x01, 0x03] => {}
-            // It has none in memory, and TLS protects the password itself.
+            // There is no hash in memory. The password itself may be sent, because TLS protects it.
             [0x01, 0x04] => wire.send(&[password.as_bytes(), &[0]].concat()).await?,
             [0xFE, switch @ ..] => {
                 let mut parts = switch.splitn(2, |byte| *byte == 0);

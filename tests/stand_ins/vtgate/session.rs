@@ -1,4 +1,5 @@
-//! One client's session: what is refused, what is passed on, and what becomes of its transaction.
+//! One client's session: which statements are refused and which are passed on, and the state of its
+//! transaction.
 
 use std::collections::HashMap;
 use std::io;
@@ -28,10 +29,10 @@ const SEND_LONG_DATA: u8 = Command::COM_STMT_SEND_LONG_DATA as u8;
 const CLOSE: u8 = Command::COM_STMT_CLOSE as u8;
 const RESET_STATEMENT: u8 = Command::COM_STMT_RESET as u8;
 
-/// Packets for the client or the error that it gets; the server is lost where there is neither.
+/// The packets or the error that the client gets. An `Err` outside says that the server is lost.
 type Answer = io::Result<Result<Vec<Vec<u8>>, ServerError>>;
 
-/// Serves a client until it leaves, or the server does.
+/// Serves a client until it or the server closes the connection.
 pub(super) async fn serve(client: TcpStream, shared: &Shared, id: u32) -> io::Result<()> {
     client.set_nodelay(true)?;
     let Some(mut client) = login::receive(client, shared, id).await? else {
@@ -58,7 +59,7 @@ struct Session<'s> {
     client: Client,
     server: Server,
     transaction: Transaction,
-    /// The texts of what is prepared, by the server's ids.
+    /// The texts of the prepared statements, by the server's ids.
     statements: HashMap<u32, String>,
 }
 
@@ -66,7 +67,7 @@ struct Session<'s> {
 enum Transaction {
     None,
     Open,
-    /// It was lost with a connection behind vtgate, and the next statement hears of it.
+    /// It was lost with a connection behind vtgate, and the next statement gets an error.
     Ended,
     /// Everything but ROLLBACK is refused.
     Poisoned,
@@ -101,7 +102,7 @@ impl Session<'_> {
                 }
             };
             let packets = answer?.unwrap_or_else(|mut error| {
-                // The schema's own name is nobody's business.
+                // Clients know their schema only by the keyspace's name.
                 let account = &self.client.account;
                 let (schema, keyspace) = (&account.behind.schema, &account.keyspace);
                 error.message = error.message.replace(schema, keyspace);
@@ -114,7 +115,7 @@ impl Session<'_> {
         }
     }
 
-    /// Runs a statement, unless it is refused or a test wants it to fail.
+    /// Runs a statement, unless it is refused or a test lets it fail.
     async fn execute(&mut self, sql: &str, packet: &[u8]) -> Answer {
         let (word, rest) = first_word(sql);
         if word == "USE" {
@@ -173,7 +174,7 @@ impl Session<'_> {
         error.about(&account.keyspace, user, sql)
     }
 
-    /// Fails a statement, and does to an open transaction what vtgate does.
+    /// Fails a statement. What happens to an open transaction is as at vtgate.
     async fn fail(&mut self, error: VitessError, sql: &str) -> Answer {
         let after = match () {
             () if error.loses_server() => Transaction::Ended,
@@ -189,7 +190,7 @@ impl Session<'_> {
         Ok(Err(self.error(error, sql)))
     }
 
-    /// Passes a command on and takes the answer.
+    /// Passes a command to the server and reads the answer.
     async fn relay(&mut self, packet: &[u8]) -> Answer {
         let answer = self.server.run(packet).await?;
         Ok(answer.map(|reply| {
@@ -213,7 +214,7 @@ impl Session<'_> {
     }
 }
 
-/// The first word that is not in a comment, in capitals, and what follows it.
+/// The first word outside of comments, in capitals, and the text after it.
 fn first_word(sql: &str) -> (String, &str) {
     let mut rest = sql.trim_start();
     loop {

@@ -1,4 +1,4 @@
-//! TLS with the clients, with the certificate of the stack's server, and with the server itself.
+//! TLS with clients and with the server. Clients see the certificate of the stack's server.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::stack::tls::Certificates;
 pub(super) struct Tls {
     certificates: Certificates,
     connector: TlsConnector,
-    /// What the server's certificate calls it.
+    /// The name in the server's certificate.
     host: ServerName<'static>,
 }
 
@@ -37,7 +37,7 @@ impl Tls {
         })
     }
 
-    /// Speaks TLS with a client. The certificate may have changed since the last one.
+    /// Begins TLS with a client. Reads the certificate each time, because it may have changed.
     pub(super) async fn accept(
         &self,
         stream: TcpStream,
@@ -54,7 +54,7 @@ impl Tls {
         TlsAcceptor::from(Arc::new(config)).accept(stream).await
     }
 
-    /// Speaks TLS with the server.
+    /// Begins TLS with the server.
     pub(super) async fn connect(
         &self,
         stream: TcpStream,

@@ -1,4 +1,4 @@
-//! Packets of the MySQL protocol, and the few whose inside matters here.
+//! Packets of the MySQL protocol, and parsers for the few whose content matters here.
 
 use std::io;
 
@@ -10,10 +10,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// utf8mb4_general_ci, which both MySQL and MariaDB know.
 pub(super) const COLLATION: u8 = 45;
 
-/// What one packet can hold; a longer payload goes on in the next.
+/// The most bytes that one packet can hold. A longer payload continues in the next packet.
 const FULL: usize = 0xFF_FFFF;
 
-/// A connection that speaks in packets. What is put goes out when it is flushed.
+/// A connection that sends and receives packets. `put` only collects a packet, and
+/// `flush` sends what was collected.
 pub(super) struct Wire<S> {
     pub(super) stream: S,
     pub(super) sequence: u8,
@@ -46,7 +47,7 @@ impl<S> Wire<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// Reads a whole payload. The peer's orderly end is an `UnexpectedEof`.
+    /// Reads a whole payload. If the peer has closed the connection, the error is `UnexpectedEof`.
     pub(super) async fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut payload = Vec::new();
         loop {
@@ -121,7 +122,7 @@ pub(super) fn ok_packet(in_transaction: bool) -> Vec<u8> {
     vec![0, 0, 0, low, high, 0, 0]
 }
 
-/// The status in an OK packet, whatever its first byte is.
+/// The status in an OK packet. The first byte is not checked.
 pub(super) fn status_of_ok(payload: &[u8]) -> Option<StatusFlags> {
     let mut parse = ParseBuf(payload.get(1..)?);
     parse.checked_eat_lenenc_int()?;
@@ -131,7 +132,7 @@ pub(super) fn status_of_ok(payload: &[u8]) -> Option<StatusFlags> {
         .map(StatusFlags::from_bits_truncate)
 }
 
-/// The status in an EOF packet of the old kind.
+/// The status in an old EOF packet.
 pub(super) fn status_of_eof(payload: &[u8]) -> Option<StatusFlags> {
     let bytes = payload.get(3..5)?.try_into().ok()?;
     Some(StatusFlags::from_bits_truncate(u16::from_le_bytes(bytes)))

@@ -1,11 +1,11 @@
-//! A stand-in of vtgate before a schema of its own.
+//! A stand-in of vtgate in front of a fresh schema.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::vtgate::Vtgate;
 
-/// A stand-in before a schema with a table `notes`.
+/// A stand-in in front of a schema with a table `notes`.
 pub struct Fixture {
     pub database: FreshDatabase,
     pub vtgate: Vtgate,
@@ -54,7 +54,7 @@ impl Fixture {
         Conn::new(self.options(PASSWORD)).await.unwrap()
     }
 
-    /// What is in the table, asked at the server itself.
+    /// The ids in the table, read from the server itself.
     pub async fn notes(&self) -> Vec<i32> {
         let mut direct = self.database.connect().await.unwrap();
         let notes = direct.query("SELECT id FROM notes ORDER BY id").await;

@@ -1,5 +1,5 @@
-//! The stand-in of vtgate, driven as its clients drive it: by the driver that the functions use,
-//! over TLS, with the stack's server behind it.
+//! Tests of the stand-in of vtgate. They use the driver that the functions use, over TLS, with the
+//! stack's server behind the stand-in.
 
 #![allow(
     clippy::expect_used,
@@ -21,7 +21,7 @@ use fresh_vtgate::{Fixture, KEYSPACE, PASSWORD, USER, server_error};
 const INSERT: &str = "INSERT INTO notes (id) VALUES (?)";
 
 #[tokio::test]
-async fn statements_of_both_protocols_pass() {
+async fn statements_of_both_protocols_are_passed_on() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
     let insert = "INSERT INTO notes (id, note, at) VALUES (?, ?, ?)";
@@ -60,7 +60,7 @@ async fn statements_of_both_protocols_pass() {
 }
 
 #[tokio::test]
-async fn a_login_takes_tls_the_password_and_the_keyspace() {
+async fn a_login_needs_tls_the_password_and_the_keyspace() {
     let fixture = Fixture::new().await;
     let plain = fixture.options(PASSWORD).ssl_opts(None);
     let refused = server_error(Conn::new(Opts::from(plain)).await);
@@ -94,7 +94,7 @@ async fn a_login_takes_tls_the_password_and_the_keyspace() {
 }
 
 #[tokio::test]
-async fn the_user_can_t_be_changed_and_a_reset_forgets_statements() {
+async fn a_client_cannot_change_its_user_and_a_reset_forgets_statements() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
     let id: Option<u32> = conn.query_first("SELECT CONNECTION_ID()").await.unwrap();
@@ -111,7 +111,7 @@ async fn the_user_can_t_be_changed_and_a_reset_forgets_statements() {
 }
 
 #[tokio::test]
-async fn ddl_and_foreign_keys_are_refused_where_a_test_says_so() {
+async fn ddl_and_foreign_keys_are_refused_if_a_test_says_so() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
     let key = "ALTER TABLE notes ADD b INT, ADD FOREIGN KEY (b) REFERENCES notes (id)";
@@ -132,7 +132,7 @@ async fn ddl_and_foreign_keys_are_refused_where_a_test_says_so() {
 }
 
 #[tokio::test]
-async fn every_error_of_the_table_is_answered_as_it_stands() {
+async fn every_error_is_answered_word_for_word() {
     let fixture = Fixture::new().await;
     for error in VitessError::all() {
         let mut conn = fixture.connect().await;
@@ -141,14 +141,14 @@ async fn every_error_of_the_table_is_answered_as_it_stands() {
         let text = error.text.replace("{keyspace}", KEYSPACE);
         let text = text.replace("{user}", USER).replace("{sql}", "SELECT 1");
         assert_eq!((number, message), (error.number, text), "{}", error.name);
-        // The next statement is not concerned.
+        // The next statement succeeds.
         conn.query_drop("SELECT 1").await.unwrap();
     }
     assert!(fixture.vtgate.has_failed_all());
 }
 
 #[tokio::test]
-async fn failures_come_where_they_were_asked_for() {
+async fn failures_hit_the_statements_they_were_meant_for() {
     let fixture = Fixture::new().await;
     let vtgate = &fixture.vtgate;
     let error = errors::NO_HEALTHY_TABLET;
@@ -175,7 +175,7 @@ async fn failures_come_where_they_were_asked_for() {
 }
 
 #[tokio::test]
-async fn vtgate_rolls_back_after_what_was_aborted() {
+async fn an_aborted_statement_rolls_the_transaction_back() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
     for error in [
@@ -186,7 +186,7 @@ async fn vtgate_rolls_back_after_what_was_aborted() {
         conn.query_drop("START TRANSACTION").await.unwrap();
         conn.exec_drop(INSERT, (1,)).await.unwrap();
         server_error(conn.query_drop("SELECT 1").await);
-        // The trap: this is outside of a transaction, and ROLLBACK does not undo it.
+        // The trap: this runs outside of a transaction, so ROLLBACK does not undo it.
         conn.exec_drop(INSERT, (2,)).await.unwrap();
         conn.query_drop("ROLLBACK").await.unwrap();
         assert_eq!(fixture.notes().await, [2]);
@@ -195,7 +195,7 @@ async fn vtgate_rolls_back_after_what_was_aborted() {
 }
 
 #[tokio::test]
-async fn a_poisoned_transaction_wants_a_rollback() {
+async fn a_poisoned_transaction_refuses_all_but_a_rollback() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
     let poisoned = Failure::with(errors::TRANSACTION_POISONED);
@@ -212,7 +212,7 @@ async fn a_poisoned_transaction_wants_a_rollback() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_lost_says_so_once() {
+async fn a_lost_transaction_is_reported_once() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
     conn.query_drop("START TRANSACTION").await.unwrap();
