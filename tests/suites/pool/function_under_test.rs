@@ -86,7 +86,8 @@ impl FunctionUnderTest {
         }
     }
 
-    /// The stand-in of vtgate, if the function was started before it.
+    /// The stand-in of vtgate. Only a function started by [`before_stand_in`](Self::before_stand_in)
+    /// has one.
     pub fn vtgate(&self) -> &Vtgate {
         self.database.vtgate().unwrap()
     }

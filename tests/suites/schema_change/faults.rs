@@ -1,4 +1,4 @@
-//! Faults of PlanetScale, of the network and of people during a run.
+//! Faults of PlanetScale and of the network, and people who interfere with a run.
 
 use planetscale::{DeploymentState, NewPassword, Role};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::pipeline::Pipeline;
 use crate::{NOTES, TWO_TABLES};
 
 #[tokio::test]
-async fn calls_of_an_api_that_is_busy_or_broken_for_a_while_are_repeated() {
+async fn calls_are_repeated_while_the_api_is_busy_or_broken() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     for status in [429, 500] {
@@ -44,7 +44,7 @@ async fn calls_of_an_api_that_is_busy_or_broken_for_a_while_are_repeated() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_carried_out_and_not_answered_is_not_carried_out_again() {
+async fn a_call_whose_answer_is_lost_is_not_carried_out_twice() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     for path in ["/branches", "/deploy-requests", "/deploy", "/skip-revert"] {
@@ -71,7 +71,7 @@ async fn a_call_that_was_carried_out_and_not_answered_is_not_carried_out_again()
 async fn a_password_that_expires_before_it_is_used_is_replaced() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", TWO_TABLES);
-    // Delays the step between making the password and using it.
+    // Delays the step after it made the password and before it uses it.
     let slow = ApiFailure::with(429).on("GET", "/passwords").retry_after(5);
     pipeline.plane.fail(slow);
     let execution = pipeline.start(json!({})).await;
@@ -100,7 +100,7 @@ async fn a_password_that_expires_before_it_is_used_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_run_waits_until_the_password_of_another_that_applies_migrations_has_ended() {
+async fn a_run_waits_while_another_run_has_a_password_to_apply_migrations() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.die_after("await_branch").await;
@@ -145,8 +145,8 @@ async fn a_deployment_that_fails_halfway_leaves_production_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_fails_on_rows_tells_the_key_or_the_column_and_no_value() {
-    for (clause, told) in [
+async fn a_deployment_that_fails_on_rows_names_the_key_or_column_but_no_value() {
+    for (clause, expected) in [
         (
             "ADD UNIQUE KEY one_each (customer_id)",
             ["Duplicate entry … for key", "one_each"],
@@ -165,7 +165,7 @@ async fn a_deployment_that_fails_on_rows_tells_the_key_or_the_column_and_no_valu
         let (error, cause) = pipeline.fail(json!({})).await;
         assert_eq!(error, "DeploymentFailed", "{cause}");
         assert!(cause.contains("`orders`: "), "{cause}");
-        for words in told {
+        for words in expected {
             assert!(cause.contains(words), "{cause}");
         }
         for text in [cause, pipeline.history(), pipeline.logs()] {
@@ -191,7 +191,7 @@ async fn cleaning_up_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_is_reverted_before_it_is_recorded_is_not_recorded() {
+async fn a_deployment_is_not_recorded_if_it_was_reverted_before() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.die_after("await_deployment").await;
@@ -208,7 +208,7 @@ async fn a_deployment_that_is_reverted_before_it_is_recorded_is_not_recorded() {
 }
 
 #[tokio::test]
-async fn a_revert_that_failed_is_told_and_blocks_no_other_deployment() {
+async fn a_failed_revert_is_reported_by_the_next_run() {
     let pipeline = Pipeline::new().await;
     let key = "ALTER TABLE notes ADD UNIQUE KEY by_text (text);";
     pipeline.add("0002_notes.sql", &format!("{NOTES}{key}"));
@@ -239,7 +239,7 @@ async fn a_revert_that_failed_is_told_and_blocks_no_other_deployment() {
 }
 
 #[tokio::test]
-async fn an_approval_that_a_changed_branch_dismisses_is_waited_for_again() {
+async fn a_run_waits_again_when_a_changed_branch_dismisses_the_approval() {
     let pipeline = Pipeline::new().await;
     pipeline.plane.require_approval(true).await;
     pipeline.add("0002_notes.sql", NOTES);
@@ -249,8 +249,8 @@ async fn an_approval_that_a_changed_branch_dismisses_is_waited_for_again() {
         person.approve(1).await;
     };
     tokio::join!(pipeline.die_after("await_approval"), approve(1));
-    // A change of the branch dismisses the approval, as soon as somebody looks. It is undone, so
-    // that the deployment may go on.
+    // A change of the branch dismisses the approval as soon as somebody looks. The second change
+    // undoes the first, so that the deployment may go on.
     let branch = pipeline.left().await.0.remove(0);
     for length in [600, 500] {
         let change = format!("ALTER TABLE notes MODIFY text VARCHAR({length}) NOT NULL");
@@ -269,7 +269,7 @@ async fn an_approval_that_a_changed_branch_dismisses_is_waited_for_again() {
 }
 
 #[tokio::test]
-async fn a_deploy_request_that_somebody_closes_ends_the_run() {
+async fn a_run_ends_when_somebody_closes_its_deploy_request() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     let execution = pipeline.start(json!({ "approval": true })).await;
@@ -304,7 +304,7 @@ async fn a_branch_with_an_older_schema_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_call_that_the_api_never_allows_fails_the_run_and_is_named() {
+async fn a_call_that_is_never_allowed_fails_the_run_and_names_the_missing_access() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline
@@ -317,7 +317,7 @@ async fn a_call_that_the_api_never_allows_fails_the_run_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_rotated_during_a_run_is_read_again() {
+async fn a_run_reads_its_token_again_when_it_is_rotated() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     let execution = pipeline.start(json!({ "approval": true })).await;

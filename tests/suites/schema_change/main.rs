@@ -1,6 +1,6 @@
-//! Migrations on their way to production: the state machine's own definition, interpreted, with the
-//! function behind it, on a stand-in of PlanetScale's control plane over schemas of a MySQL server.
-//! With `--vitess` the function reaches every branch through a Vitess of its own.
+//! Migrations on their way to production. An interpreter runs the state machine's own definition with
+//! the function's own program, on a stand-in of PlanetScale's control plane. Its branches are schemas
+//! of a MySQL server. With `--vitess`, each branch has a Vitess of its own.
 
 #![allow(
     clippy::indexing_slicing,

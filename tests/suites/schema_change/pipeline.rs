@@ -1,4 +1,4 @@
-//! A database with its control plane, migrations of its own, and a state machine to deploy them.
+//! A database with a control plane, a folder of migrations, and the state machine that deploys them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use tests::stand_ins::control_plane::{
 use tests::stand_ins::lambda::{Function, Reported};
 use tests::stand_ins::step_functions::{self, Ended, Execution, Interpreter, StateMachine, Target};
 
-/// Everything that a schema change stands on.
+/// Everything that a schema change needs.
 pub struct Pipeline {
     pub stack: Stack,
     pub database: FreshDatabase,
@@ -36,20 +36,20 @@ pub struct Pipeline {
     tasks: Arc<Tasks>,
 }
 
-/// What has passed between the state machine and the function.
+/// The calls from the state machine to the function.
 #[derive(Default)]
 struct Tasks {
     /// The steps, in order.
     steps: Mutex<Vec<String>>,
-    /// All that the function was told and has answered.
+    /// Everything that the function was sent and has answered.
     payloads: Mutex<Vec<Value>>,
     /// The step after which the run dies.
-    last: Mutex<Option<String>>,
+    dies_after: Mutex<Option<String>>,
     dead: AtomicBool,
 }
 
 impl Pipeline {
-    /// With the migrations of the project, all of them applied.
+    /// Starts with the project's migrations, all of them applied.
     pub async fn new() -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
@@ -107,28 +107,28 @@ impl Pipeline {
         self.machine.start(&name, &options).await.unwrap()
     }
 
-    /// Runs the state machine so that all of its execution is lost after this step, for which
-    /// nothing is cleaned up.
+    /// Runs the state machine, and lets its execution die after this step. So nothing is cleaned
+    /// up.
     pub async fn die_after(&self, step: &str) {
-        *self.tasks.last.lock().unwrap() = Some(step.to_owned());
+        *self.tasks.dies_after.lock().unwrap() = Some(step.to_owned());
         let ended = self.run(json!({})).await;
         assert!(
             matches!(&ended, Ended::Failed { error, .. } if error == "NotCleanedUp"),
             "{ended:?}"
         );
         assert_eq!(self.steps().last().unwrap(), step);
-        *self.tasks.last.lock().unwrap() = None;
+        *self.tasks.dies_after.lock().unwrap() = None;
         self.tasks.steps.lock().unwrap().clear();
     }
 
-    /// Carries out one step with what the last one that was carried out has answered.
+    /// Carries out one step with the answer of the last step.
     pub async fn go_on(&self, step: &str) -> Result<Value, Reported> {
         let state = self.tasks.payloads.lock().unwrap().last().cloned();
         let payload = json!({ "step": step, "state": state });
         self.function.call(payload).await.unwrap()
     }
 
-    /// Runs the state machine, which must succeed, to its end.
+    /// Runs the state machine to its end, and asserts that it succeeds.
     pub async fn succeed(&self, options: Value) -> Value {
         match self.run(options).await {
             Ended::Succeeded(result) => result,
@@ -136,7 +136,8 @@ impl Pipeline {
         }
     }
 
-    /// Runs the state machine, which must fail, to its end: the error's name, and why.
+    /// Runs the state machine to its end, and asserts that it fails. Returns the error's name and its
+    /// cause.
     pub async fn fail(&self, options: Value) -> (String, String) {
         match self.run(options).await {
             Ended::Failed { error, cause } => (error, cause),
@@ -144,7 +145,7 @@ impl Pipeline {
         }
     }
 
-    /// Gives the function's secret another token, and lets PlanetScale take the old one no more.
+    /// Puts another token into the function's secret. PlanetScale refuses the old one from then on.
     pub async fn rotate_token(&self, new: &ServiceToken) {
         self.stack
             .change_secret(&self.secret_id, &new.secret())
@@ -153,7 +154,7 @@ impl Pipeline {
         self.plane.forget(&self.token).await;
     }
 
-    /// Waits until a step has been carried out so many times.
+    /// Waits until a step has been carried out this many times.
     pub async fn carried_out(&self, step: &str, times: usize) {
         let limit = Instant::now() + Duration::from_secs(60);
         while self.steps().iter().filter(|done| *done == step).count() < times {
@@ -183,7 +184,7 @@ impl Pipeline {
         }
     }
 
-    /// What is left on PlanetScale: the branches beside production, and the open deploy requests.
+    /// What is left on PlanetScale: the branches other than production, and the open deploy requests.
     pub async fn left(&self) -> (Vec<String>, Vec<u64>) {
         let api = self.api(&self.token).await;
         let mut branches = api.branches().await;
@@ -198,7 +199,7 @@ impl Pipeline {
         )
     }
 
-    /// Runs statements on production around the control plane.
+    /// Runs statements on production without the control plane.
     pub async fn change_production(&self, statements: &[&str]) {
         let mut admin = self.stack.admin().await.unwrap();
         let schema = self.database.name();
@@ -246,12 +247,12 @@ impl Pipeline {
         self.tasks.steps.lock().unwrap().clone()
     }
 
-    /// All that the histories of the executions hold.
+    /// Everything in the histories of the executions.
     pub fn history(&self) -> String {
         format!("{:?}", self.tasks.payloads.lock().unwrap())
     }
 
-    /// All that the function has logged.
+    /// The function's log.
     pub fn logs(&self) -> String {
         self.function.output().unwrap()
     }
@@ -270,7 +271,7 @@ impl Pipeline {
             .await
     }
 
-    /// The names of a table's columns in production; none where there is no table.
+    /// The names of a table's columns in production; none if there is no such table.
     pub async fn columns(&self, table: &str) -> Vec<String> {
         self.rows(&format!(
             "SELECT column_name FROM information_schema.columns \
@@ -280,7 +281,7 @@ impl Pipeline {
     }
 }
 
-/// PlanetScale's API for a test.
+/// A client of PlanetScale's API.
 pub struct Api {
     planetscale: PlanetScale,
     http: ApiClient,
@@ -331,7 +332,7 @@ impl Api {
 }
 
 impl Drop for Pipeline {
-    /// Holds every call that was made against PlanetScale's document, where that is at hand.
+    /// Checks every call against PlanetScale's OpenAPI document, if the test run has it.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
         if let (false, Some(contract)) = (std::thread::panicking(), Contract::from_env().unwrap()) {
@@ -349,7 +350,7 @@ async fn create(
     tasks: &Arc<Tasks>,
 ) -> StateMachine {
     let definition = step_functions::schema_change(name, 0).unwrap();
-    // The interpreter outlives the test, whose function ends with it.
+    // The interpreter outlives the test, but the function must not.
     let (function, tasks) = (Arc::downgrade(function), Arc::clone(tasks));
     let target: Target = Arc::new(move |payload| {
         let (function, tasks) = (function.upgrade(), Arc::clone(&tasks));
@@ -383,7 +384,7 @@ impl Tasks {
             self.payloads.lock().unwrap().push(answer.clone());
         }
         let waits = matches!(&reply, Ok(answer) if answer["outcome"] == "wait");
-        if !waits && self.last.lock().unwrap().as_ref() == Some(&step) {
+        if !waits && self.dies_after.lock().unwrap().as_ref() == Some(&step) {
             self.dead.store(true, Ordering::SeqCst);
         }
         reply

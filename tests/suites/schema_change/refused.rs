@@ -1,4 +1,4 @@
-//! Changes that must not reach production, and say why.
+//! Changes that must not reach production, and the errors that say why.
 
 use planetscale::DeploymentState;
 use serde_json::json;
@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::pipeline::Pipeline;
 use crate::{CHANNEL, NOTES, TWO_TABLES};
 
-/// The run has left nothing behind and changed nothing.
-async fn nothing_happened(pipeline: &Pipeline) {
+/// Asserts that the run has left nothing behind and changed nothing.
+async fn assert_nothing_happened(pipeline: &Pipeline) {
     assert_eq!(pipeline.left().await, (vec![], vec![]));
     assert_eq!(pipeline.recorded().await, [1]);
 }
@@ -26,7 +26,7 @@ async fn a_dropped_column_needs_an_allowance() {
             .await
             .contains(&"total".to_owned())
     );
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
@@ -37,18 +37,18 @@ async fn a_statement_that_does_not_belong_in_a_migration_is_refused_before_there
     assert_eq!(error, "MigrationsRefused");
     assert!(cause.contains("0002_rows.sql:1"), "{cause}");
     assert_eq!(pipeline.steps(), ["plan", "clean_up"]);
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
-async fn a_check_is_not_dropped_by_the_name_that_its_file_gave_it() {
+async fn a_check_cannot_be_dropped_by_the_name_in_its_migration() {
     let pipeline = Pipeline::new().await;
     let check = "ALTER TABLE notes ADD CONSTRAINT short CHECK (CHAR_LENGTH(text) < 9);";
     pipeline.add("0002_notes.sql", &format!("{NOTES}{check}"));
     pipeline.succeed(json!({})).await;
     pipeline.add("0003_drop.sql", "ALTER TABLE notes DROP CHECK short;");
     let (error, cause) = pipeline.fail(json!({})).await;
-    // The deployment has given it another name, which the branch has too.
+    // The deployment has renamed it, and the new branch has that name too.
     assert_eq!(error, "StatementRefused");
     assert!(cause.contains("0003_drop.sql:1"), "{cause}");
     assert!(cause.contains("short"), "{cause}");
@@ -66,11 +66,11 @@ async fn a_renamed_column_is_refused_with_what_to_do_instead() {
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "MigrationsRefused");
     assert!(cause.to_lowercase().contains("add"), "{cause}");
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
-async fn what_planetscales_lint_of_the_branch_finds_is_told_and_not_deployed() {
+async fn findings_of_planetscales_lint_stop_the_run() {
     let pipeline = Pipeline::new().await;
     // No migration knows of this table.
     let keyless = "CREATE TABLE by_hand (id INT) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4";
@@ -79,18 +79,18 @@ async fn what_planetscales_lint_of_the_branch_finds_is_told_and_not_deployed() {
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "DeployRequestRefused");
     assert!(cause.contains("NO_UNIQUE_KEY in `by_hand`"), "{cause}");
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
-async fn what_planetscales_checks_of_the_deploy_request_find_is_told_and_not_deployed() {
+async fn failed_checks_of_the_deploy_request_stop_the_run() {
     let pipeline = Pipeline::new().await;
     pipeline.plane.fail_deploy_check(Some("not enough storage"));
     pipeline.add("0002_notes.sql", NOTES);
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "DeployRequestRefused");
     assert!(cause.contains("not enough storage"), "{cause}");
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
@@ -105,11 +105,11 @@ async fn a_branch_that_somebody_changed_is_not_deployed() {
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "DifferenceRefused");
     assert!(cause.contains("`orders`"), "{cause}");
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
-async fn a_branch_on_which_somebody_changed_a_table_of_the_migration_is_not_deployed() {
+async fn a_branch_is_not_deployed_if_somebody_changed_the_migrated_table() {
     for (change, named) in [
         ("ADD COLUMN extra INT NOT NULL", "column `extra`"),
         ("ADD UNIQUE KEY one_each (total)", "index `one_each`"),
@@ -125,12 +125,12 @@ async fn a_branch_on_which_somebody_changed_a_table_of_the_migration_is_not_depl
         let (error, cause) = pipeline.fail(json!({})).await;
         assert_eq!(error, "DifferenceRefused", "{change}: {cause}");
         assert!(cause.contains(named), "{cause}");
-        nothing_happened(&pipeline).await;
+        assert_nothing_happened(&pipeline).await;
     }
 }
 
 #[tokio::test]
-async fn a_branch_that_lacks_a_column_which_production_got_meanwhile_is_not_deployed() {
+async fn a_branch_is_not_deployed_if_it_lacks_a_new_column_of_production() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.die_after("apply_migrations").await;
@@ -146,11 +146,11 @@ async fn a_branch_that_lacks_a_column_which_production_got_meanwhile_is_not_depl
             .await
             .contains(&"newer".to_owned())
     );
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
-async fn a_branch_from_which_somebody_removed_a_part_is_neither_deployed_nor_recorded() {
+async fn a_branch_is_neither_deployed_nor_recorded_if_somebody_undid_part_of_the_change() {
     for (migration, removal) in [
         (TWO_TABLES, "DROP TABLE second_table"),
         // Then PlanetScale finds nothing to deploy.
@@ -166,7 +166,7 @@ async fn a_branch_from_which_somebody_removed_a_part_is_neither_deployed_nor_rec
         assert_eq!(error, "DifferenceRefused", "{removal}: {cause}");
         assert!(cause.contains("the branch was changed"), "{cause}");
         assert_eq!(pipeline.columns("first_table").await, [""; 0]);
-        nothing_happened(&pipeline).await;
+        assert_nothing_happened(&pipeline).await;
 
         pipeline.succeed(json!({})).await;
         assert_eq!(pipeline.recorded().await, [1, 2]);
@@ -174,7 +174,7 @@ async fn a_branch_from_which_somebody_removed_a_part_is_neither_deployed_nor_rec
 }
 
 #[tokio::test]
-async fn a_change_that_was_deployed_in_part_is_recorded_once_production_has_all_of_it() {
+async fn a_partly_deployed_change_is_recorded_once_production_has_all_of_it() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_tables.sql", TWO_TABLES);
     deploy_by_hand(&pipeline, "DROP TABLE second_table").await;
@@ -196,7 +196,7 @@ async fn a_change_that_was_deployed_in_part_is_recorded_once_production_has_all_
     assert_eq!(pipeline.left().await, (vec![], vec![]));
 }
 
-/// Changes the branch of the migrations and deploys it, as a person may.
+/// Changes the branch of the migrations and deploys it, as a person could.
 async fn deploy_by_hand(pipeline: &Pipeline, change: &str) {
     pipeline.succeed(json!({ "deploy": false })).await;
     let branch = pipeline.left().await.0.remove(0);
@@ -217,7 +217,7 @@ async fn deploy_by_hand(pipeline: &Pipeline, change: &str) {
 }
 
 #[tokio::test]
-async fn another_change_that_somebody_deployed_from_the_branch_is_not_recorded() {
+async fn a_different_change_deployed_from_the_branch_is_not_recorded() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_channel.sql", CHANNEL);
     let other = "ALTER TABLE orders DROP COLUMN channel, ADD COLUMN other INT NULL";
@@ -228,8 +228,8 @@ async fn another_change_that_somebody_deployed_from_the_branch_is_not_recorded()
         assert!(cause.contains("the branch was changed"), "{cause}");
         assert_eq!(pipeline.recorded().await, [1]);
     }
-    // A migration with another text is another change. It would have to wait for the end of the
-    // time in which the first deployment can be reverted.
+    // A migration with another text is another change. It would have to wait as long as the first
+    // deployment can be reverted, which is cut short here.
     let api = pipeline.api(&pipeline.token).await;
     api.calls().skip_revert(1).await.unwrap();
     pipeline.add("0002_channel.sql", &format!("-- Once more.\n{CHANNEL}"));
@@ -240,7 +240,7 @@ async fn another_change_that_somebody_deployed_from_the_branch_is_not_recorded()
 }
 
 #[tokio::test]
-async fn a_table_that_production_lost_after_the_deployment_is_told_and_not_recorded() {
+async fn a_deployment_is_not_recorded_if_production_lost_its_table_afterwards() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.die_after("await_deployment").await;
@@ -254,7 +254,7 @@ async fn a_table_that_production_lost_after_the_deployment_is_told_and_not_recor
 }
 
 #[tokio::test]
-async fn what_somebody_changed_in_production_after_the_branch_was_made_is_not_undone() {
+async fn a_deployment_does_not_undo_what_somebody_changed_in_production() {
     for (change, named) in [
         ("CREATE INDEX newer ON orders (total)", "index `newer`"),
         (
@@ -270,12 +270,12 @@ async fn what_somebody_changed_in_production_after_the_branch_was_made_is_not_un
         let (error, cause) = pipeline.fail(json!({})).await;
         assert_eq!(error, "DifferenceRefused", "{change}: {cause}");
         assert!(cause.contains(named), "{cause}");
-        nothing_happened(&pipeline).await;
+        assert_nothing_happened(&pipeline).await;
     }
 }
 
 #[tokio::test]
-async fn what_changes_after_the_approval_is_not_deployed() {
+async fn a_change_made_after_the_approval_is_not_deployed() {
     for in_production in [true, false] {
         let pipeline = Pipeline::new().await;
         pipeline.add("0002_channel.sql", CHANNEL);
@@ -299,7 +299,7 @@ async fn what_changes_after_the_approval_is_not_deployed() {
 }
 
 #[tokio::test]
-async fn a_statement_that_the_server_refuses_is_told_with_its_place_and_the_servers_words() {
+async fn a_refused_statement_is_reported_with_its_place_and_the_servers_words() {
     let pipeline = Pipeline::new().await;
     pipeline.change_production(&[NOTES]).await;
     pipeline.add("0002_notes.sql", NOTES);
@@ -307,11 +307,11 @@ async fn a_statement_that_the_server_refuses_is_told_with_its_place_and_the_serv
     assert_eq!(error, "StatementRefused");
     assert!(cause.contains("0002_notes.sql:2"), "{cause}");
     assert!(cause.contains("already exists"), "{cause}");
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
-async fn a_file_that_was_changed_after_it_was_applied_is_refused() {
+async fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.succeed(json!({})).await;
@@ -322,7 +322,7 @@ async fn a_file_that_was_changed_after_it_was_applied_is_refused() {
 }
 
 #[tokio::test]
-async fn the_access_that_a_token_lacks_is_named() {
+async fn the_error_names_the_access_that_the_token_lacks() {
     // Each of these is enough for the operation.
     let branch = [
         "create_branch",
@@ -353,7 +353,7 @@ async fn the_access_that_a_token_lacks_is_named() {
 }
 
 #[tokio::test]
-async fn an_option_that_does_not_exist_is_refused() {
+async fn an_unknown_option_is_refused() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     let (error, cause) = pipeline.fail(json!({ "deploi": false })).await;
@@ -361,11 +361,11 @@ async fn an_option_that_does_not_exist_is_refused() {
     assert!(cause.contains("deploi"), "{cause}");
     let (error, _) = pipeline.fail(json!({ "deploy": "no" })).await;
     assert_eq!(error, "WrongInput");
-    nothing_happened(&pipeline).await;
+    assert_nothing_happened(&pipeline).await;
 }
 
 #[tokio::test]
-async fn a_change_waits_for_the_open_deploy_request_of_another() {
+async fn a_change_is_refused_while_another_has_an_open_deploy_request() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.succeed(json!({ "deploy": false })).await;

@@ -1,4 +1,4 @@
-//! Runs that died and are started again, and runs that happen at the same time.
+//! Runs that died and are started again, and runs at the same time.
 
 use planetscale::DeploymentState;
 use serde_json::json;
@@ -34,7 +34,7 @@ async fn a_run_that_died_after_a_step_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_branch_with_a_part_of_a_migration_is_replaced() {
+async fn a_branch_with_part_of_a_migration_is_replaced() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_tables.sql", TWO_TABLES);
     pipeline.die_after("await_branch").await;
@@ -54,7 +54,7 @@ async fn a_branch_with_a_part_of_a_migration_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_change_that_production_got_in_another_way_is_recorded() {
+async fn a_change_is_recorded_if_production_got_it_in_another_way() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.succeed(json!({ "deploy": false })).await;
@@ -82,7 +82,7 @@ async fn a_run_goes_on_when_another_has_closed_a_deploy_request_without_changes(
 }
 
 #[tokio::test]
-async fn a_branch_that_another_run_has_deleted_is_made_again() {
+async fn a_run_makes_its_branch_again_if_another_run_deleted_it() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.die_after("apply_migrations").await;
@@ -94,7 +94,7 @@ async fn a_branch_that_another_run_has_deleted_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_deployed_and_not_recorded_is_recorded_with_the_next_one() {
+async fn a_deployed_but_unrecorded_change_is_recorded_with_the_next_one() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.die_after("await_deployment").await;
@@ -115,7 +115,7 @@ async fn a_run_that_could_not_finish_is_finished_by_the_next() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.plane.fail(ApiFailure::with(403).on("DELETE", ""));
-    // The password's deletion fails, and the branch's, which both happen.
+    // The first deletion is refused.
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "NotAllowed", "{cause}");
     pipeline.succeed(json!({})).await;
@@ -125,7 +125,7 @@ async fn a_run_that_could_not_finish_is_finished_by_the_next() {
 
 #[tokio::test]
 async fn two_runs_at_once_deploy_once() {
-    // The second begins with the first, or when the first has carried out this step.
+    // The second run begins with the first, or after the first has carried out this step.
     for step in [
         None,
         Some("await_branch"),

@@ -1,10 +1,10 @@
-//! What the function needs to begin.
+//! The settings that a function needs to start.
 
 use tests::stack::Stack;
 use tests::stand_ins::lambda::Function;
 
 #[tokio::test]
-async fn every_setting_that_is_missing_is_named_at_once() {
+async fn the_error_names_every_missing_setting() {
     let stack = Stack::from_env().unwrap();
     let database = stack.fresh_database().await.unwrap();
     let function = Function::of(&stack, &database, "migrate-schema").unwrap();

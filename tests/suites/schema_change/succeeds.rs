@@ -50,7 +50,7 @@ async fn a_new_column_and_an_index_on_it_keep_the_rows() {
 }
 
 #[tokio::test]
-async fn a_column_is_dropped_where_the_migration_allows_it() {
+async fn a_column_is_dropped_if_the_migration_allows_it() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.succeed(json!({})).await;
@@ -108,7 +108,7 @@ async fn checks_foreign_keys_and_views_are_deployed_and_recorded() {
     assert_eq!(pipeline.recorded().await, [1, 2, 3]);
     assert_eq!(pipeline.columns("best_replies").await, ["id", "note_id"]);
 
-    // The names that the deployment has given to the constraints are no difference.
+    // The deployment has renamed the constraints, which does not count as a difference.
     pipeline.add(
         "0004_more.sql",
         "ALTER TABLE replies ADD COLUMN text VARCHAR(500) NULL;",
@@ -118,7 +118,7 @@ async fn checks_foreign_keys_and_views_are_deployed_and_recorded() {
 }
 
 #[tokio::test]
-async fn several_migrations_go_together() {
+async fn several_migrations_are_deployed_together() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.add(
@@ -132,7 +132,7 @@ async fn several_migrations_go_together() {
 }
 
 #[tokio::test]
-async fn a_migration_that_changes_nothing_in_the_schema_is_told_so_and_recorded() {
+async fn a_migration_that_changes_nothing_is_recorded_with_a_warning() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_nothing.sql", "ALTER TABLE orders ENGINE = InnoDB;");
     let result = pipeline.succeed(json!({})).await;
@@ -148,7 +148,7 @@ async fn a_migration_that_changes_nothing_in_the_schema_is_told_so_and_recorded(
 }
 
 #[tokio::test]
-async fn a_deployment_may_change_all_that_follows_from_the_migrations() {
+async fn a_deployment_may_change_everything_that_follows_from_the_migrations() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     pipeline.add(
@@ -157,7 +157,7 @@ async fn a_deployment_may_change_all_that_follows_from_the_migrations() {
          ADD KEY by_author (author), ADD KEY by_kind (kind, author);",
     );
     pipeline.succeed(json!({})).await;
-    // Indexes change with the column that is dropped, and columns with the one that is moved.
+    // Dropping a column changes indexes, and moving a column moves others.
     for (file, sql) in [
         (
             "0004_no_author.sql",
@@ -190,7 +190,7 @@ async fn a_deployment_may_change_all_that_follows_from_the_migrations() {
 }
 
 #[tokio::test]
-async fn a_run_can_stop_at_the_open_deploy_request_and_the_next_one_goes_on_from_there() {
+async fn a_run_can_stop_at_the_open_deploy_request_and_the_next_run_continues() {
     let pipeline = Pipeline::new().await;
     pipeline.add("0002_notes.sql", NOTES);
     let result = pipeline.succeed(json!({ "deploy": false })).await;
@@ -210,7 +210,7 @@ async fn a_run_can_stop_at_the_open_deploy_request_and_the_next_one_goes_on_from
 }
 
 #[tokio::test]
-async fn an_approval_is_waited_for_where_the_input_or_the_database_demands_one() {
+async fn a_run_waits_for_an_approval_if_the_input_or_the_database_demands_one() {
     for options in [json!({ "approval": true }), json!({})] {
         let pipeline = Pipeline::new().await;
         let demanded = options == json!({});

@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{calls_planetscale, document::Document};
 
-/// Statements whose actions IAM knows no resources for, by their `Sid`.
+/// The `Sid`s of statements for whose actions IAM has no resources.
 const WITHOUT_RESOURCES: [&str; 3] = ["SendTraces", "DeliverLogs", "SampleTraces"];
 
-/// The resources that SAM's translator makes of the template; none where there is no SAM.
+/// The resources that SAM's translator makes from the template; none without the SAM CLI.
 fn resources() -> Option<&'static Map<String, Value>> {
     static RESOURCES: OnceLock<Option<Value>> = OnceLock::new();
     let resources = RESOURCES.get_or_init(|| {
@@ -35,10 +35,10 @@ fn resources() -> Option<&'static Map<String, Value>> {
     resources.as_ref().and_then(Value::as_object)
 }
 
-/// A Python that has the SAM CLI: that of `target/tools`, or the one on the PATH.
+/// A Python that has the SAM CLI: the one in `target/tools`, or the one on the PATH.
 fn python() -> Option<PathBuf> {
-    let of_tools = tests::root().join("target/tools/venv/bin/python");
-    [of_tools, PathBuf::from("python3")]
+    let in_tools = tests::root().join("target/tools/venv/bin/python");
+    [in_tools, PathBuf::from("python3")]
         .into_iter()
         .find(|python| {
             let mut import = Command::new(python);
@@ -73,7 +73,7 @@ fn get_att<'a>(value: &'a Value, attribute: &str) -> &'a str {
 }
 
 #[test]
-fn a_function_may_write_to_its_log_group_and_do_nothing_else_but_what_its_policies_name() {
+fn a_function_may_only_write_its_logs_and_do_what_its_policies_name() {
     let Some(resources) = resources() else { return };
     for (name, function) in of_type(resources, "AWS::Lambda::Function") {
         let group = function["LoggingConfig"]["LogGroup"]["Ref"]

@@ -49,7 +49,7 @@ fn calls_planetscale(folder: &str) -> bool {
     source(folder).contains("planetscale")
 }
 
-/// The source of a function's `main`.
+/// The text of a function's `main.rs`.
 fn source(folder: &str) -> String {
     let folder = tests::root().join("functions").join(folder);
     fs::read_to_string(folder.join("src/main.rs")).unwrap()
@@ -109,8 +109,8 @@ fn each_function_has_the_route_that_its_source_names() {
             .then(|| route_in_source(&binary))
             .into_iter()
             .collect();
-        // The gateway sends HEAD only where a route says so; the code answers it wherever it
-        // answers GET.
+        // The code answers HEAD wherever it answers GET, but the gateway only sends it to a route
+        // that has it.
         let head = expected
             .first()
             .and_then(|route| route.strip_prefix("GET "));
@@ -201,7 +201,7 @@ fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
         let unread: Vec<_> = set.difference(&expected).collect();
         assert!(
             missing.is_empty(),
-            "{} is not given {missing:?}",
+            "{} does not get {missing:?}",
             function.binary
         );
         assert!(
@@ -229,13 +229,13 @@ fn the_code_accepts_the_settings_of_a_stack_that_has_only_the_secret() {
 
 #[test]
 fn the_code_accepts_the_settings_of_a_stack_that_has_what_planetscale_needs() {
-    let given = BTreeMap::from([
+    let settings = BTreeMap::from([
         ("DATABASE_SECRET_ID", "orders"),
         ("PLANETSCALE_ORGANIZATION", "acme"),
         ("PLANETSCALE_DATABASE", "orders"),
         ("PLANETSCALE_TOKEN_SECRET_ID", "orders/planetscale"),
     ]);
-    let deployed = given
+    let deployed = settings
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
@@ -334,7 +334,7 @@ fn a_function_of_the_api_costs_at_most_twelve_lines() {
     }
 }
 
-/// Every variable that a function of ours reads.
+/// Every variable that one of the functions reads.
 fn variables() -> impl Iterator<Item = &'static Variable> {
     [
         api::settings::VARIABLES,

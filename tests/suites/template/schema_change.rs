@@ -1,4 +1,4 @@
-//! The state machine, its function and the README agree about steps and errors.
+//! The state machine, its function and the README agree on steps and errors.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::document::Document;
 
-/// A file of `migrate-schema`.
+/// The text of a file of `migrate-schema`.
 fn file(path: &str) -> String {
     let folder = tests::root().join("functions/migrate-schema");
     fs::read_to_string(folder.join(path)).unwrap()
@@ -29,8 +29,11 @@ fn the_state_machine_begins_the_steps_that_its_function_has() {
         if state["Type"] != "Pass" || state["Next"] != "CarryOut" {
             continue;
         }
-        let given = &state["Parameters"]["step"];
-        let step = given.as_str().or_else(|| state["Result"].as_str()).unwrap();
+        let parameter = &state["Parameters"]["step"];
+        let step = parameter
+            .as_str()
+            .or_else(|| state["Result"].as_str())
+            .unwrap();
         let variant: String = step
             .split('_')
             .map(|word| word[..1].to_uppercase() + &word[1..])
@@ -65,9 +68,9 @@ fn one_task_carries_out_every_step_and_may_be_repeated() {
 }
 
 #[test]
-fn every_state_is_there_and_can_be_reached() {
+fn every_state_exists_and_can_be_reached() {
     let states = states();
-    // The first one.
+    // Nothing leads to the first state.
     let mut named = BTreeSet::from(["Plan"]);
     for state in states.values() {
         let catches = state["Catch"].as_array().into_iter().flatten();

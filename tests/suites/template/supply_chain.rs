@@ -1,4 +1,4 @@
-//! Crates that must not come in with a dependency.
+//! Crates that no dependency may bring in.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ fn ring_is_the_one_tls_provider() {
     for name in banned {
         assert!(
             !locked.contains(&name),
-            "{name} came in; `cargo tree --workspace --target all --invert {name}` says by whom"
+            "{name} is locked; `cargo tree --workspace --target all --invert {name}` says which crate needs it"
         );
     }
     for name in ["ring", "rustls"] {

@@ -1,4 +1,4 @@
-"""Prints a SAM template as AWS transforms it, as JSON, by SAM's own translator and without an account."""
+"""Prints a SAM template as AWS transforms it, as JSON. SAM's own translator does it, without an account."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from samcli.yamlhelper import yaml_parse
 
 
 class NoManagedPolicies:
-    """The template names no policy of AWS's, so nobody has to be asked for their ARNs."""
+    """The template names no managed policy of AWS, so the translator needs no ARNs from AWS."""
 
     def load(self):
         return {}

@@ -1,5 +1,5 @@
-//! The workflows: what may obtain rights in AWS runs nothing of the project, and a merge says what
-//! came of its schema change.
+//! The workflows. The job that may obtain rights in AWS runs no code of the project. A merge reports
+//! the result of its schema change.
 
 use std::{fs, process::Command};
 
@@ -60,8 +60,8 @@ fn the_job_that_may_obtain_a_token_runs_nothing_of_the_project() {
     }
 }
 
-/// What the step that changes the schema prints, and whether it succeeds, with an AWS that answers
-/// each time that the execution is described with the next of these.
+/// Runs the step that changes the schema, and returns what it prints and whether it succeeds. The AWS
+/// CLI is a script here: each time it describes the execution, it prints the next of these answers.
 fn change_schema(answers: &[Value]) -> Option<(String, bool)> {
     let has_jq = Command::new("jq").arg("--version").output().is_ok();
     if !has_jq {
@@ -82,8 +82,8 @@ fn change_schema(answers: &[Value]) -> Option<(String, bool)> {
          *) echo \"unknown: $*\" >&2; exit 2 ;;\n\
          esac\n";
     fs::write(folder.join("script"), script).unwrap();
-    // Another process writes the program: a test beside this one that starts a process would hand
-    // it down open, and nobody could run it.
+    // Another process writes the program. If this one did, a process that another test starts at the
+    // same time would inherit the open file, and then the program could not be run.
     let mut install = Command::new("install");
     install
         .args(["-m", "755", "script", "aws"])
@@ -108,7 +108,7 @@ fn change_schema(answers: &[Value]) -> Option<(String, bool)> {
 }
 
 #[test]
-fn a_merge_waits_for_the_execution_and_says_what_came_of_it() {
+fn a_merge_waits_for_the_execution_and_reports_its_result() {
     let result = json!({
         "status": "deployed",
         "migrations": ["0002_notes", "0003_more"],
@@ -136,14 +136,14 @@ fn a_merge_waits_for_the_execution_and_says_what_came_of_it() {
             ["ABORTED", "**no error is named**", "", ""],
         ),
     ];
-    for (end, succeeds, parts) in ends {
+    for (end, succeeds, expected) in ends {
         let running = json!({ "status": "RUNNING" });
         let Some((printed, succeeded)) = change_schema(&[running.clone(), running, end]) else {
             return;
         };
         assert_eq!(succeeded, succeeds, "{printed}");
-        for part in parts {
-            assert!(printed.contains(part), "{part}: {printed}");
+        for text in expected {
+            assert!(printed.contains(text), "{text}: {printed}");
         }
     }
 }

@@ -38,8 +38,8 @@ impl Tally {
         *self.answers.entry((call, struck, status)).or_default() += 1;
     }
 
-    /// Asserts that every fault came, that every flight of every call was hit, and that every status was
-    /// answered.
+    /// Asserts that every fault came, that every flight of every call was hit, and that every status
+    /// was answered.
     pub(super) fn assert_complete(&self) {
         for between in Between::ALL {
             assert!(self.between.contains_key(&between), "no {between:?}");
