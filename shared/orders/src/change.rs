@@ -1,4 +1,4 @@
-//! Changing an order's status, with the version that was read as the condition.
+//! Changes an order's status if it still has the version that the client has read.
 
 use super::order::{Order, find};
 use super::statements::UPDATE_STATUS;
@@ -9,13 +9,13 @@ use database::{DatabaseError, Session};
 /// Why an order's status was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// There is no such order, or it is none that may be seen.
+    /// There is no such order, or the caller may not see it.
     #[error("no such order")]
     NotFound,
-    /// The order has another version than the one that was expected.
-    #[error("the order was changed since")]
+    /// The order does not have the expected version.
+    #[error("the order has changed in the meantime")]
     Stale,
-    /// The order's status cannot be followed by this one.
+    /// The order's status cannot become this one.
     #[error("an order that is {from} cannot become {to}")]
     NotAllowed {
         /// The order's status.
@@ -23,15 +23,15 @@ pub enum ChangeError {
         /// The status that was asked for.
         to: OrderStatus,
     },
-    /// The database did not do it. After [`DatabaseError::OutcomeUnknown`] it may be done.
+    /// The database did not make the change. After [`DatabaseError::OutcomeUnknown`] it may have.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 
-/// Moves the order `id` to the status `to`, and gives it as it is then: two round trips.
+/// Moves the order `id` to the status `to` and returns the changed order: two round trips.
 ///
-/// Only an order of a customer whom the caller `may_see`, and whose version is one that the
-/// caller `expects`, is touched; both are asked before the rules of the status are.
+/// Nothing changes unless the caller `may_see` the order's customer and `expects` its version. Both
+/// are checked before the rules of the status.
 pub async fn change_status(
     session: &mut Session<'_>,
     id: OrderId,
@@ -40,7 +40,7 @@ pub async fn change_status(
     expects: impl Fn(u32) -> bool,
 ) -> Result<Order, ChangeError> {
     let now = Timestamp::now();
-    // The change whose outcome is not known, after its answer was lost.
+    // The change whose answer was lost, so that its outcome is not known.
     let mut lost: Option<Order> = None;
     loop {
         let order = match find(session, id).await {
@@ -54,7 +54,7 @@ pub async fn change_status(
             if order == *lost {
                 return Ok(order);
             }
-            // It went on from there, or from another change: nobody can tell.
+            // The order has moved on, from our change or from another one. Nobody can tell which.
             if order.version > lost.version {
                 return Err(DatabaseError::OutcomeUnknown.into());
             }
@@ -76,8 +76,8 @@ pub async fn change_status(
             order.version,
         );
         match session.execute(&UPDATE_STATUS, params).await {
-            // Someone else was faster. What they made of the order decides; the loop ends, since
-            // an order can be changed only as often as its status has successors.
+            // Someone else was faster, so the order as it is now decides. The loop ends, because
+            // an order can change its status only a few times.
             Ok(0) => {}
             Ok(_) => return Ok(changed),
             Err(DatabaseError::OutcomeUnknown) if lost.is_none() => lost = Some(changed),
@@ -91,7 +91,7 @@ impl Order {
         Self {
             status: to,
             version: self.version.saturating_add(1),
-            // Clocks differ between functions, and no order is changed before it was placed.
+            // Clocks differ between functions, but no order may change before it was placed.
             updated_at: now.max(self.updated_at),
             ..self.clone()
         }

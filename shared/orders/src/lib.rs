@@ -1,13 +1,13 @@
-//! The orders: types that cannot hold a wrong value, and what is done with them. This is the crate
-//! that you replace with your own tables.
+//! Orders: types that cannot hold a wrong value, and the statements that read and write them. This
+//! is the crate that you replace with your own tables.
 //!
-//! - Text from outside is parsed once into a value of one of these types, or refused with the
-//!   [`Rule`] that it breaks. All other code takes the types.
-//! - [`place`], [`find`], [`list`] and [`change_status`] run statements on a session, each with as
-//!   few round trips as possible.
-//! - [`statements`] is the catalogue of all SQL, with the index that each read must use.
+//! - Text from outside is parsed once into one of these types, or refused with the [`Rule`] that it
+//!   breaks. All other code takes the types.
+//! - [`place`], [`find`], [`list`] and [`change_status`] run statements on a session, with as few
+//!   round trips as possible.
+//! - [`statements`] is the catalogue of all SQL. It names the index that each read must use.
 //!
-//! Nothing here knows HTTP or the driver. The functions turn errors into answers.
+//! Nothing here knows HTTP or the driver. The functions turn errors into HTTP answers.
 
 mod change;
 mod money;

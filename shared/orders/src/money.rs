@@ -11,7 +11,7 @@ use super::values::{Quantity, Rule};
 
 /// The currencies in use, by their number of decimals: ISO 4217, list one, as of 2026.
 ///
-/// Left out are the codes without a minor unit, such as gold (XAU) or "no currency" (XXX):
+/// Codes without a minor unit, such as gold (XAU) or "no currency" (XXX), are left out because
 /// nothing can be priced in them.
 const CURRENCIES: [(u32, &[&str]); 4] = [
     (
@@ -42,8 +42,8 @@ const CURRENCIES: [(u32, &[&str]); 4] = [
     (4, &["CLF", "UYW"]),
 ];
 
-/// Those that are in use no more: orders that were placed in them can still be read. A code that ISO
-/// withdraws moves here. ISO 4217, list three, since 2021.
+/// Currencies that are no longer in use: ISO 4217, list three, since 2021. Orders placed in
+/// them can still be read. When ISO withdraws a code, move it here.
 const WITHDRAWN: [(u32, &[&str]); 1] = [(2, &["ANG", "BGN", "CUC", "HRK", "SLL", "ZWL"])];
 
 /// A currency of ISO 4217, and how many decimals its amounts have.
@@ -64,7 +64,7 @@ impl Currency {
         self.decimals
     }
 
-    /// Takes the code of an order that was placed, whatever has become of its currency since.
+    /// Reads the code of a placed order, whose currency may have been withdrawn since.
     pub(super) fn stored(code: &str) -> Result<Self, Rule> {
         Self::among(CURRENCIES.iter().chain(&WITHDRAWN), code)
     }
@@ -102,7 +102,7 @@ impl From<Currency> for Value {
     }
 }
 
-/// 9999999999.99: the largest that a DECIMAL(12, 2) holds, and the bound in every currency.
+/// 9999999999.99, the largest value of a DECIMAL(12, 2). It is the bound in every currency.
 const LARGEST_IN_HUNDREDTHS: i64 = 999_999_999_999;
 
 /// An amount of some currency: 0 to 9999999999.99, with exactly the currency's decimals.
@@ -125,12 +125,12 @@ impl Amount {
         if fraction.len() > currency.decimals as usize {
             return Err(Rule::Decimals(currency.decimals));
         }
-        // Only digits are left, so a number that cannot be held is too large.
+        // Only digits are left, so a number that does not fit is too large.
         let number = Decimal::from_str_exact(text).map_err(|_| Rule::AmountTooLarge)?;
         Self::new(number, currency).ok_or(Rule::AmountTooLarge)
     }
 
-    /// Takes the number that the table holds with four decimals, whatever the currency.
+    /// Reads a number from the table, which keeps four decimals in every currency.
     pub(super) fn stored(number: Decimal, currency: Currency) -> Result<Self, Rule> {
         let amount = Self::new(number, currency).ok_or(Rule::AmountTooLarge)?;
         if amount.0 == number {
@@ -140,7 +140,7 @@ impl Amount {
         }
     }
 
-    /// What `lines` cost together; nothing when it is more than an amount can be.
+    /// What `lines` cost together, or `None` if that is more than an amount can be.
     pub(super) fn total(
         mut lines: impl Iterator<Item = (Quantity, Amount)>,
         currency: Currency,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_that_was_withdrawn_can_be_read_and_not_chosen() {
+    fn a_withdrawn_currency_can_be_read_but_not_chosen() {
         assert_eq!("BGN".parse::<Currency>(), Err(Rule::Currency));
         let lev = Currency::stored("BGN").unwrap();
         assert_eq!((lev.code(), lev.decimals()), ("BGN", 2));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_three_letters_and_there_once() {
+    fn every_code_has_three_letters_and_appears_once() {
         let currencies = CURRENCIES.iter().chain(&WITHDRAWN);
         let mut codes: Vec<_> = currencies.flat_map(|(_, codes)| *codes).collect();
         assert!(codes.iter().all(|code| code.len() == 3));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_written_with_all_decimals_of_their_currency() {
+    fn amounts_have_all_decimals_of_their_currency() {
         for (text, code, written) in [
             ("4.5", "EUR", "4.50"),
             ("4", "EUR", "4.00"),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_amounts_are_refused_for_what_is_wrong() {
+    fn wrong_amounts_are_refused_with_the_broken_rule() {
         let nonsense = [
             "", ".", "4.", ".5", "+4", "-4", "-0", "4e2", " 4", "4 ", "4,50", "1_000", "00",
             "00.5", "01", "0x10", "NaN", "４", "4.5.0", "4.-5", "4\0",
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_stop_at_the_bound() {
+    fn a_total_has_a_bound() {
         let total = |quantity: i64, price: &str, lines: usize| {
             let eur = currency("EUR");
             let price = Amount::parse(price, eur).unwrap();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_amounts_must_be_of_their_currency() {
+    fn stored_amounts_must_fit_their_currency() {
         let stored = |text: &str, code| {
             Amount::stored(text.parse().unwrap(), currency(code)).map(|amount| amount.to_string())
         };
@@ -304,7 +304,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_amount_comes_back_from_its_text_and_from_the_table(
+        fn an_amount_survives_its_text_and_the_table(
             hundredths in 0..=LARGEST_IN_HUNDREDTHS,
             code in prop::sample::select(vec!["JPY", "EUR", "BHD", "CLF"]),
         ) {

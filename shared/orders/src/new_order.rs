@@ -1,4 +1,4 @@
-//! An order as it is asked for, before it is placed.
+//! An order before it is placed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,14 +12,14 @@ use super::money::{Amount, Currency};
 use super::order::Item;
 use super::values::{CustomerId, Quantity, Rule, Sku, WholeNumber, sha256};
 
-/// An order as a client wrote it: the right shape, and nothing known of its values.
+/// An order as a client wrote it. Its shape is right, but its values are not checked yet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft<'a> {
-    /// Whose order it will be.
+    /// The customer.
     #[serde(borrow)]
     pub customer_id: Cow<'a, str>,
-    /// In which currency all its prices are.
+    /// The currency of all its prices.
     #[serde(borrow)]
     pub currency: Cow<'a, str>,
     /// What is ordered.
@@ -34,15 +34,15 @@ pub struct DraftItem<'a> {
     /// What is sold.
     #[serde(borrow)]
     pub sku: Cow<'a, str>,
-    /// How many of it.
+    /// The quantity.
     pub quantity: WholeNumber,
-    /// What one costs.
+    /// The price of one.
     #[serde(borrow)]
     pub unit_price: Cow<'a, str>,
 }
 
-/// Structs from JSON objects. What serde derives for a struct also takes an array of its fields in
-/// their order, and `["TEA-1", 2, "4.50"]` is no line item.
+/// Reads a list of structs from JSON objects only. The code that serde derives for a struct also
+/// accepts an array of its fields in their order, but `["TEA-1", 2, "4.50"]` is not a line item.
 fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(list: D) -> Result<Vec<T>, D::Error> {
     struct Object<T>(T);
 
@@ -70,7 +70,7 @@ fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(list: D) -> Result<Ve
     Ok(items.into_iter().map(|Object(item)| item).collect())
 }
 
-/// An order that keeps every rule and has its total, ready to be placed.
+/// An order that keeps every rule and has its total. It is ready to be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
     pub(super) customer_id: CustomerId,
@@ -83,9 +83,9 @@ pub struct NewOrder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {rule}")]
 pub struct Invalid {
-    /// Where it is in the draft, such as `items[2].unit_price`.
+    /// The field in the draft, such as `items[2].unit_price`.
     pub field: String,
-    /// What it should have been.
+    /// The rule that it breaks.
     pub rule: Rule,
 }
 
@@ -93,7 +93,7 @@ impl NewOrder {
     /// The largest number of line items of an order.
     pub const MAX_ITEMS: usize = 100;
 
-    /// Reads a draft from its first field to its last, up to the first wrong one.
+    /// Reads the fields of a draft in order, and stops at the first wrong one.
     pub fn parse(draft: &Draft<'_>) -> Result<Self, Invalid> {
         let customer_id = draft.customer_id.parse().map_err(at("customer_id"))?;
         let currency: Currency = draft.currency.parse().map_err(at("currency"))?;
@@ -115,15 +115,16 @@ impl NewOrder {
         })
     }
 
-    /// Whose order it will be.
+    /// The customer.
     pub fn customer_id(&self) -> &CustomerId {
         &self.customer_id
     }
 
-    /// SHA-256 of what is ordered: equal for drafts that mean the same order, however they were
-    /// written. Stored beside the idempotency key, so its form must stay as it is.
+    /// The SHA-256 of what is ordered. Drafts that mean the same order have the same digest, in
+    /// whatever way they are written. It is stored beside the idempotency key, so its form must not
+    /// change.
     pub(super) fn digest(&self) -> [u8; 32] {
-        // No value holds a control character, so line ends cannot be forged from inside one.
+        // No value contains a control character, so none can forge the end of a line.
         let mut text = format!("{}\n{}\n", self.customer_id.as_str(), self.currency.code());
         for item in &self.items {
             let (sku, quantity, price) = (item.sku.as_str(), item.quantity.get(), item.unit_price);
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_has_only_these_fields_with_these_types() {
+    fn a_draft_with_other_fields_or_types_is_refused() {
         for (right, wrong) in [
             (r#""currency": "EUR","#, ""),
             (
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_of_the_meaning() {
+    fn drafts_that_mean_the_same_order_have_the_same_digest() {
         let digest = |json: &str| parse(json).unwrap().digest();
         let first = digest(DRAFT);
         for (right, same) in [
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_stays_as_it_is_from_one_release_to_the_next() {
+    fn the_digest_does_not_change_between_releases() {
         let text = "cust-0042\nEUR\nTEA-1\n2\n4.50\ncafé\n1\n0.00\n";
         assert_eq!(parse(DRAFT).unwrap().digest(), sha256(text.as_bytes()));
     }

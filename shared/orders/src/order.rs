@@ -1,4 +1,4 @@
-//! Placed orders, how they are answered, and how they are read from the table.
+//! Placed orders: their JSON, and how they are read from the table.
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -15,21 +15,21 @@ use database::{DatabaseError, Joined, Session};
 pub struct Order {
     /// Its id.
     pub id: OrderId,
-    /// Whose it is.
+    /// Its customer.
     pub customer_id: CustomerId,
-    /// Where it is on its way.
+    /// Its status.
     pub status: OrderStatus,
     /// The currency of its amounts.
     pub currency: Currency,
-    /// What was ordered, in the order in which the customer gave it.
+    /// Its items, in the sequence in which the customer gave them.
     pub items: Vec<Item>,
-    /// What all items cost together.
+    /// The price of all items.
     pub total: Amount,
-    /// 1 when placed, one more with each change.
+    /// 1 for a new order, one more after each change.
     pub version: u32,
     /// When it was placed.
     pub created_at: Timestamp,
-    /// When it was changed last.
+    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
@@ -38,13 +38,13 @@ pub struct Order {
 pub struct Item {
     /// What is sold.
     pub sku: Sku,
-    /// How many of it.
+    /// The quantity.
     pub quantity: Quantity,
-    /// What one costs, in the order's currency.
+    /// The price of one, in the order's currency.
     pub unit_price: Amount,
 }
 
-/// An order without its items, as lists give it. Its JSON is the wire format.
+/// An order without its items, for lists. Its JSON is the wire format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "each field is the one of Order")]
 pub struct OrderSummary {
@@ -58,7 +58,7 @@ pub struct OrderSummary {
     pub updated_at: Timestamp,
 }
 
-/// Reads the order with this id, if there is one: one round trip.
+/// Reads the order with this id, if there is one, in one round trip.
 pub async fn find(session: &mut Session<'_>, id: OrderId) -> Result<Option<Order>, DatabaseError> {
     let rows: Vec<Joined<OrderRow, ItemRow>> = session.rows(&FIND_ORDER, (id,)).await?;
     let mut items = Vec::with_capacity(rows.len());
@@ -71,13 +71,13 @@ pub async fn find(session: &mut Session<'_>, id: OrderId) -> Result<Option<Order
     Ok(summary.map(|order| order.with(items)))
 }
 
-/// Reads as [`find`] does, and fails where that would fail.
+/// Runs the same read as [`find`], and fails whenever that would fail.
 pub async fn can_be_read(session: &mut Session<'_>) -> Result<(), DatabaseError> {
     find(session, OrderId::MAX).await.map(drop)
 }
 
 database::row! {
-    /// What every read of an order has.
+    /// The columns that every read of an order returns.
     pub(super) struct OrderRow {
         id: [u8; 16],
         customer_id: String,
@@ -143,8 +143,8 @@ impl Item {
     }
 }
 
-/// A stored value that breaks a rule: something else wrote it, or a rule became stricter than
-/// the orders that are there. It is logged with its place and answered as a fault of ours.
+/// The error for a stored value that breaks a rule. Something else wrote it, or a rule became
+/// stricter than the stored orders. The place is logged, and the client sees a fault of ours.
 fn unreadable(order: OrderId, column: &'static str) -> impl FnOnce(Rule) -> DatabaseError {
     move |rule| {
         tracing::error!(%order, column, %rule, "a stored order breaks a rule");
@@ -158,7 +158,7 @@ mod tests {
 
     const PLACED: PrimitiveDateTime = time::macros::datetime!(2026-11-22 09:00:00.123456);
 
-    /// The row of the order in the documentation.
+    /// The row of the order that the documentation shows.
     fn row() -> OrderRow {
         let id: OrderId = "0197c1f0-7a3e-7c11-9d0e-2f6f3c1d9a55".parse().unwrap();
         OrderRow {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_written_as_clients_know_it() {
+    fn an_order_is_written_in_the_wire_format() {
         let order = OrderSummary::read(row()).unwrap();
         let item = ItemRow {
             sku: "TEA-1".to_owned(),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_value_that_breaks_a_rule_is_an_error_and_no_panic() {
+    fn a_stored_value_that_breaks_a_rule_is_an_error() {
         assert!(OrderSummary::read(row()).is_ok());
         let spoil: [fn(&mut OrderRow); 5] = [
             |row| row.customer_id.clear(),

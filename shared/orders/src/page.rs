@@ -13,7 +13,7 @@ use super::status::OrderStatus;
 use super::values::{CustomerId, OrderId, Rule, sha256};
 use database::{DatabaseError, Session};
 
-/// How many orders a page has at most: 1 to 100, 20 unless told.
+/// The most orders that a page has: 1 to 100, by default 20.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(u32);
 
@@ -34,12 +34,12 @@ impl FromStr for Limit {
     }
 }
 
-/// Where a page ends and the next one begins: the last order's id, and the list it belongs to.
+/// Where a page ends and the next one begins: the id of the last order, and the list it belongs to.
 ///
-/// To clients it is opaque text. Its tag, eight bytes of a SHA-256 over the customer, the status
-/// asked for and the id, finds a cursor that was made up or taken from another list. The tag is
-/// no secret and guards none: whoever forges one still reads no order but the customer's own,
-/// since the customer is a condition of the statement.
+/// To clients it is opaque text. It contains a tag: eight bytes of a SHA-256 over the customer, the
+/// requested status and the id. The tag shows whether a cursor was made up or taken from another
+/// list. It is not a secret and protects none. Someone who forges a cursor still reads only the
+/// customer's own orders, because the customer is a condition of the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     after: OrderId,
@@ -47,7 +47,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Reads a cursor that the list of `customer` and `status` gave.
+    /// Reads a cursor that came from the list of `customer` and `status`.
     pub fn parse(
         text: &str,
         customer: &CustomerId,
@@ -86,12 +86,12 @@ impl Serialize for Cursor {
     }
 }
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// How many orders.
+    /// The most orders to return.
     pub limit: Limit,
-    /// Where the page before ended; nothing for the first one.
+    /// Where the previous page ended, or `None` for the first page.
     pub after: Option<Cursor>,
 }
 
@@ -100,12 +100,12 @@ pub struct Page {
 pub struct OrderPage {
     /// The orders, newest first.
     pub orders: Vec<OrderSummary>,
-    /// Where the next page begins; nothing at the end of the list.
+    /// Where the next page begins, or `None` at the end of the list.
     pub next: Option<Cursor>,
 }
 
-/// A page of a customer's orders, newest first: all of them, or those of one status. One round
-/// trip.
+/// Reads a page of a customer's orders in one round trip, newest first: all of them, or those with
+/// one status.
 pub async fn list(
     session: &mut Session<'_>,
     customer: &CustomerId,
@@ -113,7 +113,7 @@ pub async fn list(
     page: Page,
 ) -> Result<OrderPage, DatabaseError> {
     let Limit(limit) = page.limit;
-    // The first page is the one below the greatest id; one order more tells of a next page.
+    // The first page starts below the greatest id. One extra order shows that there is a next page.
     let below = page.after.map_or(OrderId::MAX, |cursor| cursor.after);
     let rows: Vec<OrderRow> = match status {
         None => {
@@ -168,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_is_good_for_its_own_list_alone(bytes: [u8; 16]) {
+        fn a_cursor_works_only_for_its_own_list(bytes: [u8; 16]) {
             let id = OrderId::from_bytes(bytes);
             let paid = Some(OrderStatus::Paid);
             let (ours, theirs) = (customer("cust-1"), customer("cust-2"));
@@ -195,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn text_that_is_no_cursor_is_refused(text in "[A-Za-z0-9_=-]{0,64}|.*") {
+        fn text_that_is_not_a_cursor_is_refused(text in "[A-Za-z0-9_=-]{0,64}|.*") {
             prop_assert_eq!(Cursor::parse(&text, &customer("cust-1"), None), Err(Rule::Cursor));
         }
     }

@@ -1,4 +1,4 @@
-//! Placing an order, once, even when the request or the database's answer is lost on the way.
+//! Places an order exactly once, even if the request is repeated or the database's answer is lost.
 
 use database::{Params, Value};
 use time::PrimitiveDateTime;
@@ -10,15 +10,15 @@ use super::status::OrderStatus;
 use super::values::{OrderId, Timestamp, sha256};
 use database::{DatabaseError, Session};
 
-/// What a client calls a request that it may send again: its own text, of any length.
+/// The client's name for a request that it may send again: text of any length.
 ///
-/// Only the SHA-256 is kept: every key is as long as the next in the table, and none can be read
-/// from it.
+/// Only its SHA-256 is kept. So all keys in the table have the same length, and nobody can read the
+/// client's text from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdempotencyKey([u8; 32]);
 
 impl IdempotencyKey {
-    /// The key that the client called `text`.
+    /// The key for the client's `text`.
     pub fn new(text: &str) -> Self {
         Self(sha256(text.as_bytes()))
     }
@@ -27,28 +27,28 @@ impl IdempotencyKey {
 /// An order that is in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    /// The order as it was when it was placed.
+    /// The order as it was placed.
     pub order: Order,
-    /// Whether an earlier request with the same key had placed it.
+    /// Whether an earlier request with the same key placed it.
     pub replayed: bool,
 }
 
 /// Why an order was not placed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
-    /// The customer used the key for another order before.
+    /// The customer has used the key for another order.
     #[error("the key was used for another order")]
     KeyReused,
-    /// The database did not do it. After [`DatabaseError::OutcomeUnknown`] the order may be there.
+    /// The database did not place it. After [`DatabaseError::OutcomeUnknown`] it may have.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 
 /// Writes an order and its items in one transaction: four round trips.
 ///
-/// With a key, a customer's second request for the same order is answered with the first one's
-/// order as it was then, whatever has become of it. The unique key `by_idempotency_key` decides,
-/// so that this holds for requests at the same time too.
+/// If a customer repeats a request with the same key, the answer is the first request's order as it
+/// was placed, even if it has changed since. The unique index `by_idempotency_key` decides which
+/// request is the first, so this also holds for simultaneous requests.
 pub async fn place(
     session: &mut Session<'_>,
     new: &NewOrder,
@@ -59,9 +59,9 @@ pub async fn place(
 
     let mut outcome = insert(session, &order, request).await;
     if matches!(outcome, Err(DatabaseError::OutcomeUnknown)) {
-        // The same rows again answer the question: if the first COMMIT came through, its row has
-        // this id; if it is still on its way, this INSERT waits for it. An error that leaves the
-        // question open stays an unknown outcome.
+        // Writing the same rows again shows the outcome. If the first COMMIT succeeded, there is a
+        // row with this id. If it is still running, this INSERT waits for it. An error that settles
+        // neither leaves the outcome unknown.
         outcome = match insert(session, &order, request).await {
             answer @ (Ok(()) | Err(DatabaseError::Duplicate { .. })) => answer,
             Err(_) => Err(DatabaseError::OutcomeUnknown),
@@ -72,7 +72,7 @@ pub async fn place(
             order,
             replayed: false,
         }),
-        // Nobody else has this id.
+        // Only this request has this id.
         (Err(DatabaseError::Duplicate { key }), _) if key == "PRIMARY" => Ok(Placed {
             order,
             replayed: false,
@@ -100,7 +100,7 @@ impl Order {
     }
 }
 
-/// A key and the digest of the order that it is for.
+/// A key and the digest of its order.
 type Request = (IdempotencyKey, [u8; 32]);
 
 async fn insert(
@@ -153,8 +153,8 @@ fn item_rows(order: &Order) -> Vec<Value> {
     rows.collect()
 }
 
-/// Answers for the order that the key has placed already. `order` is what would have been placed
-/// now: where the digests agree, only the id and the time are different.
+/// Answers with the order that the key has already placed. `order` is what this request would have
+/// placed. If the digests are equal, the two orders differ only in id and time.
 async fn replay(
     session: &mut Session<'_>,
     order: Order,
@@ -163,7 +163,7 @@ async fn replay(
     let params = (&order.customer_id, key);
     let row: Option<([u8; 16], [u8; 32], PrimitiveDateTime)> =
         session.row(&FIND_BY_KEY, params).await?;
-    // The row that refused ours is gone again: nothing is placed, and a new attempt may.
+    // The row that conflicted with ours is gone again. Nothing is placed, so a new attempt may be.
     let (id, first_digest, created_at) = row.ok_or(DatabaseError::Unavailable)?;
     if first_digest != digest {
         return Err(PlaceError::KeyReused);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn each_statement_gets_as_many_values_as_it_has_places() {
+    fn each_statement_gets_a_value_for_each_placeholder() {
         let places = |statement: &database::Statement| statement.sql().matches('?').count();
         let Params::Positional(row) = order_row(&order(), None) else {
             panic!("named parameters");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_nothing_of_a_request_is_stored() {
+    fn without_a_key_neither_key_nor_digest_is_stored() {
         let Params::Positional(row) = order_row(&order(), None) else {
             panic!("named parameters");
         };

@@ -1,16 +1,15 @@
-//! The catalogue: every statement that the orders run, with the index that each read must use.
+//! The catalogue of every statement on orders. It names the index that each read must use.
 //!
-//! All of them keep PlanetScale's rules: values are parameters, columns are listed, none begins
-//! with WITH, and none leaves anything behind in its session.
+//! All of them keep PlanetScale's rules: values are parameters, columns are listed, no statement
+//! begins with WITH, and no statement leaves anything behind in its session.
 //!
-//! The two lists name their index in the statement. MySQL and MariaDB would otherwise choose
-//! another one as soon as a customer has most of the orders (a scan of the primary key) or few of
-//! them (a sort), as EXPLAIN shows. A schema change that drops one of these indexes must change
-//! its statement first.
+//! The two lists name their index in the statement. Without that, EXPLAIN shows that MySQL and
+//! MariaDB scan the primary key if a customer has most of the orders, and sort if a customer has
+//! few. Before a schema change drops one of these indexes, its statement must change.
 //!
-//! The two reads that decide about a write switch Vitess' consolidator off. It answers a read with
-//! the rows of an identical one that began earlier, which may be older than what the client has
-//! just written. Outside Vitess this is an ordinary comment.
+//! The two reads that decide about a write switch off Vitess' consolidator. It answers a read with
+//! the rows of an identical read that began earlier, and those may be older than what the client
+//! has just written. Outside Vitess this is an ordinary comment.
 
 use database::Statement;
 
@@ -20,13 +19,13 @@ pub const INSERT_ORDER: Statement = Statement::write(
      request_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 
-/// Writes one line item; for more, repeat the row with [`Statement::with_rows`].
+/// Writes one line item. For more, repeat the row with [`Statement::with_rows`].
 pub const INSERT_ITEMS: Statement = Statement::write(
     "INSERT INTO order_items (order_id, position, sku, quantity, unit_price) \
      VALUES (?, ?, ?, ?, ?)",
 );
 
-/// An order and its items: one row for each item, with the order's columns repeated.
+/// Reads an order and its items: one row for each item, with the order's columns repeated.
 pub const FIND_ORDER: Statement = Statement::read(
     "SELECT /*vt+ CONSOLIDATOR=disabled */ o.id, o.customer_id, o.status, o.currency, o.total, o.version, o.created_at, o.updated_at, \
      i.sku, i.quantity, i.unit_price \
@@ -35,14 +34,14 @@ pub const FIND_ORDER: Statement = Statement::read(
     "PRIMARY",
 );
 
-/// The order that a customer's idempotency key placed.
+/// Reads the order that a customer's idempotency key placed.
 pub const FIND_BY_KEY: Statement = Statement::read(
     "SELECT /*vt+ CONSOLIDATOR=disabled */ id, request_hash, created_at FROM orders \
      WHERE customer_id = ? AND idempotency_key = ?",
     "by_idempotency_key",
 );
 
-/// A customer's orders below an id, newest first.
+/// Reads a customer's orders below an id, newest first.
 pub const LIST_ORDERS: Statement = Statement::read(
     "SELECT id, customer_id, status, currency, total, version, created_at, updated_at \
      FROM orders FORCE INDEX (by_customer) \
@@ -50,7 +49,7 @@ pub const LIST_ORDERS: Statement = Statement::read(
     "by_customer",
 );
 
-/// A customer's orders of one status below an id, newest first.
+/// Reads a customer's orders with one status below an id, newest first.
 pub const LIST_ORDERS_OF_STATUS: Statement = Statement::read(
     "SELECT id, customer_id, status, currency, total, version, created_at, updated_at \
      FROM orders FORCE INDEX (by_customer_status) \
@@ -58,7 +57,7 @@ pub const LIST_ORDERS_OF_STATUS: Statement = Statement::read(
     "by_customer_status",
 );
 
-/// Moves an order to another status and version, if it still has the version that was read.
+/// Gives an order another status and version, if it still has the version that was read.
 pub const UPDATE_STATUS: Statement = Statement::write(
     "UPDATE orders SET status = ?, version = ?, updated_at = ? WHERE id = ? AND version = ?",
 );
@@ -104,7 +103,7 @@ mod tests {
             ] {
                 assert!(!words.contains(&word), "{sql}");
             }
-            // A number would be a value that is not a parameter.
+            // A number in the text would be a value that is not a parameter.
             assert!(
                 !words.iter().any(|word| word.starts_with(char::is_numeric)),
                 "{sql}"
@@ -112,11 +111,11 @@ mod tests {
         }
     }
 
-    /// Form and effect as seen on Vitess 24.
+    /// The form and the effect were observed on Vitess 24.
     const UNCONSOLIDATED: &str = "/*vt+ CONSOLIDATOR=disabled */ ";
 
     #[test]
-    fn a_read_that_decides_about_a_write_gets_rows_of_its_own() {
+    fn a_read_that_decides_about_a_write_bypasses_the_consolidator() {
         for statement in ALL {
             let decides = [FIND_ORDER.sql(), FIND_BY_KEY.sql()].contains(&statement.sql());
             let unconsolidated = statement.sql().contains(UNCONSOLIDATED);
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_a_statement_names_is_the_one_it_must_use() {
+    fn a_statement_names_the_index_that_it_must_use() {
         for statement in ALL {
             let forced = statement.sql().split_once("FORCE INDEX (");
             if let Some((_, rest)) = forced {
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_migration_makes_every_index_that_a_statement_must_use() {
+    fn the_migration_creates_every_index_that_a_statement_must_use() {
         let migration = include_str!("../../migrations/0001_orders.sql");
         for index in ALL.iter().filter_map(Statement::index) {
             let key = match index {

@@ -1,4 +1,4 @@
-//! The life of an order.
+//! The status of an order.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::Rule;
 
-/// Where an order is on its way.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderStatus {
@@ -20,20 +20,20 @@ pub enum OrderStatus {
     Shipped,
     /// Arrived. Final.
     Delivered,
-    /// Given up before it was sent. Final.
+    /// Cancelled before it was sent. Final.
     Cancelled,
 }
 
-/// A change as a client wrote it: the right shape, and nothing known of its value.
+/// A change as a client wrote it. Its shape is right, but its value is not checked yet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusDraft {
-    /// What the order is to become.
+    /// The new status.
     pub status: String,
 }
 
 impl OrderStatus {
-    /// Every status, in the order of an order's life.
+    /// Every status, from the first to the last.
     pub const ALL: [Self; 5] = [
         Self::Pending,
         Self::Paid,
@@ -42,7 +42,7 @@ impl OrderStatus {
         Self::Cancelled,
     ];
 
-    /// Whether an order with this status can become `next`. It cannot become what it is already.
+    /// Whether an order with this status can become `next`. A status cannot follow itself.
     pub fn can_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -52,7 +52,7 @@ impl OrderStatus {
         )
     }
 
-    /// The name, in JSON as in the table.
+    /// The name, the same in JSON and in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_these_statuses_follow_one_another() {
+    fn only_these_statuses_can_follow_each_other() {
         use OrderStatus::{Cancelled, Delivered, Paid, Pending, Shipped};
         let allowed = [
             (Pending, Paid),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_has_one_name_everywhere() {
+    fn a_status_has_the_same_name_everywhere() {
         let names: Vec<_> = OrderStatus::ALL
             .iter()
             .map(|status| status.as_str())

@@ -1,4 +1,4 @@
-//! The values that orders are made of, each parsed once, and their rules.
+//! The values that orders consist of, each parsed once, and their rules.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// The rule that a refused value breaks.
 ///
-/// Its text says to a client what would have been right. It never repeats the value.
+/// Its text tells a client what would be right. It never repeats the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says all of it")]
@@ -53,15 +53,15 @@ pub enum Rule {
     Cursor,
 }
 
-/// An order's id: a UUID, of version 7 when made here, so that ids sort by the time of placing.
+/// An order's id: a UUID. Those made here have version 7, so they sort by the time of placing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderId(Uuid);
 
 impl OrderId {
-    /// Greater than any id that is made: the bound of a list's first page.
+    /// Greater than any generated id. It bounds the first page of a list.
     pub(super) const MAX: Self = Self(Uuid::max());
 
-    /// An id of its own, greater than every one that this process made before.
+    /// A new id, greater than all that this process has generated.
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
@@ -75,8 +75,8 @@ impl OrderId {
     }
 }
 
-/// Takes a UUID of any version, so that ids from elsewhere can be brought along, and letters of
-/// either case (RFC 9562, section 4), but only the form with hyphens.
+/// Accepts a UUID of any version, so that ids from elsewhere can be imported. Letters may be of
+/// either case (RFC 9562, section 4). Only the form with hyphens is accepted.
 impl FromStr for OrderId {
     type Err = Rule;
 
@@ -113,7 +113,7 @@ impl From<OrderId> for Value {
 pub struct CustomerId(String);
 
 impl CustomerId {
-    /// The id's text.
+    /// The text of the id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -138,17 +138,17 @@ impl From<&CustomerId> for Value {
     }
 }
 
-/// What a line item sells: 1 to [`Sku::MAX_LENGTH`] characters, kept as they came.
+/// What a line item sells: 1 to [`Sku::MAX_LENGTH`] characters, kept unchanged.
 ///
-/// Only characters are allowed that people can see and that stay where they are written, so that
-/// no two SKUs differ by something invisible:
+/// All characters must be visible and stay where they are written, so that no two SKUs differ only
+/// in something invisible:
 ///
-/// - letters, numbers, punctuation and symbols of scripts that are written from left to right,
-///   and spaces (U+0020) between them;
-/// - in Unicode's normalization form C, in which `é` is one character. Combining marks that would
-///   make it of two are not allowed alone either;
-/// - so no control or format characters (zero-width, bidirectional, joiners), no fillers, no
-///   variation selectors, no other kinds of white space.
+/// - Letters, numbers, punctuation and symbols are allowed if their script is written from left to
+///   right, and so are spaces (U+0020) between them.
+/// - The text must be in Unicode's normalization form C, in which `é` is one character. Combining
+///   marks are not allowed.
+/// - Control and format characters (zero-width, bidirectional, joiners), fillers, variation
+///   selectors and other white space are not allowed.
 ///
 /// Letters of different scripts may still look alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -168,7 +168,7 @@ impl FromStr for Sku {
     type Err = Rule;
 
     fn from_str(text: &str) -> Result<Self, Rule> {
-        // One more is enough to know that there are too many.
+        // One extra character is enough to know that there are too many.
         let length = text.chars().take(Self::MAX_LENGTH + 1).count();
         let fits = (1..=Self::MAX_LENGTH).contains(&length);
         let visible = |letter| letter == ' ' || is_visible(letter);
@@ -186,7 +186,7 @@ impl FromStr for Sku {
 
 /// Whether a character shows a shape of its own, written from left to right.
 fn is_visible(letter: char) -> bool {
-    // Both are symbols, and blank.
+    // Both are symbols, but blank.
     const BRAILLE_BLANK: char = '\u{2800}';
     const NULL_NOTE_HEAD: char = '\u{1d159}';
     let shapes = GeneralCategoryGroup::Letter
@@ -204,9 +204,9 @@ fn is_visible(letter: char) -> bool {
         && ![BRAILLE_BLANK, NULL_NOTE_HEAD].contains(&letter)
 }
 
-/// A whole number as JSON writes it. `2`, `2.0` and `2e0` are the same number, as in JSON Schema,
-/// and `-0` is 0. One that is too large for the type is the largest, so that the rule about the
-/// value says what is wrong with it.
+/// A whole number in JSON. `2`, `2.0` and `2e0` are the same number, as in JSON Schema, and `-0` is
+/// 0. A number that does not fit into the type becomes the type's largest, so that the rule about
+/// the value reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WholeNumber(pub(super) i64);
 
@@ -242,12 +242,12 @@ impl<'de> Deserialize<'de> for WholeNumber {
     }
 }
 
-/// How many of an item: 1 to [`Quantity::MAX`].
+/// The quantity of a line item: 1 to [`Quantity::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Quantity(u32);
 
 impl Quantity {
-    /// The most that one line item can ask for.
+    /// The largest quantity of a line item.
     pub const MAX: u32 = 1_000_000;
 
     /// The number.
@@ -275,13 +275,13 @@ impl TryFrom<i64> for Quantity {
     }
 }
 
-/// A moment in UTC, in whole microseconds as the table keeps it, so that what is answered when an
-/// order is written is what is read later.
+/// A moment in UTC. It has whole microseconds, like the table, so that a new order is answered with
+/// the same time that is read later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(UtcDateTime);
 
 impl Timestamp {
-    /// The moment of the call.
+    /// The current time.
     pub fn now() -> Self {
         Self(UtcDateTime::now().truncate_to_microsecond())
     }
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_hyphenated_form_is_an_id() {
+    fn an_id_has_the_hyphenated_form() {
         let text = "0197c1f0-7a3e-7c11-9d0e-2f6f3c1d9a55";
         for right in [
             text,
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sku_has_nothing_that_cannot_be_seen_or_that_moves_what_can_be() {
+    fn a_sku_with_invisible_or_bidirectional_characters_is_refused() {
         let kinds = [
             ("control", '\0'..='\u{1f}'),
             ("control", '\u{7f}'..='\u{9f}'),
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sku_is_composed() {
+    fn a_sku_is_in_normalization_form_c() {
         // An e with an accent, a Kelvin sign, an Ohm sign, a syllable of single Hangul letters.
         for decomposed in ["cafe\u{301}", "\u{212a}", "\u{2126}", "\u{1100}\u{1161}"] {
             assert_eq!(decomposed.parse::<Sku>(), Err(Rule::Sku), "{decomposed:?}");
@@ -496,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_whole_however_json_writes_it() {
+    fn a_whole_number_may_have_any_json_form() {
         let read = |json: &str| serde_json::from_str::<WholeNumber>(json).ok();
         for (json, number) in [
             ("2", 2),
@@ -549,7 +549,7 @@ mod tests {
     }
 
     #[test]
-    fn now_is_what_the_table_gives_back() {
+    fn now_has_the_precision_of_the_table() {
         let now = Timestamp::now();
         let stored: PrimitiveDateTime = database::from_value(now.into());
         assert_eq!(Timestamp::from(stored), now);
@@ -557,7 +557,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_uuid_is_an_id_and_comes_back(bytes: [u8; 16]) {
+        fn any_uuid_is_an_id(bytes: [u8; 16]) {
             let id = OrderId::from_bytes(bytes);
             prop_assert_eq!(id.to_string().parse(), Ok(id));
             prop_assert_eq!(id.as_bytes(), &bytes);
@@ -570,7 +570,7 @@ mod tests {
         }
 
         #[test]
-        fn no_two_skus_differ_only_in_what_cannot_be_seen(text in "[A-Z茶é ]{1,8}", hidden: char) {
+        fn no_two_skus_differ_only_in_something_invisible(text in "[A-Z茶é ]{1,8}", hidden: char) {
             let with_hidden = format!("A{hidden}{text}B");
             if let Ok(sku) = with_hidden.parse::<Sku>() {
                 prop_assert_eq!(sku.as_str(), with_hidden.as_str());
