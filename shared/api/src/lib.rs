@@ -3,11 +3,11 @@
 //!
 //! A function's `main` calls only [`serve`]. It does the following for every invocation:
 //!
-//! - It answers 404 for another path than the route's, 405 for another method, and 401 if nobody
-//!   vouches for the caller. HEAD is answered like GET, without the body.
+//! - It answers 404 for another path than the route's, 405 for another method, and 401 if no
+//!   authorizer has checked the caller. HEAD is answered like GET, without the body.
 //! - It compares `If-Match` and `If-None-Match` of a read with the answer's entity tag, and
 //!   answers 304 or 412. A change asks for [`Request::versions_to_change`].
-//! - It makes a response of every error. The function itself never fails: a panic becomes a 500,
+//! - It turns every error into a response. The function itself never fails: a panic becomes a 500,
 //!   and the execution environment lives on.
 //! - It stops a handler just before the invocation ends, so that the client gets an answer and
 //!   the connections stay in order.
@@ -30,7 +30,7 @@ use lambda_runtime::LambdaEvent;
 use database::{Usage, metered};
 use lambda::{
     Resource,
-    process::{self, Panicked, caught},
+    process::{self, Panicked, catch_panic},
 };
 
 mod answer;
@@ -56,13 +56,13 @@ use condition::Conditions;
 use event::Event;
 use settings::Settings;
 
-/// The time at the end of an invocation that is kept to answer for a handler that was stopped. A
-/// [`Deadline`](lambda::Deadline) keeps more, so that a session reports first what became of its
-/// statement.
+/// The time at the end of an invocation that is reserved to answer for a stopped handler. A
+/// [`Deadline`](lambda::Deadline) reserves more, so that a session can first report the outcome of
+/// its statement.
 const TO_ANSWER: Duration = Duration::from_millis(50);
 
-/// Runs a function until Lambda ends the process. `handler` answers its calls. It gets the
-/// resource that it needs, which is the database most often.
+/// Runs a function until Lambda ends the process. `handler` answers its calls and gets the
+/// resource that it needs, which is usually the database.
 ///
 /// If the settings are wrong or Lambda did not start the process, it fails at start, with one log
 /// line that names every fault.
@@ -147,16 +147,16 @@ where
         true => conditions?,
         false => conditions.unwrap_or_default(),
     };
-    if route.makes() {
+    if route.creates() {
         conditions.allow_making()?;
     }
     let left = end
         .duration_since(SystemTime::now())
         .unwrap_or_default()
         .saturating_sub(TO_ANSWER);
-    // Boxed: each layer around a handler would otherwise move its whole future, several times
-    // for every invocation.
-    let handling = caught(Box::pin(async { handler(request).await }));
+    // Boxed because each layer around a handler would otherwise move its whole future, several
+    // times in every invocation.
+    let handling = catch_panic(Box::pin(async { handler(request).await }));
     match tokio::time::timeout(left, handling).await {
         Ok(Ok(Ok(answer))) if route.is_safe() => conditions.apply(answer),
         Ok(Ok(outcome)) => outcome,
@@ -166,7 +166,7 @@ where
     }
 }
 
-/// With three decimals.
+/// Rounds to three decimals.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -1,15 +1,15 @@
-//! Time that a freeze cannot hide.
+//! Time spans that include the time in which Lambda froze the process.
 //!
-//! Lambda freezes the process between invocations, and the monotonic clock may stand still
-//! meanwhile (hashicorp/vault-lambda-extension#150, ConductorOne/baton-sdk#1007); the wall
-//! clock can be set, back too. What must not grow old unnoticed (idle connections, cached
-//! credentials) is therefore measured on both, and the larger span counts.
+//! Lambda freezes the process between invocations, and the monotonic clock may stand still during a
+//! freeze (hashicorp/vault-lambda-extension#150, ConductorOne/baton-sdk#1007). The wall clock can
+//! be set, even back. So the age of idle connections and cached credentials is measured on both
+//! clocks, and the larger span counts.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Where the time comes from. Tests put their own in, to move the hours by hand.
+/// Where the time comes from. Tests use clocks of their own, which they set by hand.
 pub trait Clock: Send + Sync + 'static {
-    /// The present, on both clocks.
+    /// The current time on both clocks.
     fn now(&self) -> Moment;
 }
 
@@ -29,15 +29,15 @@ impl Clock for SystemClock {
 /// A point in time on the monotonic and on the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// What the monotonic clock showed.
+    /// The time on the monotonic clock.
     pub monotonic: Instant,
-    /// What the wall clock showed.
+    /// The time on the wall clock.
     pub wall: SystemTime,
 }
 
 impl Moment {
-    /// The time from `earlier` to this moment, by the clock that saw more of it. A wall clock
-    /// that was set back counts as nothing.
+    /// The time from `earlier` to this moment, by the clock on which more time has passed. If the
+    /// wall clock was set back, only the monotonic clock counts.
     pub fn since(self, earlier: Moment) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
@@ -52,7 +52,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     #[test]
-    fn a_frozen_monotonic_clock_is_made_up_for_by_the_wall_clock() {
+    fn the_wall_clock_counts_while_the_monotonic_clock_stands_still() {
         let before = SystemClock.now();
         let after = Moment {
             wall: before.wall + HOUR,

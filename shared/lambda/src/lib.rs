@@ -1,13 +1,12 @@
-//! One Lambda function's process: how it starts, what it logs, when it must answer, how it ends.
+//! The process of one Lambda function: its start, its logs, its deadlines and its end.
 //!
 //! - [`process`] runs the function from start to shutdown. `api` and [`operation`] build on it.
 //! - [`operation`] serves functions that are not called over HTTP.
-//! - [`settings`] reads the environment into typed settings, and names every fault at once.
-//! - [`Deadline`] is the end of all waiting for one invocation, [`clock`] the time that a freeze
-//!   cannot hide.
-//! - [`tls`] chooses the provider of TLS and the roots that each kind of server is trusted by.
-//!
-//! - [`log`] writes JSON lines on stdout.
+//! - [`settings`] reads the environment into typed settings and reports every fault at once.
+//! - [`Deadline`] is when all waiting for one invocation ends. [`clock`] measures time spans across
+//!   freezes.
+//! - [`tls`] chooses the TLS provider, and the root certificates for each kind of server.
+//! - [`log`] writes JSON lines to stdout.
 
 pub mod clock;
 mod deadline;

@@ -1,16 +1,17 @@
-//! Logs: one JSON line on stdout for each event, as CloudWatch and its queries want it.
+//! Logs: one JSON line on stdout for each event, which CloudWatch's queries can read.
 //!
-//! A line holds `timestamp` (RFC 3339, UTC, milliseconds), `level`, `message`, `request_id` and
-//! `trace_id` (within an invocation), `function_name`, `cold_start` and `target`, and beside
-//! these the event's own fields with their JSON types. A field named like one of these is left
-//! out, so that a line can't lie about where it comes from.
+//! A line contains `timestamp` (RFC 3339, UTC, milliseconds), `level`, `message`, `request_id` and
+//! `trace_id` (within an invocation), `function_name`, `cold_start` and `target`. After these come
+//! the event's own fields with their JSON types. A field with one of these names is left out, so
+//! that a line cannot lie about where it comes from.
 //!
 //! The level is `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging
-//! configuration. It counts for the crates of this workspace. Every other crate is heard at WARN
-//! and above only, whatever the level: below that, drivers and SDKs print SQL, headers and bodies.
+//! configuration. It applies to the crates of this workspace. All other crates log only at WARN and
+//! above, because below that drivers and SDKs print SQL, headers and bodies.
 //!
-//! A panic becomes one line with its place in the source. Its message is shown only where it is
-//! a literal there: a formatted one (an `unwrap` on an error, say) may hold a customer's value.
+//! A panic becomes one line with its place in the source. Its message is logged only if it is a
+//! literal. A formatted message, such as that of `unwrap` on an error, may contain a customer's
+//! value.
 
 use std::{
     io::Write as _,
@@ -44,7 +45,7 @@ const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
 const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// The keys of every line, which no field of an event can take.
+/// The keys that every line has. No field of an event can replace them.
 const FIXED: [&str; 8] = [
     "timestamp",
     "level",
@@ -56,20 +57,20 @@ const FIXED: [&str; 8] = [
     "target",
 ];
 
-/// Until the first invocation of this process has begun.
+/// True until the first invocation of this process begins.
 static COLD: AtomicBool = AtomicBool::new(true);
 
-/// Sends the process' events and panics to stdout.
+/// Logs the events and panics of the process to stdout.
 pub(crate) fn init() {
     let setting = std::env::var(LEVEL_VARIABLE).ok();
     let level = setting.as_deref().map(parse_level);
     let subscriber = subscriber(
         level.flatten().unwrap_or(LevelFilter::INFO),
         std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok(),
-        // A log that can't be written must not end the function, as `println!` would.
+        // If a log line can't be written, the function goes on. `println!` would panic.
         |line| drop(std::io::stdout().lock().write_all(line)),
     );
-    // It fails only where logs are set up already, which is as well.
+    // This fails only if logs are already set up, which is fine.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(log_panic));
     if let (Some(setting), Some(None)) = (setting, level) {
@@ -79,7 +80,7 @@ pub(crate) fn init() {
     }
 }
 
-/// Hands each event of `level` and above to `write`, as one line with its newline.
+/// Passes each event of `level` and above to `write`, as one line with its newline.
 pub fn subscriber(
     level: LevelFilter,
     function_name: Option<String>,
@@ -92,10 +93,10 @@ pub fn subscriber(
     })
 }
 
-/// The span of one invocation: what is logged within carries its ids. The process' first one is
-/// marked as its cold start.
+/// The span of one invocation. Every line within it has the ids of the invocation. The first span
+/// of the process is marked as its cold start.
 pub(crate) fn invocation(context: &Context) -> Span {
-    // An error's span, so that no level leaves the ids out.
+    // A span at ERROR is enabled at every level, so the ids are never left out.
     tracing::error_span!(
         "invocation",
         request_id = context.request_id,
@@ -104,8 +105,8 @@ pub(crate) fn invocation(context: &Context) -> Span {
     )
 }
 
-/// `1-5759e988-bd862e3fe1be46a994272793` of `Root=1-5759e988-…;Parent=…;Sampled=1`, which is
-/// what X-Ray finds a trace by.
+/// The id by which X-Ray finds a trace: `1-5759e988-bd862e3fe1be46a994272793` of
+/// `Root=1-5759e988-…;Parent=…;Sampled=1`.
 fn trace_root(header: &str) -> &str {
     header
         .split(';')
@@ -120,7 +121,7 @@ fn parse_level(name: &str) -> Option<LevelFilter> {
         ("INFO", LevelFilter::INFO),
         ("WARN", LevelFilter::WARN),
         ("ERROR", LevelFilter::ERROR),
-        // Nothing here is worse than an error, so nothing less than errors is shown.
+        // No level here is above ERROR.
         ("FATAL", LevelFilter::ERROR),
     ];
     levels
@@ -137,22 +138,21 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// Cargo compiles the crates of the workspace by paths below its top, and all others by absolute
-/// paths.
+/// Cargo compiles the crates of the workspace by relative paths, and all others by absolute paths.
 fn is_of_workspace(file: &str) -> bool {
     Path::new(file).is_relative()
 }
 
-/// Writes each event as a line.
+/// Writes each event as one line.
 struct JsonLines<W> {
     level: LevelFilter,
     function_name: Option<String>,
-    /// Takes a whole line, its newline included, in one call.
+    /// Is called once for each line, with its newline.
     write: W,
 }
 
 impl<W> JsonLines<W> {
-    fn hears(&self, metadata: &Metadata<'_>) -> bool {
+    fn records(&self, metadata: &Metadata<'_>) -> bool {
         let level = if metadata.file().is_some_and(is_of_workspace) {
             self.level
         } else {
@@ -168,7 +168,7 @@ where
     W: Fn(&[u8]) + 'static,
 {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.hears(metadata) {
+        if self.records(metadata) {
             Interest::always()
         } else {
             Interest::never()
@@ -176,7 +176,7 @@ where
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: LayerContext<'_, S>) -> bool {
-        self.hears(metadata)
+        self.records(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -206,7 +206,7 @@ where
         let mut own = Fields::default();
         event.record(&mut own);
 
-        // From the outside in: the invocation's ids are the outermost span's.
+        // The outermost span comes first, because it has the invocation's ids.
         let mut spans = Fields::default();
         for span in context
             .event_scope(event)
@@ -282,7 +282,7 @@ impl Serialize for Line<'_> {
     }
 }
 
-/// Fields in the order in which they were given, each name once.
+/// Fields in the order in which they were added, each name once.
 #[derive(Default)]
 struct Fields(Vec<(&'static str, Value)>);
 

@@ -1,8 +1,8 @@
-//! Functions that operate on the database, and are called by a state machine, a schedule or
-//! Secrets Manager rather than over HTTP.
+//! Functions that operate the database. A state machine, a schedule or Secrets Manager calls them,
+//! not HTTP.
 //!
-//! [`serve`] is all that such a function's `main` calls. An error is an error of the function, by
-//! whose [name](Failure::new) a state machine decides what to do.
+//! The `main` of such a function calls only [`serve`]. An error becomes an error of the function,
+//! and a state machine decides by its [name](Failure::new) what to do.
 
 use std::{
     fmt,
@@ -15,18 +15,18 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Deadline, Resource,
-    process::{self, Panicked, caught},
+    process::{self, Panicked, catch_panic},
 };
 
-/// What is kept back at the end of an invocation to report that the handler was cut.
-const TO_REPORT: Duration = Duration::from_millis(100);
+/// The time at the end of an invocation that is reserved to report that the handler was stopped.
+const REPORTING_TIME: Duration = Duration::from_millis(100);
 
 /// One call of an operation.
 #[derive(Debug)]
 pub struct Invocation<I> {
-    /// What it was called with.
+    /// The input of the call.
     pub input: I,
-    /// When it must have its answer.
+    /// When the answer must be ready.
     pub deadline: Deadline,
 }
 
@@ -37,14 +37,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The name of what passes by itself: the same call may succeed later.
+    /// The name of a failure that passes by itself. The same call may succeed later.
     pub const TRANSIENT: &'static str = "Transient";
 
-    /// The name of a panic of the handler. Its log line says where, and its message goes no further.
+    /// The name of a panic of the handler. The log says where it was. Its message is not passed on.
     pub const PANIC: &'static str = "Panic";
 
-    /// `name` is what a state machine knows it by (`ErrorEquals`), `message` is for people.
-    /// Neither may hold a secret: both are logged, and kept in the history of an execution.
+    /// A state machine matches `name` (`ErrorEquals`). `message` is for people. Neither may contain
+    /// a secret, because both are logged and kept in the history of an execution.
     pub fn new(name: &'static str, message: impl Into<String>) -> Self {
         Self {
             name,
@@ -68,11 +68,11 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// Runs an operation until Lambda ends the process. `handler` answers its calls, with the
-/// resource that it stands on.
+/// Runs an operation until Lambda ends the process. `handler` answers its calls and gets the
+/// resource that it needs.
 ///
-/// It fails at start, with one log line that names every fault, when the settings are wrong or
-/// Lambda did not start the process.
+/// If the settings are wrong or Lambda did not start the process, it fails at start, with one log
+/// line that names every fault.
 pub fn serve<R, I, A, H, Fut>(handler: H) -> ExitCode
 where
     R: Resource,
@@ -95,7 +95,7 @@ where
     })
 }
 
-/// What an invocation that Lambda ends at `end` comes to.
+/// The outcome of an invocation that Lambda ends at `end`.
 async fn outcome<A>(
     end: SystemTime,
     handling: impl Future<Output = Result<A, Failure>>,
@@ -103,12 +103,12 @@ async fn outcome<A>(
     let left = end
         .duration_since(SystemTime::now())
         .unwrap_or_default()
-        .saturating_sub(TO_REPORT);
-    match tokio::time::timeout(left, caught(Box::pin(handling))).await {
+        .saturating_sub(REPORTING_TIME);
+    match tokio::time::timeout(left, catch_panic(Box::pin(handling))).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(Panicked)) => Err(Failure::new(Failure::PANIC, "the function panicked")),
         Err(_) => {
-            let message = "the invocation's time was up before it was done";
+            let message = "the invocation ran out of time before it was done";
             Err(Failure::new(Failure::TRANSIENT, message))
         }
     }
@@ -129,8 +129,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_no_end_is_ended_and_may_be_tried_again() {
-        let end = SystemTime::now() + TO_REPORT + Duration::from_millis(10);
+    async fn a_handler_that_does_not_end_is_stopped_as_transient() {
+        let end = SystemTime::now() + REPORTING_TIME + Duration::from_millis(10);
         let failure = outcome::<()>(end, std::future::pending()).await;
         assert_eq!(failure.unwrap_err().name, "Transient");
     }

@@ -1,4 +1,4 @@
-//! One Lambda function's process, from start to shutdown, whatever events it serves.
+//! The process of one Lambda function, from start to shutdown, for any kind of event.
 
 use std::{
     fmt::Debug,
@@ -20,46 +20,46 @@ use tracing::Instrument as _;
 
 use crate::{log, settings::Faults, tls};
 
-/// What lambda_runtime takes from the environment, and panics without.
-const GIVEN_BY_LAMBDA: [&str; 4] = [
+/// The variables without which lambda_runtime panics.
+const SET_BY_LAMBDA: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_VERSION",
     "AWS_LAMBDA_RUNTIME_API",
 ];
 
-/// How many invocations Lambda sends to this process at once. Unset unless it runs on Lambda
-/// Managed Instances.
+/// How many invocations Lambda sends to this process at once. It is set only on Lambda Managed
+/// Instances.
 const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 
-/// The registration is a call to this machine.
+/// The registration is a call within this machine.
 const REGISTRATION_LIMIT: Duration = Duration::from_secs(1);
 
-/// Lambda kills 500 ms after SIGTERM, and 300 ms where an external extension is present
+/// Lambda kills the process 500 ms after SIGTERM, or 300 ms if there is an external extension
 /// (aws-samples, graceful-shutdown-with-aws-lambda).
 const CLOSE_LIMIT: Duration = Duration::from_millis(250);
 
 /// Lambda's longest timeout.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
 
-/// What a function keeps for the whole life of its process: a pool of connections, a client.
+/// What a function keeps for the life of its process, such as a connection pool or a client.
 ///
-/// `()` is for a function that keeps nothing, a pair for one that keeps two.
+/// `()` is for a function that keeps nothing. A pair is for a function that keeps two resources.
 pub trait Resource: Copy + Send + Sync + 'static {
-    /// Makes it from the environment. Nothing is connected yet.
+    /// Creates it from the environment. It does not connect yet.
     ///
     /// # Errors
     ///
     /// [`Faults`] with every variable that is missing or wrong.
     fn from_env() -> Result<Self, Faults>;
 
-    /// Gets ready ahead of the first event, while Lambda does not throttle the CPU. What fails here
-    /// is logged, and tried again by the first invocation.
+    /// Prepares for the first event while Lambda does not throttle the CPU. A failure is logged,
+    /// and the first invocation tries again.
     fn warm_up(self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
-    /// Ends what is open, before the process ends.
+    /// Closes what is open before the process ends.
     fn close(self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
@@ -89,14 +89,14 @@ impl<A: Resource, B: Resource> Resource for (A, B) {
     }
 }
 
-/// Runs the function until Lambda ends the process. It sets up logs and TLS, makes the resource
-/// from the environment and warms it up, hands every event to `handler` within the log span of its
-/// invocation, and closes the resource on SIGTERM.
+/// Runs the function until Lambda ends the process. It sets up logs and TLS, creates the resource
+/// from the environment and warms it up. It passes every event to `handler` within the log span of
+/// its invocation. On SIGTERM it closes the resource.
 ///
-/// One event is served at a time, on one thread, unless Lambda sends many at once.
+/// It serves one event at a time on one thread, unless Lambda sends several at once.
 ///
-/// It fails, with one log line that names everything that is wrong, when the settings are wrong
-/// or Lambda did not start the process, and when the Runtime API is lost.
+/// It fails with one log line that names everything that is wrong, if the settings are wrong or
+/// Lambda did not start the process. It also fails if the Runtime API is lost.
 pub fn run<R, E, A, F, H, Fut>(handler: H) -> ExitCode
 where
     R: Resource,
@@ -115,7 +115,7 @@ where
             return ExitCode::FAILURE;
         }
     };
-    let missing: Vec<_> = GIVEN_BY_LAMBDA
+    let missing: Vec<_> = SET_BY_LAMBDA
         .into_iter()
         .filter(|name| std::env::var_os(name).is_none())
         .collect();
@@ -134,11 +134,11 @@ where
         }
     };
     let serve = async {
-        // Registered before the first event is asked for, which ends Lambda's init phase.
-        tokio::join!(resource.warm_up(), ask_for_sigterm());
+        // Asking for the first event ends Lambda's init phase, so the registration comes before.
+        tokio::join!(resource.warm_up(), register_for_sigterm());
         let service = service_fn(move |event: LambdaEvent<E>| {
             let span = log::invocation(&event.context);
-            // The handler's own first lines belong to the invocation too.
+            // Lines that the handler logs before it returns a future belong to the invocation too.
             span.in_scope(|| handler(event, resource)).instrument(span)
         });
         Runtime::new(service).run_concurrent().await
@@ -151,27 +151,27 @@ where
                 }
                 ExitCode::FAILURE
             }
-            () = asked_to_end() => {
+            () = shutdown_signal() => {
                 if timeout(CLOSE_LIMIT, resource.close()).await.is_err() {
-                    tracing::warn!("not every connection closed in time");
+                    tracing::warn!("not all connections closed in time");
                 }
                 ExitCode::SUCCESS
             }
         }
     });
-    // Waits for nothing that still runs on a blocking thread.
+    // Does not wait for work on blocking threads.
     runtime.shutdown_background();
     exit
 }
 
-/// The future panicked; the panic hook has logged where.
+/// The future panicked. The panic hook has logged where.
 pub struct Panicked;
 
-/// Ends with [`Panicked`] where `future` panics, so that the environment lives on and what was said in
-/// the panic, which may be a value, goes no further.
-pub async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Panicked> {
+/// Returns [`Panicked`] if `future` panics. So the execution environment lives on, and the message
+/// of the panic, which may contain a value, is not passed on.
+pub async fn catch_panic<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Panicked> {
     std::future::poll_fn(|context| {
-        // Nothing outlives a panic but the database, which trusts no connection that was in use.
+        // Only the database outlives a panic, and it trusts no connection that was in use.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => Poll::Ready(Err(Panicked)),
@@ -182,9 +182,9 @@ pub async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Pan
 
 /// When Lambda ends the invocation.
 ///
-/// cargo-lambda's emulator sends a duration (600 000 ms) where Lambda sends a time in
-/// milliseconds since 1970 (cargo-lambda-watch 1.9.2, functions_router.rs). No real deadline is
-/// that small, so that both can be told apart.
+/// Lambda sends a time in milliseconds since 1970. cargo-lambda's emulator sends a duration instead
+/// (600 000 ms; cargo-lambda-watch 1.9.2, functions_router.rs). No real deadline is that small, so
+/// the two can be told apart.
 pub fn end_of_invocation(context: &Context) -> SystemTime {
     let deadline = Duration::from_millis(context.deadline);
     if deadline <= LONGEST_INVOCATION {
@@ -207,24 +207,24 @@ fn tokio_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     builder.enable_all().build()
 }
 
-/// Registers an internal extension that wants no events: a process without any is killed without
-/// a SIGTERM. Without it the function works all the same, and its connections are cut off rather
-/// than closed.
-async fn ask_for_sigterm() {
+/// Registers an internal extension that wants no events, because Lambda sends SIGTERM only to a
+/// process with an extension. If this fails, the function still works, but its connections are cut
+/// off instead of closed.
+async fn register_for_sigterm() {
     let registration = Extension::new()
         .with_events(&[])
         .with_extension_name("graceful-shutdown")
         .register();
     match timeout(REGISTRATION_LIMIT, registration).await {
-        // It waits for an event that never comes, which tells Lambda that it is ready.
+        // It waits for an event that never comes. That tells Lambda that it is ready.
         Ok(Ok(extension)) => drop(tokio::spawn(extension.run())),
         Ok(Err(error)) => tracing::warn!(error, "no graceful shutdown: not registered"),
         Err(_) => tracing::warn!("no graceful shutdown: not registered in time"),
     }
 }
 
-/// Returns on SIGTERM or SIGINT.
-async fn asked_to_end() {
+/// Waits for SIGTERM or SIGINT.
+async fn shutdown_signal() {
     let signals = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -244,14 +244,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_as_deadline_is_taken_as_it_is() {
+    fn a_deadline_that_is_a_time_stays_unchanged() {
         let mut context = Context::default();
         context.deadline = 1_795_348_800_000;
         assert_eq!(end_of_invocation(&context), context.deadline());
     }
 
     #[test]
-    fn a_duration_as_deadline_counts_from_now() {
+    fn a_deadline_that_is_a_duration_counts_from_now() {
         let mut context = Context::default();
         context.deadline = 600_000;
         let before = SystemTime::now();

@@ -1,10 +1,10 @@
 //! The environment, parsed once into typed settings.
 //!
-//! A crate lists its [`Variable`]s in a table and reads them through an [`Environment`], which looks
-//! at every variable before it complains. So one message names all that is missing or wrong
-//! ([`Faults`]), and the function stops at start with it. A variable that is set to nothing, or to
-//! nothing but space, counts as not set, because an empty parameter of a template arrives so. Values never appear in a
-//! message: a pasted URL holds a password.
+//! A crate lists its [`Variable`]s in a table and reads them through an [`Environment`], which
+//! reads every variable before it reports faults. So one message names everything that is missing
+//! or wrong ([`Faults`]), and the function stops at start with it. A variable that is empty or
+//! contains only space counts as not set, because an empty parameter of a template arrives that
+//! way. No message contains a value, because a pasted URL contains a password.
 
 use std::{fmt, time::Duration};
 
@@ -13,9 +13,9 @@ use std::{fmt, time::Duration};
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What stands for it when it is not set; empty where there is no default.
+    /// Its default, or empty if it has none.
     pub default: &'static str,
-    /// Whether it is for a laptop only, so that `template.yaml` does not set it.
+    /// Whether it is only for a laptop, so that `template.yaml` does not set it.
     pub local: bool,
     /// What it means.
     pub meaning: &'static str,
@@ -45,7 +45,7 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 impl Faults {
-    /// These and `others` in one.
+    /// These faults and `others` together.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         for fault in others.0 {
@@ -57,8 +57,8 @@ impl Faults {
     }
 }
 
-/// An environment that is being read. A wrong variable leaves a fault and a placeholder, so that the
-/// reading goes on.
+/// An environment that is being read. A wrong variable is noted as a fault and replaced by a
+/// placeholder, so that reading goes on.
 pub struct Environment<L> {
     lookup: L,
     variables: &'static [Variable],
@@ -89,14 +89,14 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
         }
     }
 
-    /// The variable's value without space around it, if it is set to something.
+    /// The variable's trimmed value, if that is not empty.
     pub fn get(&self, name: &str) -> Option<String> {
         let value = (self.lookup)(name)?;
         let value = value.trim();
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// Notes what is wrong with a variable. The reason must not quote the value.
+    /// Notes what is wrong with a variable. The reason must not contain the value.
     pub fn fault(&mut self, variable: &'static str, reason: impl Into<String>) {
         self.faults.push(Fault {
             variable,
@@ -111,7 +111,7 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
             .unwrap_or_else(|| default.map_or("", |known| known.default).to_owned())
     }
 
-    /// The variable's value from 1 to `most`; `what` says of what it is a whole number.
+    /// The variable's value, a whole number from 1 to `most`. `what` is its unit for the message.
     pub fn number(&mut self, variable: &'static str, what: &str, most: u32) -> u32 {
         match self.get_or_default(variable).parse() {
             Ok(number) if (1..=most).contains(&number) => number,
@@ -123,13 +123,13 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
         }
     }
 
-    /// A span from one millisecond to a day.
+    /// The variable's value, a time span from one millisecond to a day.
     pub fn milliseconds(&mut self, variable: &'static str) -> Duration {
         let span = self.number(variable, " of milliseconds", 86_400_000);
         Duration::from_millis(span.into())
     }
 
-    /// The variable's value, or else its default; one of both must be there.
+    /// The variable's value, or else its default. One of them must not be empty.
     pub fn required(&mut self, variable: &'static str) -> String {
         let text = self.get_or_default(variable);
         if text.is_empty() {

@@ -1,13 +1,13 @@
-//! What every TLS connection of the process stands on: one provider, and the roots that each kind of
-//! server is trusted by.
+//! The provider of all TLS connections of the process, and the root certificates for each kind of
+//! server.
 //!
 //! | server | roots |
 //! | --- | --- |
 //! | AWS | [`AMAZON_ROOTS`] |
-//! | PlanetScale's API | [`public_roots`]: Mozilla's, as the crate webpki-roots carries them |
-//! | the database | [`DatabaseRoots`]: the same ones, which the driver has built in, or those of a file |
+//! | PlanetScale's API | [`public_roots`]: Mozilla's, from the crate webpki-roots |
+//! | the database | [`DatabaseRoots`]: Mozilla's, which the driver has built in, or those of a file |
 //!
-//! The system's store is not read: that would be some 140 certificates at each cold start.
+//! The system's store is not used, because it has some 140 certificates to read at each cold start.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-/// The roots of Amazon Trust Services as PEM, to which the certificates of AWS's endpoints chain. AWS
-/// asks its customers to trust all five.
+/// The roots of Amazon Trust Services as PEM. The certificates of AWS's endpoints chain to them.
+/// AWS asks its customers to trust all five.
 pub const AMAZON_ROOTS: &str = include_str!("tls/amazon_roots.pem");
 
 /// Mozilla's roots.
@@ -30,18 +30,18 @@ pub fn public_roots() -> RootCertStore {
 /// The roots that the database's certificate must chain to.
 #[derive(Debug, Clone)]
 pub enum DatabaseRoots {
-    /// Mozilla's. `mysql_async` takes no others than its own copy of webpki-roots, or PEM.
+    /// Mozilla's. `mysql_async` accepts only its own copy of webpki-roots, or PEM.
     Public,
-    /// An own authority's certificates alone, as PEM.
+    /// Only the certificates of your own authority, as PEM.
     Own(Vec<u8>),
 }
 
 impl DatabaseRoots {
-    /// The certificates of a PEM file.
+    /// Reads the certificates of a PEM file.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, as the end of a sentence about what names it.
+    /// What is wrong with the file, as the end of a sentence that begins with its setting.
     pub fn from_file(path: &Path) -> Result<Self, String> {
         let pem = std::fs::read(path)
             .map_err(|error| format!("names a file that can't be read: {}", error.kind()))?;
@@ -59,6 +59,6 @@ impl DatabaseRoots {
 
 /// Makes ring the provider of TLS for the whole process.
 pub fn install_provider() {
-    // It fails only where a provider was chosen before, and this is the only place.
+    // This fails only if a provider was installed before, and only this function installs one.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

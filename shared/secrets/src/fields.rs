@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 
 use super::SecretError;
 
-/// The fields of a secret that is a JSON object. Text has no space around it here, and what is null
-/// or empty counts as absent.
+/// The fields of a secret that is a JSON object. Text is trimmed. A field that is null or empty
+/// counts as absent.
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a secret's text.
+    /// Parses the text of a secret.
     ///
     /// # Errors
     ///
@@ -24,7 +24,7 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// [`SecretError::Field`] where it is something else.
+    /// [`SecretError::Field`] if it is something else.
     pub fn text(&self, name: &'static str) -> Result<Option<&str>, SecretError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -33,11 +33,11 @@ impl Fields {
         }
     }
 
-    /// The text of a field that must be there.
+    /// The text of a required field.
     ///
     /// # Errors
     ///
-    /// [`SecretError::Field`] where it is not.
+    /// [`SecretError::Field`] if it is absent or not text.
     pub fn required(&self, name: &'static str) -> Result<&str, SecretError> {
         self.text(name)?.ok_or(SecretError::Field(name))
     }
@@ -46,7 +46,7 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// [`SecretError::Field`] where it is none.
+    /// [`SecretError::Field`] if it is not a port.
     pub fn port(&self, name: &'static str) -> Result<Option<u16>, SecretError> {
         let port = match self.0.get(name) {
             Some(Value::Number(number)) => {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_and_nothing_count_as_absent_and_text_is_trimmed() {
+    fn null_and_empty_count_as_absent_and_text_is_trimmed() {
         let fields = r#"{"a": null, "b": "", "c": " \n", "d": " text\n", "e": 7}"#;
         let fields = Fields::parse(fields).unwrap();
         for absent in ["a", "b", "c", "nowhere"] {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_object_is_refused() {
+    fn a_secret_that_is_not_a_json_object_is_refused() {
         for text in ["", "hunter2", "[\"hunter2\"]", "\"hunter2\""] {
             assert_eq!(Fields::parse(text).err(), Some(SecretError::NotJson));
         }

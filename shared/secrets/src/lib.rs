@@ -1,13 +1,13 @@
-//! A secret of AWS Secrets Manager, kept in memory and fetched again when it must be.
+//! A secret of AWS Secrets Manager, kept in memory and fetched again when needed.
 //!
-//! - A [`KeptSecret`] answers with the value that it has until that is too old by the wall clock, or
-//!   until the server refused it. Then it asks Secrets Manager again: one caller asks, and the others
-//!   wait for the same answer. Each new value gets a new [`Generation`], by which a pool tells
-//!   connections of an older login.
-//! - A secret that can't be fetched again is no error while an older value is at hand. The old one is
-//!   used on: a rotation leaves it valid for a while, and an outage of Secrets Manager must not become
-//!   ours. [`SecretError`] is what is left: there is no value at all.
-//! - [`Fields`] reads the JSON that a secret is, the same way for each kind.
+//! - A [`KeptSecret`] returns the value that it has until the value is too old by the wall clock or
+//!   a server refuses it. Then it asks Secrets Manager again: one caller asks, and the others wait
+//!   for the same answer. Each new value gets a new [`Generation`], so that a pool can recognise
+//!   the connections that used an older login.
+//! - If a secret cannot be fetched again, the older value stays in use. A rotation leaves it valid
+//!   for a while, and an outage of Secrets Manager must not become ours. A [`SecretError`] means
+//!   that there is no value at all.
+//! - [`Fields`] reads the JSON of a secret, the same way for every kind of secret.
 
 mod fields;
 mod secrets_manager;
@@ -23,14 +23,15 @@ use lambda::clock::{Clock, Moment};
 pub use fields::Fields;
 use secrets_manager::SecretsManager;
 
-/// How soon Secrets Manager is asked again after it failed while an older value is at hand: an outage of Secrets Manager must not slow down every invocation.
+/// The pause after Secrets Manager failed while there is an older value. Without it, an outage of
+/// Secrets Manager would slow down every invocation.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// How soon Secrets Manager is asked again after the server refused the value that it gave last:
-/// often enough for a rotation under way, seldom enough for the API's limits.
+/// The pause before Secrets Manager is asked again for a value that the server accepts: short
+/// enough for a rotation that is under way, long enough for the API's limits.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
-/// What a secret is read as.
+/// A type that a secret is read into.
 pub trait SecretValue: Sized {
     /// Reads the secret's fields.
     ///
@@ -39,15 +40,15 @@ pub trait SecretValue: Sized {
     /// [`SecretError::Field`].
     fn read(fields: &Fields) -> Result<Self, SecretError>;
 
-    /// Whether both say the same, so that nothing was rotated between them.
+    /// Whether both are the same, so that nothing was rotated in between.
     fn is_same(&self, other: &Self) -> bool;
 }
 
-/// Counts the different values of one secret, from 1.
+/// The number of a secret's value, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(u64);
 
-/// A value of a secret, and which one it is.
+/// The current value of a secret.
 #[derive(Debug)]
 pub struct Current<S> {
     /// The value.
@@ -65,13 +66,13 @@ impl<S> Clone for Current<S> {
     }
 }
 
-/// Why there is no value. No message holds anything of the secret.
+/// Why there is no value. No message contains any part of the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Secrets Manager did not answer in time.
     #[error("Secrets Manager did not answer in time")]
     TimedOut,
-    /// Secrets Manager could not be reached or refused; the code is its own.
+    /// Secrets Manager could not be reached, or it refused with this error code.
     #[error("Secrets Manager did not give the secret ({0})")]
     NotGiven(String),
     /// The secret is binary (`SecretBinary`) and not UTF-8.
@@ -85,12 +86,12 @@ pub enum SecretError {
     Field(&'static str),
 }
 
-/// A secret, kept in memory and fetched anew when it must be.
+/// A secret, kept in memory and fetched again when needed.
 pub struct KeptSecret<S> {
     source: Source<S>,
     clock: Arc<dyn Clock>,
     kept: Mutex<Option<Kept<S>>>,
-    /// Taken while Secrets Manager is asked, so that one caller asks for all.
+    /// Held by the one caller that asks Secrets Manager for all of them.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -105,7 +106,7 @@ enum Source<S> {
 struct Kept<S> {
     current: Current<S>,
     fetched: Moment,
-    /// When Secrets Manager was last asked, whatever it answered.
+    /// When Secrets Manager was last asked, successfully or not.
     asked: Moment,
 }
 
@@ -119,14 +120,14 @@ impl<S> Clone for Kept<S> {
 }
 
 impl<S: SecretValue> KeptSecret<S> {
-    /// The secret of this name or ARN, fetched again at an age of `max_age`. Nothing is fetched
-    /// before the first use.
+    /// The secret with this name or ARN. It is first fetched on first use, and again at an age of
+    /// `max_age`.
     pub fn of_secret(id: String, max_age: Duration, clock: Arc<dyn Clock>) -> Self {
         let secret = SecretsManager::new(id);
         Self::of(Source::Secret { secret, max_age }, clock)
     }
 
-    /// One that never changes.
+    /// A value that never changes.
     pub fn fixed(value: S, clock: Arc<dyn Clock>) -> Self {
         let current = Current {
             value: Arc::new(value),
@@ -144,11 +145,11 @@ impl<S: SecretValue> KeptSecret<S> {
         }
     }
 
-    /// The one to use now; fetched within `limit` when there is none or it is too old.
+    /// Returns the value to use now. If there is none or it is too old, fetches it within `limit`.
     ///
     /// # Errors
     ///
-    /// [`SecretError`] when there is none at all.
+    /// [`SecretError`] if there is no value at all.
     pub async fn current(&self, limit: Duration) -> Result<Current<S>, SecretError> {
         let (secret, max_age) = match &self.source {
             Source::Fixed(current) => return Ok(current.clone()),
@@ -163,7 +164,7 @@ impl<S: SecretValue> KeptSecret<S> {
         self.kept_or_fetched(secret, limit, fresh).await
     }
 
-    /// The generation of the newest one that is known; nothing is fetched.
+    /// The newest known generation. Fetches nothing.
     pub fn newest(&self) -> Option<Generation> {
         match &self.source {
             Source::Fixed(current) => Some(current.generation),
@@ -171,9 +172,9 @@ impl<S: SecretValue> KeptSecret<S> {
         }
     }
 
-    /// The one to try after the server refused that of `refused`: the newest that Secrets
-    /// Manager has, which is the same again when nothing was rotated yet. `None` for one that never
-    /// changes.
+    /// Returns the value to try after a server refused the one of the generation `refused`: the
+    /// newest in Secrets Manager, which is the same one if nothing was rotated yet. `None` for a
+    /// value that never changes.
     ///
     /// # Errors
     ///
@@ -197,28 +198,28 @@ impl<S: SecretValue> KeptSecret<S> {
         &self,
         secret: &SecretsManager,
         limit: Duration,
-        will_do: impl Fn(&Kept<S>) -> bool,
+        is_usable: impl Fn(&Kept<S>) -> bool,
     ) -> Result<Current<S>, SecretError> {
-        if let Some(kept) = self.kept().filter(&will_do) {
+        if let Some(kept) = self.kept().filter(&is_usable) {
             return Ok(kept.current);
         }
         let ask = async {
             let _asking = self.asking.lock().await;
             // Another caller may have asked while this one waited for its turn.
-            match self.kept().filter(&will_do) {
+            match self.kept().filter(&is_usable) {
                 Some(kept) => Ok(kept.current),
-                // Boxed, because it is rare and large: unboxed, the SDK's request would swell
-                // the future of every invocation.
+                // Boxed because it is rare and large. Unboxed, the SDK's request would enlarge the
+                // future of every invocation.
                 None => Box::pin(self.fetch(secret)).await,
             }
         };
         let answer = tokio::time::timeout(limit, ask)
             .await
             .unwrap_or(Err(SecretError::TimedOut));
-        // One that another caller has fetched meanwhile stays.
+        // A value that another caller has fetched in the meantime stays.
         match (answer, self.lock().as_mut()) {
             (Err(error), Some(kept)) => {
-                tracing::warn!(%error, "the secret could not be fetched again; the one at hand is used on");
+                tracing::warn!(%error, "the secret could not be fetched again; the older value stays in use");
                 kept.asked = self.clock.now();
                 Ok(kept.current.clone())
             }

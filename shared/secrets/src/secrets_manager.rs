@@ -13,12 +13,12 @@ use tokio::sync::OnceCell;
 
 use super::{Fields, SecretError};
 
-/// Per attempt; the SDK repeats what failed in passing, and the caller's limit cuts the whole.
+/// The time for one attempt. The SDK repeats transient failures, within the caller's limit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
 
 pub(super) struct SecretsManager {
     secret_id: String,
-    /// Made on first use, inside the runtime that will drive it.
+    /// Created on first use, inside the runtime that drives it.
     client: OnceCell<Client>,
 }
 
@@ -30,8 +30,8 @@ impl SecretsManager {
         }
     }
 
-    /// The current version of the secret, as `read` reads its fields. AWS keeps text in one of two
-    /// places: the CLI's `--secret-binary fileb://login.json` puts it in the other.
+    /// Fetches the current version of the secret and passes its fields to `read`. AWS keeps the
+    /// text as a string, or as binary after the CLI's `--secret-binary fileb://login.json`.
     pub(super) async fn read<S>(
         &self,
         read: fn(&Fields) -> Result<S, SecretError>,
@@ -62,7 +62,7 @@ impl SecretsManager {
             .get_or_init(|| async {
                 let http = Builder::new()
                     .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                    .tls_context(trusting_amazon())
+                    .tls_context(amazon_tls_context())
                     .build_https();
                 let timeouts = TimeoutConfig::builder()
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -80,14 +80,14 @@ impl SecretsManager {
 
 #[expect(
     clippy::expect_used,
-    reason = "building fails only for server names, of which none are given"
+    reason = "building fails only for server names, and there are none"
 )]
-fn trusting_amazon() -> TlsContext {
+fn amazon_tls_context() -> TlsContext {
     let roots = TrustStore::empty().with_pem_certificate(tls::AMAZON_ROOTS);
     TlsContext::builder()
         .with_trust_store(roots)
         .build()
-        .expect("no server name is given")
+        .expect("there are no server names")
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
 
     #[tokio::test]
-    async fn every_root_is_one_and_the_client_takes_them() {
+    async fn the_client_takes_every_root_of_amazon() {
         let roots: Vec<_> = CertificateDer::pem_slice_iter(tls::AMAZON_ROOTS.as_bytes())
             .collect::<Result<_, _>>()
             .unwrap();

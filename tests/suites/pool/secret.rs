@@ -42,7 +42,7 @@ fn kept_login(answers: &[Answer]) -> usize {
     let lines = answers.iter().flat_map(|answer| &answer.logs);
     let kept_login = lines.filter(|line| {
         let message = line["message"].as_str().unwrap_or_default();
-        message.contains("the one at hand is used on")
+        message.contains("the older value stays in use")
     });
     kept_login.count()
 }

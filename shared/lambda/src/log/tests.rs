@@ -22,7 +22,7 @@ fn subscriber(level: LevelFilter) -> (Lines, impl Subscriber) {
     (lines, Registry::default().with(layer))
 }
 
-/// What `work` logs, with each line checked to be one.
+/// What `work` logs. Asserts that each event is one line.
 fn logged(level: LevelFilter, work: impl FnOnce()) -> Vec<Value> {
     let (lines, subscriber) = subscriber(level);
     tracing::subscriber::with_default(subscriber, work);
@@ -45,7 +45,7 @@ fn context() -> Context {
 }
 
 #[test]
-fn a_line_has_the_fixed_keys_first_and_then_its_own() {
+fn a_line_has_the_fixed_keys_first() {
     let (lines, subscriber) = subscriber(LevelFilter::INFO);
     tracing::subscriber::with_default(subscriber, || {
         invocation(&context()).in_scope(|| tracing::info!(status = 200, "answered"));
@@ -69,7 +69,7 @@ fn a_line_has_the_fixed_keys_first_and_then_its_own() {
 }
 
 #[test]
-fn within_an_invocation_its_ids_are_told() {
+fn lines_within_an_invocation_have_its_ids() {
     let lines = logged(LevelFilter::INFO, || {
         invocation(&context()).in_scope(|| {
             tracing::info_span!("inner", request_id = "other", step = 2)
@@ -88,7 +88,7 @@ fn within_an_invocation_its_ids_are_told() {
 }
 
 #[test]
-fn the_ids_are_told_at_every_level() {
+fn the_ids_are_logged_at_every_level() {
     let lines = logged(LevelFilter::ERROR, || {
         invocation(&context()).in_scope(|| tracing::error!("failed"));
     });
@@ -109,7 +109,7 @@ fn the_time_is_rfc_3339_in_milliseconds() {
 }
 
 #[test]
-fn values_keep_their_types() {
+fn fields_keep_their_types() {
     let lines = logged(LevelFilter::INFO, || {
         let failure = std::io::Error::other("it \"broke\"\n");
         tracing::info!(
@@ -138,7 +138,7 @@ fn values_keep_their_types() {
 }
 
 #[test]
-fn no_field_stands_in_for_a_fixed_one() {
+fn no_field_replaces_a_fixed_key() {
     let lines = logged(LevelFilter::INFO, || {
         invocation(&context()).in_scope(|| {
             tracing::info!(
@@ -164,7 +164,7 @@ fn no_field_stands_in_for_a_fixed_one() {
 }
 
 #[test]
-fn a_field_of_an_event_goes_before_its_spans() {
+fn a_field_of_an_event_overrides_its_spans() {
     let lines = logged(LevelFilter::INFO, || {
         let span = tracing::info_span!("work", attempt = 1, found = tracing::field::Empty);
         span.record("found", 5);
@@ -182,7 +182,7 @@ fn a_field_of_an_event_goes_before_its_spans() {
 }
 
 #[test]
-fn the_level_counts_for_the_crates_of_the_workspace() {
+fn the_level_applies_to_the_crates_of_the_workspace() {
     for (level, heard) in [
         (LevelFilter::TRACE, vec!["a detail", "a warning"]),
         (LevelFilter::INFO, vec!["a warning"]),
@@ -201,7 +201,7 @@ fn the_level_counts_for_the_crates_of_the_workspace() {
 }
 
 #[test]
-fn a_crate_of_a_registry_is_not_of_the_workspace() {
+fn a_crate_from_a_registry_is_not_of_the_workspace() {
     assert!(is_of_workspace(file!()));
     assert!(!is_of_workspace(
         "/home/me/.cargo/registry/src/index/mysql_async-0.37.1/src/conn/mod.rs"
@@ -209,7 +209,7 @@ fn a_crate_of_a_registry_is_not_of_the_workspace() {
 }
 
 #[test]
-fn the_level_is_read_without_case() {
+fn the_level_may_be_in_any_case() {
     assert_eq!(parse_level("DEBUG"), Some(LevelFilter::DEBUG));
     assert_eq!(parse_level("warn"), Some(LevelFilter::WARN));
     assert_eq!(parse_level("Fatal"), Some(LevelFilter::ERROR));
@@ -219,7 +219,7 @@ fn the_level_is_read_without_case() {
 }
 
 #[test]
-fn a_trace_without_a_root_is_told_as_it_is() {
+fn a_trace_without_a_root_is_logged_unchanged() {
     assert_eq!(trace_root("Parent=1; Root=1-2-3"), "1-2-3");
     assert_eq!(trace_root("odd"), "odd");
 }
