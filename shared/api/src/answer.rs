@@ -1,4 +1,4 @@
-//! What a handler answers when all went well.
+//! The answer of a handler that succeeded.
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpResponse, encodings::Body};
 use http::{
@@ -11,17 +11,17 @@ use super::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A response that is no error.
+/// A response that is not an error.
 ///
-/// Caches on the way may not keep it. The client's own cache asks again each time, which is a 304
-/// where nothing has changed.
+/// Shared caches may not keep it. The client's own cache asks again each time, and gets a 304 if
+/// nothing has changed.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Option<String>,
     version: Option<u32>,
-    /// What can't be written as the handler wants it. It makes the answer a 500.
+    /// What could not be written. It makes the answer a 500.
     fault: Option<String>,
 }
 
@@ -31,16 +31,16 @@ impl Answer {
         Self::empty(StatusCode::OK).with_body(body)
     }
 
-    /// 201 with `body` as JSON; `location` is the path of what was made, on the stage `$default`,
-    /// which no URL names.
+    /// 201 with `body` as JSON. `location` is the path of what was created, on the stage
+    /// `$default`, which no URL names.
     pub fn created(location: &str, body: &impl Serialize) -> Self {
         Self::empty(StatusCode::CREATED)
             .with_body(body)
             .header("location", location)
     }
 
-    /// Adds the entity tag that stands for this version, such as `"7"`. The conditions of a read
-    /// are compared with it.
+    /// Adds the entity tag for this version, such as `"7"`. The conditions of a read are compared
+    /// with it.
     pub fn etag(mut self, version: u32) -> Self {
         self.version = Some(version);
         self.header("etag", &format!("\"{version}\""))
@@ -50,7 +50,7 @@ impl Answer {
         self.version
     }
 
-    /// 304 in its place, for a client that has it.
+    /// Turns it into a 304, for a client that has this version.
     pub(super) fn not_modified(mut self) -> Self {
         self.status = StatusCode::NOT_MODIFIED;
         self.headers.remove(CONTENT_TYPE);
@@ -58,7 +58,7 @@ impl Answer {
         self
     }
 
-    /// Says that an earlier request with the same `Idempotency-Key` had this answer already, if so.
+    /// If `replayed`, says that an earlier request with the same `Idempotency-Key` had this answer.
     pub fn replayed(self, replayed: bool) -> Self {
         match replayed {
             true => self.header("idempotent-replayed", "true"),
@@ -66,7 +66,7 @@ impl Answer {
         }
     }
 
-    /// Sets a header, in place of one with the same name.
+    /// Sets a header. It replaces one with the same name.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::from_str(value)) {
             (Ok(name), Ok(value)) => {
@@ -96,7 +96,7 @@ impl Answer {
                     .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 self.body = Some(json);
             }
-            // Not the serializer's message, which may quote a value.
+            // The serializer's message is left out because it may quote a value.
             Err(_) => self.fault = Some("the body can't be written as JSON".to_owned()),
         }
         self
@@ -114,7 +114,7 @@ impl Answer {
     }
 }
 
-/// Puts the id into `x-request-id` by which the logs know the request.
+/// Sets `x-request-id` to the id that the logs have for the request.
 pub(super) fn name_request(response: &mut ApiGatewayV2httpResponse, request_id: &str) {
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
         response.headers.insert(REQUEST_ID, request_id);

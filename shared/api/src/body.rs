@@ -1,4 +1,4 @@
-//! A request's body as JSON.
+//! The body of a request as JSON.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::Deserialize;
@@ -9,13 +9,13 @@ use super::{Problem, event::Headers};
 #[cfg(test)]
 mod tests;
 
-/// In bytes: about forty times as much as an order of a hundred items needs.
+/// In bytes. It is about forty times the size of an order with a hundred items.
 const LIMIT: usize = 256 * 1024;
 
-/// What LIMIT bytes are in base64.
+/// The length of LIMIT bytes in base64.
 const ENCODED_LIMIT: usize = LIMIT.div_ceil(3) * 4;
 
-/// A body as it came, out of its transport encoding.
+/// The body as the client sent it, without the transport encoding.
 pub(super) enum Body {
     Empty,
     Text(String),
@@ -25,7 +25,7 @@ pub(super) enum Body {
 }
 
 impl Body {
-    /// Takes the event's body. It is a move, but for base64.
+    /// Takes the event's body. It is moved, unless it is in base64.
     pub(super) fn parse(body: Option<String>, is_base64: bool) -> Self {
         let text = match body {
             None => return Self::Empty,
@@ -63,7 +63,7 @@ impl Body {
     }
 }
 
-/// Whether the body is as it was written: nothing has compressed it.
+/// Whether the body is not compressed.
 fn is_identity(encodings: &str) -> bool {
     encodings
         .split(',')
@@ -71,9 +71,9 @@ fn is_identity(encodings: &str) -> bool {
         .all(|encoding| encoding.is_empty() || encoding.eq_ignore_ascii_case("identity"))
 }
 
-/// `application/json` or another type whose syntax is JSON (`application/merge-patch+json`).
-/// Parameters mean nothing: JSON defines none, not even a charset (RFC 8259, section 11), and is
-/// UTF-8.
+/// `application/json`, or another type whose syntax is JSON (`application/merge-patch+json`).
+/// Parameters are ignored. JSON defines none, not even a charset (RFC 8259, section 11), and is
+/// always UTF-8.
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
@@ -91,10 +91,10 @@ fn is_token(byte: u8) -> bool {
 const MUST_BE_OBJECT: &str = "must be an object";
 
 fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
-    // JSON's own readers may ignore a byte order mark (RFC 8259, section 8.1).
+    // A parser of JSON may ignore a byte order mark (RFC 8259, section 8.1).
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // What serde derives for a struct also takes an array of its fields, and `["paid"]` would be
-    // read as `{"status": "paid"}`.
+    // The code that serde derives for a struct also accepts an array of its fields. It would read
+    // `["paid"]` as `{"status": "paid"}`.
     if text.trim_start().starts_with('[') {
         return Err(Problem::malformed_body(MUST_BE_OBJECT));
     }
@@ -109,14 +109,14 @@ fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// Says what is wrong in our own words: serde's quote the value.
+/// Says what is wrong in our own words, because serde's quote the value.
 fn explain(path: &str, error: &serde_json::Error) -> Problem {
     match error.classify() {
-        // The parser refuses a number that no f64 can hold before it looks at what is expected.
+        // The parser refuses a number that does not fit into an f64 before it checks the type.
         _ if error.to_string().starts_with("number out of range") => {
             Problem::invalid(path, "must be a smaller number")
         }
-        // These messages name no value: "expected `,` or `}` at line 1 column 9".
+        // These messages contain no value: "expected `,` or `}` at line 1 column 9".
         Category::Syntax | Category::Eof | Category::Io => {
             Problem::malformed_body(format_args!("is not JSON: {error}"))
         }
@@ -130,8 +130,8 @@ fn explain(path: &str, error: &serde_json::Error) -> Problem {
     }
 }
 
-/// The field and the reason of an error that serde made, from the words that its `Error` trait
-/// has as defaults. The names in backticks of these are the type's own.
+/// The field and the reason of an error of serde, recognised by the default wording of its `Error`
+/// trait. The names in backticks there are those of the type.
 fn explain_data(path: &str, message: &str) -> (String, &'static str) {
     if let Some(name) = named(message, "missing field `") {
         return (child(path, name), "is missing");

@@ -1,8 +1,8 @@
-//! Who calls, as the gateway's authorizer says.
+//! The caller, as the gateway's authorizer identifies it.
 
 use super::{Problem, event::Fields, settings::Settings};
 
-/// Who calls. The gateway has checked the signature or the token before.
+/// The caller. The gateway has already checked the signature or the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     authority: Authority,
@@ -16,8 +16,9 @@ enum Authority {
 }
 
 impl Caller {
-    /// Whether the caller may see and change everything that belongs to `customer`. What only some
-    /// callers may change (who says that an order is paid?) is for the handler to ask besides.
+    /// Whether the caller may see and change everything that belongs to `customer`. If only some
+    /// callers may make a change (who says that an order is paid?), the handler must check that
+    /// too.
     ///
     /// - A token acts for the customer that its `sub` claim names, and for all customers if it has
     ///   the scope of the setting `ALL_CUSTOMERS_SCOPE`.
@@ -32,7 +33,7 @@ impl Caller {
         }
     }
 
-    /// The same as [`may_act_for`](Self::may_act_for), as a step of a handler.
+    /// Like [`may_act_for`](Self::may_act_for), but as an error.
     ///
     /// # Errors
     ///
@@ -45,8 +46,8 @@ impl Caller {
         }
     }
 
-    /// 401 without an authorizer, for one that names nobody, and for one of an unknown kind:
-    /// nobody knows what it vouches for.
+    /// 401 if there is no authorizer, if it names nobody, or if it is of an unknown kind, because
+    /// then it is unclear what it has checked.
     pub(super) fn of(context: &Fields, settings: &Settings) -> Result<Self, Problem> {
         if !context.has("authorizer") {
             return Self::unauthenticated(settings);
@@ -95,8 +96,8 @@ fn of_token(token: &Fields, settings: &Settings) -> Result<Authority, Problem> {
     }
 }
 
-/// The token's own scopes. The event's `scopes` are not asked: they are those that the route
-/// demands, of which the token has one, not all. Okta and Entra name the claim `scp`. A list
+/// The scopes of the token. The event's `scopes` are not used: they are the ones that the route
+/// demands, and the token need have only one of them. Okta and Entra name the claim `scp`. A list
 /// arrives as `[a b]`.
 fn scopes(claims: &Fields) -> Vec<String> {
     let mut scopes = Vec::new();
@@ -155,7 +156,7 @@ mod tests {
         caller(json!({"jwt": {"claims": claims, "scopes": null}}))
     }
 
-    /// For whom a caller acts, out of its own customer and a strange one.
+    /// Whether a caller may act for its own customer, and for another one.
     fn acts_for(caller: &Option<Caller>) -> Option<(bool, bool)> {
         let caller = caller.as_ref()?;
         Some((caller.may_act_for("cust-1"), caller.may_act_for("cust-2")))
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_scope_does() {
+    fn no_other_scope_acts_for_all_customers() {
         for scope in [
             "orders:all",
             "/orders:all",
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authorizer_that_names_nobody_or_is_unknown_vouches_for_nobody() {
+    fn an_authorizer_that_names_nobody_or_is_unknown_is_refused() {
         for authorizer in [
             json!({"lambda": {"sub": "cust-1"}}),
             json!({"lambda": null, "principalId": "cust-1"}),
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_an_authorizer_is_let_in_only_where_the_settings_say_so() {
+    fn a_request_without_an_authorizer_needs_a_setting() {
         for context in [
             json!({}),
             json!({"authorizer": null}),
@@ -311,7 +312,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_very_scope_acts_for_all_customers(scope in "(https://)?[a-z./:]{0,40}") {
+        fn only_the_exact_scope_acts_for_all_customers(scope in "(https://)?[a-z./:]{0,40}") {
             prop_assume!(scope != SCOPE);
             let caller = token(json!({"sub": "cust-1", "scope": scope}));
             prop_assert_eq!(acts_for(&caller), OWN);

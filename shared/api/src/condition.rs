@@ -1,12 +1,12 @@
-//! Conditional requests (RFC 9110, section 13): entity tags that stand for versions.
+//! Conditional requests (RFC 9110, section 13). An entity tag stands for a version.
 
 use super::{Answer, Problem, event::Headers};
 
 const IF_MATCH: &str = "If-Match";
 const IF_NONE_MATCH: &str = "If-None-Match";
 
-/// The conditions of a request. There is no date of modification, so conditions on one are not
-/// looked at (RFC 9110, sections 13.1.3 and 13.1.4).
+/// The conditions of a request. Resources have no date of modification, so conditions on a date are
+/// ignored (RFC 9110, sections 13.1.3 and 13.1.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Conditions {
     if_match: Option<Tags>,
@@ -29,7 +29,7 @@ impl Conditions {
         })
     }
 
-    /// What a change is allowed for. 428 without `If-Match`.
+    /// The versions that may be changed. 428 without `If-Match`.
     pub(super) fn of_change(self) -> Result<Versions, Problem> {
         let conditions = self;
         match conditions.if_match {
@@ -38,7 +38,7 @@ impl Conditions {
         }
     }
 
-    /// 412 where something that must be there already is to be made: it cannot be.
+    /// 412 if a request that creates something demands that it already exists.
     pub(super) fn allow_making(&self) -> Result<(), Problem> {
         match self.if_match {
             Some(_) => Err(Problem::stale()),
@@ -46,7 +46,7 @@ impl Conditions {
         }
     }
 
-    /// The answer to a read under these conditions: itself, 304, or 412.
+    /// The answer to a read under these conditions: the answer itself, a 304 or a 412.
     pub(super) fn apply(&self, answer: Answer) -> Result<Answer, Problem> {
         let version = answer.version();
         if !self.if_match_allows(version) {
@@ -69,7 +69,7 @@ impl Conditions {
     }
 }
 
-/// The versions that a client allows to be changed.
+/// The versions that the client wants to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versions {
     conditions: Conditions,
@@ -83,7 +83,7 @@ impl Versions {
     }
 }
 
-/// How a tag of the client is compared with ours, which are all strong (section 8.8.3.2).
+/// How the client's tags are compared with ours, which are all strong (section 8.8.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Strong,
@@ -92,7 +92,7 @@ enum Comparison {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Tags {
-    /// `*`: whatever is there.
+    /// `*`: any version.
     Any,
     Listed(Vec<Tag>),
 }
@@ -100,12 +100,13 @@ enum Tags {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Tag {
     weak: bool,
-    /// Nothing for a tag that we never gave: it may be of another server or another age.
+    /// `None` stands for a tag that is not one of ours.
     version: Option<u32>,
 }
 
 impl Tags {
-    /// `*`, or `"7"`, `W/"7"` and lists of these. A list may have empty elements, not only such.
+    /// Parses `*`, `"7"`, `W/"7"` or a list of tags. Some elements of a list may be empty, but not
+    /// all.
     fn parse(header: &str) -> Option<Self> {
         let mut rest = header.trim_matches([' ', '\t']);
         if rest == "*" {
@@ -134,7 +135,7 @@ impl Tags {
         }
     }
 
-    /// Whether they include what is there; nothing is the version of what has no entity tag.
+    /// Whether they include `version`, which is `None` for an answer without an entity tag.
     fn include(&self, version: Option<u32>, comparison: Comparison) -> bool {
         match self {
             Self::Any => true,
@@ -147,13 +148,13 @@ impl Tags {
     }
 }
 
-/// `etagc` without the quote. Bytes above 127 are allowed (section 8.8.3), in whatever encoding the
-/// gateway has read them.
+/// `etagc` without the quote. Bytes above 127 are allowed (section 8.8.3), in any encoding that the
+/// gateway reads them in.
 fn is_tag_character(letter: char) -> bool {
     letter.is_ascii_graphic() || !letter.is_ascii()
 }
 
-/// Tags are compared by their characters, so that `07` is not 7.
+/// Tags are compared as text, so `07` is not 7.
 fn version(opaque: &str) -> Option<u32> {
     let version: u32 = opaque.parse().ok()?;
     (version.to_string() == opaque).then_some(version)
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_for_the_versions_that_are_named() {
+    fn a_change_applies_only_to_the_named_versions() {
         for (header, named, others) in [
             ("\"7\"", &[7][..], &[0, 8][..]),
             (" \"1\" ,, \"a,b\",\"3\", ", &[1, 3], &[2]),
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_is_answered_under_its_conditions() {
+    fn the_conditions_of_a_read_decide_its_status() {
         let unmatched = [("if-match", "\"99\"")];
         for (headers, version, status) in [
             (&[][..], Some(7), 200),
@@ -250,7 +251,7 @@ mod tests {
                 Some(7),
                 304,
             ),
-            // What has no tag is there all the same.
+            // An answer without a tag exists too.
             (&unmatched, None, 412),
             (&[("if-match", "*")], None, 200),
             (&[("if-none-match", "*")], None, 304),
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_cannot_be_there_before() {
+    fn a_request_to_create_cannot_demand_that_it_exists() {
         assert!(conditions(&[]).unwrap().allow_making().is_ok());
         for (name, allowed) in [("if-match", false), ("if-none-match", true)] {
             let conditions = conditions(&[(name, "*")]).unwrap();
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_no_version_names_none() {
+    fn a_tag_that_is_not_a_version_matches_none() {
         for header in [
             "\"\"",
             "\"abc\"",
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_no_list_of_entity_tags_is_malformed() {
+    fn a_header_that_is_not_a_list_of_entity_tags_is_malformed() {
         for header in [
             "",
             " ",
@@ -324,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn no_header_is_too_odd(header in any::<String>()) {
+        fn any_header_is_handled_without_a_panic(header in any::<String>()) {
             let _ = conditions(&[("if-match", &header), ("if-none-match", &header)]);
         }
     }

@@ -1,9 +1,9 @@
-//! What is read of an event in payload format 2.0, and nothing else of it.
+//! The parts of an event in payload format 2.0 that are read.
 //!
-//! The types of `aws_lambda_events` describe the whole event, and one field of an unexpected type
-//! makes them refuse all of it: a claim that is no string, `amr: null`, a header value with a
-//! control character. Here each field is read on its own and only if somebody asks for it, so that
-//! the others may hold anything.
+//! The types of `aws_lambda_events` describe the whole event, and refuse it for a single field of
+//! an unexpected type: a claim that is not a string, `amr: null`, a header value with a control
+//! character. Here each field is parsed separately and only when it is read, so the other fields
+//! may contain anything.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 pub(super) struct Fields(BTreeMap<String, Box<RawValue>>);
 
 impl Fields {
-    /// A field's text. One that is null is not there; one that is no string is its JSON.
+    /// The text of a field. Null counts as absent. A value that is not a string becomes its JSON.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(|value| text(value))
     }
@@ -31,7 +31,7 @@ impl Fields {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
-    /// The texts of an object; none where the field is anything else.
+    /// The texts of an object, or none if the field is not an object.
     fn texts(&self, name: &str) -> BTreeMap<String, String> {
         let object = self.object(name).unwrap_or_default();
         let fields = object.0.into_iter();
@@ -69,18 +69,18 @@ pub(super) struct Event {
     pub(super) stage: String,
     pub(super) method: String,
     pub(super) path_parameters: BTreeMap<String, String>,
-    /// The values of a parameter that comes twice are joined with commas.
+    /// If a parameter appears twice, its values are joined with commas.
     pub(super) query: BTreeMap<String, String>,
     pub(super) headers: Headers,
     pub(super) body: Option<String>,
     pub(super) is_base64: bool,
-    /// The request context, in which the authorizer says who calls.
+    /// The request context. It contains what the authorizer says of the caller.
     pub(super) context: Fields,
 }
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The parser's own message is left out: it quotes what it met, and this one is logged.
+        // The parser's own message quotes values, and this one is logged.
         let event = Fields::deserialize(deserializer).ok();
         let event = event.filter(|event| event.text("version").as_deref() == Some("2.0"));
         event.map(Self::from).ok_or_else(|| {
@@ -108,7 +108,7 @@ impl From<Fields> for Event {
     }
 }
 
-/// Headers, found whatever the case of their names.
+/// Headers. Their names may be in any case.
 #[derive(Debug, Default)]
 pub(super) struct Headers(BTreeMap<String, String>);
 
@@ -122,7 +122,7 @@ impl Headers {
         )
     }
 
-    /// A header's value; `name` is in lower case.
+    /// The value of a header. `name` must be in lower case.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }

@@ -1,8 +1,8 @@
 //! Errors as RFC 9457 problems. Each kind of problem has one constructor, one `type` that never
 //! changes, and one status.
 //!
-//! 429 has no constructor: the gateway answers it where its throttling limits are reached, in
-//! its own format, before a function is asked.
+//! 429 has no constructor. The gateway answers it in its own format when its throttling limits are
+//! reached, without calling a function.
 
 use std::{borrow::Cow, fmt::Display};
 
@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use database::DatabaseError;
 
-/// Why a request was not done, as the client is told.
+/// Why a request failed, as the client is told.
 ///
-/// What the client is not told, the cause of a 5xx, goes to the log.
+/// The cause of a 5xx goes only to the log.
 #[derive(Debug)]
 pub struct Problem {
     kind: &'static Kind,
@@ -83,10 +83,10 @@ static OUTCOME_UNKNOWN: Kind = kind(
 );
 static UNAVAILABLE: Kind = kind(503, "unavailable", "Not available at the moment");
 
-/// A client names the fields of its body as it likes; this much of a name is repeated.
+/// A client may choose any name for a field of its body. At most this much of it is repeated.
 const FIELD_LIMIT: usize = 128;
 
-/// In seconds: a failover or a new connection takes about that long.
+/// In seconds. A failover or a new connection takes about that long.
 const RETRY_AFTER: &str = "1";
 
 impl Problem {
@@ -125,7 +125,7 @@ impl Problem {
         }
     }
 
-    /// 400: `field`, of the path, the query, the headers or the body, can't be read, for
+    /// 400: `field` of the path, the query, the headers or the body can't be read for this
     /// `reason`.
     pub fn malformed(field: impl Into<String>, reason: impl Display) -> Self {
         Self::about(&MALFORMED, field, reason)
@@ -136,28 +136,28 @@ impl Problem {
         Self::new(&MALFORMED, format!("the body {reason}"))
     }
 
-    /// 401: nobody vouches for the caller, for `reason`.
+    /// 401: the caller is not known, for this `reason`.
     pub(super) fn unauthorized(reason: &'static str) -> Self {
         Self::new(&UNAUTHORIZED, reason).with_header("www-authenticate", "Bearer")
     }
 
-    /// 403: the caller is known, and may not act for this customer.
+    /// 403: the caller is known but may not act for this customer.
     pub(super) fn forbidden() -> Self {
         Self::new(&FORBIDDEN, "the caller may not act for this customer")
     }
 
-    /// 404. What a caller may not see is not found either, so that ids can't be probed.
+    /// 404. It is also the answer for what the caller may not see, so that nobody can probe ids.
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(&NOT_FOUND, detail)
     }
 
-    /// 405, with the methods that the path takes.
+    /// 405, with the methods that the path allows.
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         Self::new(&METHOD_NOT_ALLOWED, format!("this path takes only {allow}"))
             .with_header("allow", allow)
     }
 
-    /// 409: the current state does not allow what is asked for.
+    /// 409: the current state does not allow the request.
     pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(&CONFLICT, detail)
     }
@@ -179,7 +179,7 @@ impl Problem {
         Self::new(&TOO_LARGE, format!("a body may have at most {limit} bytes"))
     }
 
-    /// 415: the body is of another type than JSON.
+    /// 415: the body is not JSON.
     pub(super) fn unsupported_media_type() -> Self {
         Self {
             field: Some("Content-Type".to_owned()),
@@ -221,7 +221,7 @@ impl Problem {
         }
     }
 
-    /// 500: a fault of ours. `cause` is for the log and must hold no value and no secret.
+    /// 500: a fault of ours. `cause` is for the log and must not contain a value or a secret.
     pub fn internal(cause: impl Display) -> Self {
         Self::new(
             &INTERNAL,
@@ -230,7 +230,7 @@ impl Problem {
         .caused_by(cause)
     }
 
-    /// 500: a change was begun, and its answer was lost.
+    /// 500: a change was sent, and its answer was lost.
     pub(super) fn outcome_unknown(cause: impl Display) -> Self {
         Self::new(
             &OUTCOME_UNKNOWN,
@@ -240,8 +240,8 @@ impl Problem {
         .caused_by(cause)
     }
 
-    /// 503 with `Retry-After`: nothing was changed. `cause` is for the log and must hold no value
-    /// and no secret.
+    /// 503 with `Retry-After`: nothing was changed. `cause` is for the log and must not contain a
+    /// value or a secret.
     pub fn unavailable(cause: impl Display) -> Self {
         Self::new(&UNAVAILABLE, "nothing was changed; try again in a moment")
             .with_header("retry-after", RETRY_AFTER)
@@ -310,7 +310,7 @@ impl From<DatabaseError> for Problem {
         match error {
             DatabaseError::Unavailable | DatabaseError::OutOfTime => Self::unavailable(error),
             DatabaseError::OutcomeUnknown => Self::outcome_unknown(error),
-            // The domain expects the keys that a client may repeat. Another one is a fault.
+            // The domain handles the keys that a client may repeat. Any other duplicate is a fault.
             _ => Self::internal(error),
         }
     }

@@ -1,4 +1,4 @@
-//! A call, parsed as far as the route goes. What a handler asks of it is parsed when it asks.
+//! A call of the API. Its route is parsed first, and everything else when the handler asks for it.
 
 use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::SystemTime};
 
@@ -18,8 +18,8 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// One call of the API.
 ///
-/// Its methods fail with the [`Problem`] that tells the client what was wrong, so that a handler
-/// passes it on with `?`.
+/// Its methods fail with a [`Problem`] that tells the client what is wrong. A handler passes it on
+/// with `?`.
 pub struct Request {
     parameters: Parameters,
     query: BTreeMap<String, String>,
@@ -30,7 +30,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// 404 for another path, 405 for another method, 401 for a caller whom nobody vouches for.
+    /// 404 for another path, 405 for another method, 401 for a caller whom no authorizer has
+    /// checked.
     pub(super) fn parse(
         route: Route,
         settings: &Settings,
@@ -53,7 +54,7 @@ impl Request {
         })
     }
 
-    /// A parameter of the path, percent-decoded.
+    /// Parses a parameter of the path, percent-decoded.
     ///
     /// # Errors
     ///
@@ -67,8 +68,8 @@ impl Request {
         parse(name, &value)
     }
 
-    /// A parameter of the query. One without a value is not there, since many clients write
-    /// "none" so. Parameters that no handler asks for are ignored.
+    /// Parses a parameter of the query. A parameter without a value counts as absent, because many
+    /// clients write it that way. Parameters that no handler asks for are ignored.
     ///
     /// # Errors
     ///
@@ -81,47 +82,46 @@ impl Request {
         value.map(|value| parse(name, value)).transpose()
     }
 
-    /// Whether the query has this parameter, with any value but `false` or with none.
+    /// Whether the query has this parameter, without a value or with any value but `false`.
     pub fn asks_for(&self, name: &str) -> bool {
         self.query.get(name).is_some_and(|value| value != "false")
     }
 
-    /// A header. Names are compared without case.
+    /// The value of a header. The name may be in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(&name.to_ascii_lowercase())
     }
 
-    /// The body as JSON, parsed once; what `T` borrows, it borrows from the body. A `&str` is
-    /// borrowed only where the JSON string has no escapes, so a field is better a `String` or a
-    /// `Cow<str>`.
+    /// Parses the body as JSON. `T` may borrow from the body. A `&str` can be borrowed only if the
+    /// JSON string has no escapes, so prefer `String` or `Cow<str>` for a field.
     ///
     /// # Errors
     ///
-    /// 413 over 256 KiB, 415 for another content type than JSON or for an encoded body, 422 for a
-    /// number that is too large to be read, and 400 for everything else that is not a `T`. The
-    /// field is named by its path (`items[0].quantity`), and no value is repeated.
+    /// 413 over 256 KiB, 415 for a content type that is not JSON or for a compressed body, 422 for
+    /// a number that is too large to read, and 400 for anything else that is not a `T`. The problem
+    /// names the field by its path (`items[0].quantity`) and repeats no value.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
         self.body.json(&self.headers)
     }
 
-    /// The versions that the client allows to be changed, by `If-Match` and `If-None-Match`.
+    /// The versions that the client wants to change, by `If-Match` and `If-None-Match`.
     ///
-    /// A read needs no such call: [`serve`](super::serve) compares the conditions with the answer's
-    /// [`etag`](super::Answer::etag).
+    /// A read does not need this call: [`serve`](super::serve) compares the conditions with the
+    /// answer's [`etag`](super::Answer::etag).
     ///
     /// # Errors
     ///
-    /// 428 without `If-Match`, 400 where one of the headers is not a list of entity tags.
+    /// 428 without `If-Match`, 400 if one of the headers is not a list of entity tags.
     pub fn versions_to_change(&self) -> Result<Versions, Problem> {
         Conditions::parse(&self.headers)?.of_change()
     }
 
-    /// The key under which the client may repeat this request: 1 to 255 visible ASCII
-    /// characters, taken as they are, with quotes if it has any.
+    /// The key under which the client may repeat this request: 1 to 255 visible ASCII characters.
+    /// They are kept unchanged, including any quotes.
     ///
     /// # Errors
     ///
-    /// 400 for any other key: if it were ignored, the request could happen twice.
+    /// 400 for any other key. If it were ignored, the request could be executed twice.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
         let Some(key) = self.header(IDEMPOTENCY_KEY) else {
             return Ok(None);
@@ -133,12 +133,12 @@ impl Request {
         Err(Problem::malformed(IDEMPOTENCY_KEY, reason))
     }
 
-    /// Who calls.
+    /// The caller.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// When the answer must be ready: every wait for the database takes it.
+    /// When the answer must be ready. Every wait for the database takes it.
     pub fn deadline(&self) -> Deadline {
         Deadline::of_invocation(self.end)
     }
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_parameter_is_what_the_gateway_sent() {
+    fn a_query_parameter_has_the_value_that_the_gateway_sent() {
         let request = request(json!({
             "queryStringParameters": {"limit": "20", "list": "a,,b", "page": 7, "cursor": null},
         }));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_parameter_without_a_value_is_none_and_may_be_asked_for() {
+    fn a_query_parameter_without_a_value_is_absent_but_may_be_a_flag() {
         for (value, asked_for) in [
             (json!(""), true),
             (json!("true"), true),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_found_whatever_its_case() {
+    fn a_header_is_found_in_any_case() {
         let request = with_header("X-Thing", "value");
         assert_eq!(request.header("x-thing"), Some("value"));
         assert_eq!(request.header("X-THING"), Some("value"));

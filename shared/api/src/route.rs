@@ -1,4 +1,4 @@
-//! The one method and path that a function answers.
+//! The method and path that a function answers.
 
 use std::{borrow::Cow, fmt, str::Utf8Error};
 
@@ -15,22 +15,22 @@ pub struct Route {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
-    /// HEAD too, which is answered like GET without a body (RFC 9110, section 9.3.2).
+    /// Also HEAD, which is answered like GET without a body (RFC 9110, section 9.3.2).
     Get,
     Post,
     Patch,
 }
 
-/// A path's parameters, by name.
+/// The parameters of a path, by name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parameters {
     values: Vec<(&'static str, String)>,
-    /// Whether the values are still as the client wrote them into its URL.
+    /// Whether the values are still percent-encoded, as in the client's URL.
     encoded: bool,
 }
 
 impl Parameters {
-    /// A parameter, percent-decoded; nothing where the route has none of this name.
+    /// A parameter, percent-decoded, or `None` if the route does not have it.
     pub(super) fn get(&self, name: &str) -> Option<Result<Cow<'_, str>, Utf8Error>> {
         let (_, value) = self.values.iter().find(|(known, _)| *known == name)?;
         Some(match self.encoded {
@@ -41,7 +41,7 @@ impl Parameters {
 }
 
 impl Route {
-    /// `GET` on a path such as `/orders/{order_id}`, and `HEAD` where the gateway routes it here.
+    /// `GET` on a path such as `/orders/{order_id}`, and also `HEAD` if the gateway routes it here.
     pub const fn get(template: &'static str) -> Self {
         let method = Method::Get;
         Self { method, template }
@@ -59,7 +59,7 @@ impl Route {
         Self { method, template }
     }
 
-    /// The methods that it takes, as the header `Allow` lists them.
+    /// The methods that it accepts, for the header `Allow`.
     pub(super) fn allow(self) -> &'static str {
         match self.method {
             Method::Get => "GET, HEAD",
@@ -72,24 +72,24 @@ impl Route {
         self.allow().split(", ").any(|allowed| allowed == method)
     }
 
-    /// It changes nothing, in the sense of RFC 9110.
+    /// Whether it changes nothing, in the sense of RFC 9110.
     pub(super) fn is_safe(self) -> bool {
         self.method == Method::Get
     }
 
-    /// What it stands for is made by it, and is not there before.
-    pub(super) fn makes(self) -> bool {
+    /// Whether it creates something that does not exist before.
+    pub(super) fn creates(self) -> bool {
         self.method == Method::Post
     }
 
-    /// The path's parameters, or nothing where the path is another one.
+    /// The parameters of the path, or `None` if the event has another path.
     ///
-    /// A gateway that has matched the path says with which route and names the parameters, decoded.
-    /// Then the raw path is not looked at: it may begin with the base path of a custom domain.
+    /// A gateway that has matched the path names its route, and the parameters in decoded form.
+    /// Then the raw path is ignored, because it may begin with the base path of a custom domain.
     ///
     /// The route `$default` says nothing. It comes from a function URL, which names no parameters,
     /// or from cargo-lambda, which does not decode them (cargo-lambda-watch 1.9.2,
-    /// trigger_router.rs). Of its events the raw path is split, at the slashes of the URL.
+    /// trigger_router.rs). For these events, the raw path is split at the slashes of the URL.
     pub(super) fn parameters(self, event: &Event) -> Option<Parameters> {
         let matched = match event.route_key.as_deref() {
             Some("$default") => None,
@@ -102,7 +102,8 @@ impl Route {
         })
     }
 
-    /// Those of an event that the gateway has matched with a route that ends as this one does.
+    /// The parameters of an event that the gateway has matched with a route that ends with this
+    /// one.
     fn matched(self, event: &Event, key: &str) -> Option<Parameters> {
         let path = key.split_once(' ').map_or(key, |(_, path)| path);
         path.trim_end_matches('/')
@@ -110,7 +111,7 @@ impl Route {
             .then(|| self.all_named(event))?
     }
 
-    /// Those of an event that does not say how it was matched, and names some.
+    /// The parameters of an event that names some but no route.
     fn named(self, event: &Event) -> Option<Parameters> {
         self.all_named(event)
             .filter(|found| !found.values.is_empty())
@@ -125,7 +126,7 @@ impl Route {
         })
     }
 
-    /// A slash at the end of the path means nothing.
+    /// A slash at the end of the path is ignored.
     fn match_path(self, path: &str) -> Option<Parameters> {
         let mut values = Vec::new();
         let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_means_nothing_on_any_route() {
+    fn a_slash_at_the_end_is_ignored_on_every_route() {
         for (route, path) in [
             (ORDER, "/orders/7"),
             (ORDERS, "/orders"),
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_stage_is_no_part_of_the_path() {
+    fn a_named_stage_is_not_part_of_the_path() {
         let seven = Some(vec!["7".to_owned()]);
         assert_eq!(of_path(ORDER, "/live/orders/7", "live"), seven);
         assert_eq!(of_path(ORDER, "/orders/7", "live"), seven);
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_has_decided_the_route_whatever_the_raw_path_is() {
+    fn the_route_that_the_gateway_names_overrides_the_raw_path() {
         for raw_path in [
             "/orders",
             "/orders/",
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_of_another_form_leaves_it_to_the_path() {
+    fn the_path_decides_if_the_route_has_another_form() {
         for key in ["ANY /{proxy+}", "GET /orders/{id}", "GET /other"] {
             let event = routed(Some(key), "/orders/7", &[("id", "8")]);
             assert_eq!(
@@ -306,14 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_is_decoded_once_whoever_sends_it() {
+    fn a_parameter_is_decoded_once_from_any_sender() {
         let id = |key: Option<&str>, raw_path: &str, named: &str| {
             let event = routed(key, raw_path, &[("order_id", named)]);
             let parameters = ORDER.parameters(&event).unwrap();
             let id = parameters.get("order_id").unwrap().unwrap();
             id.into_owned()
         };
-        // The gateway decodes the path and its parameters, also where a slash comes of it.
+        // The gateway decodes the path and its parameters, even if that produces a slash.
         let gateway = Some("GET /orders/{order_id}");
         assert_eq!(id(gateway, "/orders/a%2Fb", "a%2Fb"), "a%2Fb");
         assert_eq!(id(None, "/orders/a/b", "a/b"), "a/b");
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn head_goes_where_get_does() {
+    fn head_is_accepted_like_get() {
         for (route, methods) in [
             (ORDER, &["GET", "HEAD"][..]),
             (ORDERS, &["POST"]),
@@ -343,12 +344,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_path_is_too_odd(path in any::<String>(), stage in any::<String>()) {
+        fn any_path_is_handled_without_a_panic(path in any::<String>(), stage in any::<String>()) {
             let _ = of_path(ORDER, &path, &stage);
         }
 
         #[test]
-        fn a_segment_comes_out_as_it_went_in(segment in "[^/]+") {
+        fn a_segment_survives_its_encoding(segment in "[^/]+") {
             prop_assert_eq!(
                 of_path(ORDER, &format!("/orders/{segment}"), "$default"),
                 Some(vec![segment])

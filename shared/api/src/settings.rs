@@ -1,4 +1,4 @@
-//! What the environment says about callers.
+//! Settings about callers, read from the environment.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use lambda::{
 const ALLOW_UNAUTHENTICATED: &str = "ALLOW_UNAUTHENTICATED";
 const ALL_CUSTOMERS_SCOPE: &str = "ALL_CUSTOMERS_SCOPE";
 
-/// Every variable that a function of the API reads for itself.
+/// Every variable that the API itself reads.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: ALL_CUSTOMERS_SCOPE,
@@ -26,17 +26,17 @@ pub const VARIABLES: &[Variable] = &[
     },
 ];
 
-/// Who may call, and for whom.
+/// Who may call, and for which customers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether a request without an authorizer is let in.
+    /// Whether a request without an authorizer is accepted.
     pub allow_unauthenticated: bool,
     /// The scope that lets a token act for all customers.
     pub all_customers_scope: Option<String>,
 }
 
 impl Settings {
-    /// Reads an environment, given as a function from names to values.
+    /// Reads an environment from a function that maps names to values.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_is_closed_unless_the_environment_says_true() {
+    fn the_api_is_closed_unless_the_setting_is_true() {
         for (value, open) in [("", false), (" ", false), ("false", false), ("true", true)] {
             let settings = read(ALLOW_UNAUTHENTICATED, value).unwrap();
             assert_eq!(settings.allow_unauthenticated, open, "{value:?}");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scope_is_one_name() {
+    fn the_scope_is_a_single_name() {
         let scope = "https://api.example.com/orders:all";
         let settings = read(ALL_CUSTOMERS_SCOPE, scope).unwrap();
         assert_eq!(settings.all_customers_scope.as_deref(), Some(scope));

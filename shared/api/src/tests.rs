@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use database::DatabaseError;
 
-mod anything;
+mod unexpected_values;
 
 const GET: Route = Route::get("/orders/{order_id}");
 const POST: Route = Route::post("/orders");
@@ -54,7 +54,7 @@ fn event(method: &str, path: &str) -> Value {
     })
 }
 
-/// What the gateway gets back, as JSON.
+/// The response for the gateway, as JSON.
 async fn call<Fut>(
     route: Route,
     event: Value,
@@ -135,7 +135,7 @@ async fn the_conditions_of_a_read_do_not_change_an_error() {
 }
 
 #[tokio::test]
-async fn a_condition_that_cannot_be_read_ends_a_read_before_the_handler() {
+async fn a_condition_that_cannot_be_read_is_refused_before_the_handler() {
     let mut event = event("GET", "/orders/7");
     event["headers"]["if-match"] = json!("7");
     assert_eq!(refused(GET, event).await["statusCode"], 400);
@@ -240,7 +240,7 @@ async fn every_problem_has_its_status_and_type() {
 }
 
 #[tokio::test]
-async fn the_cause_stays_inside() {
+async fn the_cause_is_not_in_the_response() {
     let response = answered(
         GET,
         event("GET", "/orders/7"),
@@ -324,7 +324,7 @@ async fn a_handler_that_does_not_end_is_stopped() {
     assert_eq!(read["statusCode"], 503);
     assert_eq!(read["headers"]["retry-after"], "1");
 
-    // Whatever it was about to change may be changed.
+    // The change that it was about to make may have been made.
     let write = call(POST, event("POST", "/orders"), 60, |_| pending()).await;
     assert_eq!(write["statusCode"], 500);
     assert_eq!(body(&write)["type"], "/problems/outcome-unknown");
@@ -369,7 +369,7 @@ fn only_payload_format_2_is_an_event() {
 }
 
 #[test]
-fn each_invocation_is_summed_up_in_a_line() {
+fn each_invocation_has_one_summary_line() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let logged = lines.clone();
     let subscriber = lambda::log::subscriber(
@@ -391,8 +391,8 @@ fn each_invocation_is_summed_up_in_a_line() {
             }
         });
     };
-    // Once without anybody listening: a log line that another test writes for the first time just
-    // as a subscriber comes may be taken for one that nobody wants.
+    // The first call has no subscriber. If another test logs a line for the first time just as a
+    // subscriber is added, tracing may take that line for one that nobody wants.
     invocations();
     tracing::subscriber::with_default(subscriber, invocations);
 

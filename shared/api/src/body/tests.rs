@@ -138,7 +138,7 @@ fn the_field_is_named_by_its_path() {
 }
 
 #[test]
-fn a_body_that_is_wrong_as_a_whole_has_no_field() {
+fn a_body_that_is_not_json_is_reported_without_a_field() {
     for body in [
         "nonsense",
         "{",
@@ -159,7 +159,7 @@ fn a_body_that_is_wrong_as_a_whole_has_no_field() {
 }
 
 #[test]
-fn no_value_is_repeated() {
+fn no_problem_repeats_a_value() {
     let bodies = [
         r#"{"lines": "hunter2"}"#,
         r#"{"owner": {"hunter2": 1}, "lines": []}"#,
@@ -183,7 +183,7 @@ fn a_long_name_is_cut() {
 }
 
 #[test]
-fn a_body_is_an_object_and_no_array_of_its_fields() {
+fn a_body_is_an_object_and_not_an_array_of_its_fields() {
     for body in ["[]", "[null, []]", " \n\t[\"me\", []]", "[1,"] {
         let problem = parse(body).unwrap_err();
         assert_eq!(problem["detail"], "the body must be an object", "{body}");
@@ -191,7 +191,7 @@ fn a_body_is_an_object_and_no_array_of_its_fields() {
 }
 
 #[test]
-fn a_number_that_is_too_large_to_be_read_is_invalid_where_it_stands() {
+fn a_number_that_is_too_large_to_read_is_invalid_at_its_field() {
     let endless = "9".repeat(400);
     for number in ["1e400", "-1e400", "1e99999999999", &endless] {
         let problem = parse(&format!(r#"{{"lines": [{{"weight": {number}}}]}}"#)).unwrap_err();
@@ -281,7 +281,7 @@ fn a_compressed_body_is_unsupported_whatever_its_bytes() {
 }
 
 #[test]
-fn the_limit_holds_before_anything_is_read() {
+fn the_limit_applies_before_anything_is_read() {
     let body = |length: usize| {
         let filler = " ".repeat(length - "{\"lines\": []}".len());
         format!("{filler}{{\"lines\": []}}")
@@ -301,7 +301,7 @@ fn the_limit_holds_before_anything_is_read() {
     };
     assert_eq!((plain(LIMIT), encoded(LIMIT)), (200, 200));
     assert_eq!((plain(LIMIT + 1), encoded(LIMIT + 1)), (413, 413));
-    // It is not decoded, so that it need not be base64.
+    // It is not decoded, so it need not be valid base64.
     let long = Body::parse(Some("!".repeat(ENCODED_LIMIT + 1)), true);
     assert_eq!(status(content(long, None)), 413);
 }
@@ -330,7 +330,7 @@ fn base64_is_undone() {
 
 proptest! {
     #[test]
-    fn no_body_is_too_odd(body in any::<String>(), is_base64 in any::<bool>()) {
+    fn any_body_is_handled_without_a_panic(body in any::<String>(), is_base64 in any::<bool>()) {
         let outcome = content(Body::parse(Some(body), is_base64), Some("application/json"));
         prop_assert!([200, 400, 422].contains(&status(outcome)));
     }

@@ -1,8 +1,8 @@
-//! Events with anything in them: what a call does not need must not end it.
+//! Events with unexpected values. A value that a call does not need must not make it fail.
 
 use super::*;
 
-/// JSON of every type, some of which few parsers read.
+/// JSON of every type, including values that few parsers can read.
 const ANYTHING: [&str; 15] = [
     "null",
     "true",
@@ -41,7 +41,7 @@ fn whole_event() -> Value {
     event
 }
 
-/// What a read of an order needs.
+/// The fields that a read of an order needs.
 const NEEDED: [&str; 11] = [
     "/version",
     "/routeKey",
@@ -56,7 +56,7 @@ const NEEDED: [&str; 11] = [
     "/requestContext/authorizer/jwt/claims/sub",
 ];
 
-/// Where each value of an object is, and of the objects in it.
+/// A pointer to each value of an object and of the objects in it.
 fn pointers(value: &Value, at: &str) -> Vec<String> {
     let fields = value.as_object().into_iter().flatten();
     let pointers = fields.flat_map(|(name, value)| {
@@ -67,11 +67,11 @@ fn pointers(value: &Value, at: &str) -> Vec<String> {
     pointers.collect()
 }
 
-/// The event with this JSON in place of one of its values.
+/// The event with one of its values replaced by this JSON.
 fn with(mut event: Value, pointer: &str, json: &str) -> Event {
     *event.pointer_mut(pointer).unwrap() = json!("replace me");
     let event = event.to_string().replace(r#""replace me""#, json);
-    // As lambda_runtime reads it.
+    // lambda_runtime parses it the same way.
     let mut parser = serde_json::Deserializer::from_str(&event);
     let event = serde_path_to_error::deserialize(&mut parser);
     event.unwrap_or_else(|error| panic!("{pointer} {json}: {error}"))
@@ -95,7 +95,7 @@ where
 }
 
 #[tokio::test]
-async fn what_a_read_does_not_need_may_hold_anything() {
+async fn fields_that_a_read_does_not_need_may_hold_anything() {
     let all = pointers(&whole_event(), "");
     let needed = |pointer: &&String| NEEDED.contains(&pointer.as_str());
     assert_eq!(all.iter().filter(needed).count(), NEEDED.len());
@@ -115,7 +115,7 @@ async fn what_a_read_does_not_need_may_hold_anything() {
 }
 
 #[tokio::test]
-async fn what_a_read_needs_may_hold_anything_and_is_answered() {
+async fn a_read_is_answered_whatever_its_fields_hold() {
     for pointer in &NEEDED[1..] {
         for json in ANYTHING {
             let event = with(whole_event(), pointer, json);
