@@ -1,4 +1,4 @@
-//! Who may see and change what: the whole world by IAM, one's own by a token.
+//! Who may see and change what: callers with IAM all orders, callers with a token their own.
 
 use serde_json::{Value, json};
 use tests::stand_ins::lambda::event::Event;
@@ -8,7 +8,7 @@ use crate::client::{
     problem, send, tea,
 };
 
-/// Everything that can be done with an order and its customer.
+/// Every request about an order and its customer.
 fn everything(order: &Value) -> Vec<(&'static str, Event)> {
     let customer = order["customer_id"].as_str().unwrap();
     let change = Event::patch(path_of(order)).header("if-match", "\"1\"");
@@ -35,7 +35,7 @@ async fn a_token_may_do_nothing_with_another_customer() {
     let order = place(&tea(&customer())).await;
     for (what, event) in everything(&order) {
         let answer = send(event.jwt(&customer(), "openid orders:read")).await;
-        // Whether an order is there is nothing that a stranger should learn.
+        // A stranger must not learn whether an order exists.
         let expected = match what {
             "place" | "list" => 403,
             _ => 404,
@@ -48,13 +48,13 @@ async fn a_token_may_do_nothing_with_another_customer() {
 }
 
 #[tokio::test]
-async fn a_strangers_order_cannot_be_told_from_none() {
+async fn a_strangers_order_looks_like_a_missing_one() {
     let order = place(&tea(&customer())).await;
     let own = customer();
     let nothing = path_of(&json!({ "id": uuid::Uuid::now_v7().to_string() }));
     for path in [path_of(&order), nothing] {
         let read = send(Event::get(&path).jwt(&own, "")).await;
-        // Neither by a condition, nor by a change that would be refused for another reason.
+        // Neither a condition nor a change that would be refused anyway may show a difference.
         let tagged = Event::get(&path).header("if-none-match", "*");
         let tagged = send(tagged.jwt(&own, "")).await;
         let change = Event::patch(&path).header("if-match", "\"9\"");
@@ -82,7 +82,7 @@ async fn a_token_for_all_customers_may_do_everything() {
 }
 
 #[tokio::test]
-async fn a_scope_that_only_looks_like_it_does_not_count() {
+async fn a_scope_that_only_looks_similar_does_not_count() {
     let order = place(&tea(&customer())).await;
     for scope in [
         "orders:all",
@@ -99,7 +99,7 @@ async fn a_scope_that_only_looks_like_it_does_not_count() {
 }
 
 #[tokio::test]
-async fn where_no_scope_is_configured_none_acts_for_all_customers() {
+async fn without_a_configured_scope_no_token_acts_for_all_customers() {
     let database = any_database().await;
     let list = function("list-orders", &database).start().await.unwrap();
     for scope in ["", "orders:all", ALL_CUSTOMERS_SCOPE] {
@@ -110,7 +110,7 @@ async fn where_no_scope_is_configured_none_acts_for_all_customers() {
 }
 
 #[tokio::test]
-async fn a_customer_in_other_letters_is_another() {
+async fn a_subject_must_equal_the_customer_exactly() {
     let customer = customer();
     let order = place(&tea(&customer)).await;
     for sub in [
@@ -140,7 +140,7 @@ async fn a_token_that_names_nobody_is_401() {
     }
 }
 
-/// A caller that IAM has checked, with this as its identity in a Cognito identity pool.
+/// A caller that IAM has checked, with this identity in a Cognito identity pool.
 fn iam(cognito_identity: Value) -> Value {
     json!({ "iam": {
         "accessKey": "ASIAIOSFODNN7EXAMPLE",
@@ -172,7 +172,7 @@ async fn an_end_user_of_an_identity_pool_may_do_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_that_no_authorizer_has_checked_is_401() {
+async fn a_request_without_an_authorizer_is_401() {
     let order = place(&tea(&customer())).await;
     for (what, event) in everything(&order) {
         for event in [
@@ -196,7 +196,7 @@ async fn a_request_that_no_authorizer_has_checked_is_401() {
 }
 
 #[tokio::test]
-async fn a_setting_lets_callers_in_that_no_authorizer_has_checked() {
+async fn a_setting_accepts_requests_without_an_authorizer() {
     let database = any_database().await;
     for (value, status) in [("true", 404), ("false", 401), ("", 401)] {
         let get = function("get-order", &database).env("ALLOW_UNAUTHENTICATED", value);
@@ -214,7 +214,7 @@ async fn a_setting_lets_callers_in_that_no_authorizer_has_checked() {
 }
 
 #[tokio::test]
-async fn what_nobody_reads_does_not_end_a_call() {
+async fn fields_that_nobody_reads_do_not_fail_a_call() {
     let order = place(&tea(&customer())).await;
     let own = order["customer_id"].as_str().unwrap();
     for (pointer, value) in [
@@ -278,7 +278,7 @@ async fn iam_may_do_everything() {
 }
 
 #[tokio::test]
-async fn a_request_to_place_for_another_is_refused_whether_its_key_is_known_or_not() {
+async fn placing_for_another_customer_is_refused_with_a_known_or_new_key() {
     let customer = customer();
     let event = Event::post("/orders")
         .header("idempotency-key", idempotency_key())

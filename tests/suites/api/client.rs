@@ -1,4 +1,4 @@
-//! A client of the API, and what it may count on in every answer.
+//! A client of the API, and the assertions that hold for every answer.
 
 use serde_json::{Value, json};
 use tests::stack::{FreshDatabase, Route, Stack};
@@ -7,7 +7,7 @@ use tests::stand_ins::lambda::{Answer, Function, Setup};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-/// The API that the tests share: a schema, and each function of the template once it is needed.
+/// The API that the tests share: a schema, and each function of the template, started on first use.
 struct Api {
     database: FreshDatabase,
     functions: Vec<(tests::stack::Function, OnceCell<Function>)>,
@@ -31,8 +31,8 @@ async fn api() -> &'static Api {
 /// The scope that lets a token act for all customers.
 pub const ALL_CUSTOMERS_SCOPE: &str = "https://orders.example/orders:all";
 
-/// Sends a request to the function that the template routes it to. One with a method that no
-/// route has goes to the first function with its path, as through a function URL.
+/// Sends a request to the function that the template routes it to. If no route has the method, the
+/// request goes to the first function with its path, as through a function URL.
 pub async fn send(event: Event) -> Answer {
     let Api {
         database,
@@ -57,7 +57,7 @@ pub async fn send(event: Event) -> Answer {
         .await
         .unwrap();
 
-    assert_tells_no_secret(&answer, database);
+    assert_reveals_no_secret(&answer, database);
     assert_eq!(
         answer.header("x-request-id"),
         Some(answer.request_id.as_str())
@@ -65,12 +65,12 @@ pub async fn send(event: Event) -> Answer {
     answer
 }
 
-/// The stack of this run.
+/// The stack of this test run.
 pub fn stack() -> Stack {
     Stack::from_env().unwrap()
 }
 
-/// A schema of the test's own, for what it breaks; behind Vitess if the test run is to be so.
+/// A schema that the test may break. It is behind Vitess if the test run asks for that.
 pub async fn fresh_database() -> FreshDatabase {
     let stack = stack();
     let database = match stack.is_vitess() {
@@ -80,8 +80,8 @@ pub async fn fresh_database() -> FreshDatabase {
     database.unwrap()
 }
 
-/// A schema for functions of the test's own that break nothing in it: the one that the test run was
-/// given, else a fresh one.
+/// A schema for functions that only this test uses and that break nothing: the database of the test
+/// run if it has one, else a fresh schema.
 pub async fn any_database() -> FreshDatabase {
     match stack().existing_database().await.unwrap() {
         Some(given) => given,
@@ -89,23 +89,23 @@ pub async fn any_database() -> FreshDatabase {
     }
 }
 
-/// A function of the test's own, not yet started.
+/// A function that only this test uses. It is not started yet.
 pub fn function(name: &str, database: &FreshDatabase) -> Setup {
     Function::of(&stack(), database, name).unwrap()
 }
 
-/// A customer whom no other test knows.
+/// A customer that no other test uses.
 pub fn customer() -> String {
     format!("cust-{}", Uuid::now_v7())
 }
 
-/// An idempotency key that no other test and no earlier run has used. A database that outlives the
-/// run knows the keys of all runs.
+/// An idempotency key that no other test and no earlier run has used. A database may outlive a run,
+/// and then it has the keys of all runs.
 pub fn idempotency_key() -> String {
     format!("key-{}", Uuid::now_v7())
 }
 
-/// The order of the documentation: two teas for nine euros.
+/// The order in the documentation: two teas for nine euros.
 pub fn tea(customer: &str) -> Value {
     json!({
         "customer_id": customer,
@@ -126,8 +126,8 @@ pub fn path_of(order: &Value) -> String {
     format!("/orders/{}", order["id"].as_str().unwrap())
 }
 
-/// Asserts that `body` is an order with everything in `known`, with an id and times of the right
-/// form, and with nothing else.
+/// Asserts that `body` is an order with exactly the fields in `known`, and an id and times of the
+/// right form.
 pub fn assert_is_order(body: &Value, known: &Value) {
     let mut rest = body.as_object().cloned().expect("an order is an object");
     let mut text = |name: &str| match rest.remove(name) {
@@ -144,7 +144,7 @@ pub fn assert_is_order(body: &Value, known: &Value) {
     assert_eq!(&Value::Object(rest), known);
 }
 
-/// Asserts that `text` is `form` with other digits for its zeros.
+/// Asserts that `text` has this form, in which 0 stands for any digit.
 pub fn assert_has_form(text: &str, form: &str) {
     let found: String = text
         .chars()
@@ -153,19 +153,19 @@ pub fn assert_has_form(text: &str, form: &str) {
     assert_eq!(found, form, "{text:?}");
 }
 
-/// What a client reads from an error.
+/// The parts of an error that differ between problems.
 #[derive(Debug)]
 pub struct Problem {
     /// The last part of its type: `/problems/not-found` is `not-found`.
     pub kind: String,
-    /// The field that was wrong, where there is one.
+    /// The field that was wrong, if there is one.
     pub field: Option<String>,
-    /// What is wrong, for a human.
+    /// What is wrong, for people.
     pub detail: String,
 }
 
-/// Asserts that the answer is an error of this status in the form that all errors have
-/// (RFC 9457), and returns what is its own.
+/// Asserts that the answer is an error with this status in the form of all errors (RFC 9457), and
+/// returns the parts that differ.
 #[track_caller]
 pub fn problem(answer: &Answer, status: u16) -> Problem {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -195,14 +195,14 @@ pub fn problem(answer: &Answer, status: u16) -> Problem {
     problem
 }
 
-/// Asserts that the answer is an error of this status about this field.
+/// Asserts that the answer is an error with this status about this field.
 #[track_caller]
 pub fn assert_refused(answer: &Answer, status: u16, field: &str) {
     let problem = problem(answer, status);
     assert_eq!(problem.field.as_deref(), Some(field), "{problem:?}");
 }
 
-/// Asserts that the service could not do it now, and says when to try again.
+/// Asserts that the service is not available and says when to try again.
 #[track_caller]
 pub fn assert_unavailable(answer: &Answer) {
     problem(answer, 503);
@@ -210,14 +210,14 @@ pub fn assert_unavailable(answer: &Answer) {
     assert!(matches!(seconds, Some(Ok(1..))), "{seconds:?}");
 }
 
-/// Asserts that neither the client nor the log learns the password, nor any SQL.
-pub fn assert_tells_no_secret(answer: &Answer, database: &FreshDatabase) {
+/// Asserts that neither the answer nor the log contains the password or any SQL.
+pub fn assert_reveals_no_secret(answer: &Answer, database: &FreshDatabase) {
     let told = format!("{} {:?} {:?}", answer.body, answer.headers, answer.logs);
     assert!(!told.contains(database.password()), "{told}");
     let lower = told.to_lowercase();
     for statement in orders::statements::ALL {
-        // Behind the verb, after which a read's limit is put, and enough of it that no message says
-        // the same by chance; Vitess echoes words in lower case.
+        // The verb is skipped because a read's time limit follows it. The piece is too long to
+        // appear by chance. Vitess repeats words in lower case.
         let piece: String = statement.sql().chars().skip(7).take(20).collect();
         assert!(!lower.contains(&piece.to_lowercase()), "{told}");
     }

@@ -33,7 +33,7 @@ async fn an_order_is_placed() {
 }
 
 #[tokio::test]
-async fn what_was_placed_is_read_at_its_location() {
+async fn a_placed_order_is_at_its_location() {
     let placed = send(Event::post("/orders").json(&tea(&customer()))).await;
     let read = send(Event::get(placed.header("location").unwrap())).await;
 
@@ -54,7 +54,7 @@ async fn amounts_have_exactly_the_decimals_of_their_currency() {
         ("CLF", "0.0001", 7, "0.0001", "0.0007"),
         ("EUR", "9999999999.99", 1, "9999999999.99", "9999999999.99"),
         ("JPY", "9999", 1_000_000, "9999", "9999000000"),
-        // As floating point numbers these add up to 0.30000000000000004.
+        // In floating point the sum would be 0.30000000000000004.
         ("USD", "0.10", 3, "0.10", "0.30"),
     ] {
         let order = json!({
@@ -71,7 +71,7 @@ async fn amounts_have_exactly_the_decimals_of_their_currency() {
 }
 
 #[tokio::test]
-async fn items_keep_their_order_and_their_number() {
+async fn items_keep_their_sequence_and_quantities() {
     let items: Vec<Value> = (0..100)
         .map(|number| {
             let sku = format!("SKU-{}", 99 - number);
@@ -88,7 +88,7 @@ async fn items_keep_their_order_and_their_number() {
 }
 
 #[tokio::test]
-async fn a_sku_is_kept_as_it_came_whatever_it_looks_like() {
+async fn a_sku_is_kept_unchanged() {
     let customer = customer();
     for sku in [
         "'; DROP TABLE orders; --",
@@ -110,13 +110,13 @@ async fn a_sku_is_kept_as_it_came_whatever_it_looks_like() {
 }
 
 #[tokio::test]
-async fn a_body_may_come_in_base64() {
+async fn a_body_may_be_in_base64() {
     let event = Event::post("/orders").json(&tea(&customer())).base64();
     assert_eq!(send(event).await.status, 201);
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_the_json_of_an_order_is_400() {
+async fn a_body_that_is_not_an_order_in_json_is_400() {
     let deep = "[".repeat(100_000);
     for (case, body) in [
         ("nothing", ""),
@@ -139,7 +139,7 @@ async fn a_body_that_is_not_the_json_of_an_order_is_400() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_are_400() {
+async fn bytes_that_are_not_text_are_400() {
     let event = Event::post("/orders")
         .header("content-type", "application/json")
         .body([b'{', 0xff, 0xfe, b'}']);
@@ -218,7 +218,7 @@ async fn an_unknown_field_is_400_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_field_that_comes_twice_is_400() {
+async fn a_repeated_field_is_400() {
     let body = tea(&customer())
         .to_string()
         .replacen('{', r#"{"currency": "USD","#, 1);
@@ -280,7 +280,7 @@ async fn a_value_that_breaks_a_rule_is_422_and_names_the_field() {
         (with("unit_price", json!("01.00")), price),
         (with("unit_price", json!("10000000000.00")), price),
         (with("unit_price", json!("9".repeat(200))), price),
-        // The total, 10000000000.00, is a cent too much.
+        // The total, 10000000000.00, is one cent too much.
         (
             json!({ "items": [
                 changed(&item, "unit_price", json!("9999999999.99")),
@@ -306,7 +306,7 @@ async fn a_value_that_breaks_a_rule_is_422_and_names_the_field() {
 }
 
 #[tokio::test]
-async fn a_sku_with_something_that_cannot_be_seen_is_422() {
+async fn a_sku_with_invisible_characters_is_422() {
     for hidden in [
         "\u{ad}",
         "\u{200b}",
@@ -344,7 +344,7 @@ async fn a_sku_with_something_that_cannot_be_seen_is_422() {
     }
 }
 
-/// A JSON number with the quantity as these digits, which no JSON library would write.
+/// An order with these digits as its quantity, which no JSON library would write.
 fn with_quantity(customer: &str, digits: &str) -> Event {
     let body = tea(customer).to_string();
     let body = body.replace(r#""quantity":2"#, &format!(r#""quantity":{digits}"#));
@@ -370,7 +370,7 @@ async fn a_whole_number_may_be_written_with_a_point_or_an_exponent() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_too_large_or_too_small_is_422_whatever_its_size() {
+async fn a_number_outside_the_bounds_is_422_whatever_its_size() {
     let endless = "9".repeat(1000);
     for digits in [
         "0",
@@ -404,7 +404,7 @@ async fn a_number_that_is_too_large_or_too_small_is_422_whatever_its_size() {
 }
 
 #[tokio::test]
-async fn decimals_are_counted_by_currency() {
+async fn the_currency_limits_the_decimals() {
     for (currency, price) in [
         ("JPY", "1.5"),
         ("JPY", "1.0"),
@@ -420,7 +420,7 @@ async fn decimals_are_counted_by_currency() {
 }
 
 #[tokio::test]
-async fn a_problem_does_not_repeat_what_was_sent() {
+async fn a_problem_repeats_no_value_of_the_request() {
     let mut order = tea(&customer());
     order["items"][0]["unit_price"] = json!("hunter2hunter2");
     let answer = send(Event::post("/orders").json(&order)).await;
@@ -430,7 +430,7 @@ async fn a_problem_does_not_repeat_what_was_sent() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken() {
+async fn only_json_is_accepted() {
     for content_type in [
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -488,7 +488,7 @@ async fn a_compressed_body_is_415() {
 }
 
 #[tokio::test]
-async fn what_is_placed_cannot_be_there_already() {
+async fn a_new_order_cannot_already_exist() {
     for (name, value, status) in [
         ("if-match", "*", 412),
         ("if-match", "\"1\"", 412),
@@ -508,7 +508,7 @@ async fn a_body_over_256_kib_is_413_before_it_is_parsed() {
             .header("content-type", "application/json")
             .body(body)
     };
-    // An order may be padded with white space, and says so by its answer: 201 if it was read.
+    // An order may be padded with white space. If it is read, the answer is 201.
     let order = tea(&customer()).to_string();
     let padded = |length: usize| format!("{order}{}", " ".repeat(length - order.len()));
 

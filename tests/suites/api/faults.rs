@@ -1,5 +1,5 @@
-//! What clients see when something behind the functions is broken: an answer in time, in the
-//! usual form, that tells nothing of the inside; and that it goes on when the fault is gone.
+//! What clients see when something behind the functions is broken: a timely answer in the usual
+//! form that reveals nothing internal. When the fault is gone, the functions work again.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use tests::stand_ins::lambda::{Answer, Function, Setup};
 use uuid::Uuid;
 
 use crate::client::{
-    assert_tells_no_secret, assert_unavailable, customer, fresh_database, function, path_of,
+    assert_reveals_no_secret, assert_unavailable, customer, fresh_database, function, path_of,
     problem, stack, tea,
 };
 use crate::server::{
     as_admin, kill_connections, limit_connections, lock_orders, take_only_connection, unlock,
 };
 
-/// A function with a secret of its own content.
+/// A function whose secret has this content.
 async fn with_secret(name: &str, database: &FreshDatabase, secret: &str) -> Setup {
     let id = stack().new_secret(secret).await.unwrap();
     function(name, database).env("DATABASE_SECRET_ID", id)
 }
 
-/// Gives up soon, where trying for long would end the same way.
+/// A function that gives up soon. More patience would not change the result.
 fn impatient(setup: Setup) -> Setup {
     setup
         .env("DATABASE_CONNECT_TIMEOUT_MS", "500")
         .env("DATABASE_STATEMENT_TIMEOUT_MS", "500")
 }
 
-/// The database's secret with another value for one of its fields; null takes the field away.
+/// The database's secret with another value for one field. Null removes the field.
 fn secret(database: &FreshDatabase, field: &str, value: Value) -> String {
     let mut secret = json!({
         "host": "127.0.0.1",
@@ -44,14 +44,14 @@ fn secret(database: &FreshDatabase, field: &str, value: Value) -> String {
     secret.to_string()
 }
 
-/// Reads an order that is not there: 404 is what comes of it when all is well.
+/// Reads an order that does not exist. If nothing is broken, the answer is 404.
 async fn read(get_order: &Function) -> Answer {
     let event = Event::get(format!("/orders/{}", Uuid::now_v7()));
     get_order.invoke(event).await.unwrap()
 }
 
-/// Reads until the log has this text, in vain each time. Once is enough, unless the machine is
-/// so slow that the log says only that the time was up.
+/// Reads until the log contains this text. Each read must fail. One is enough, unless the machine
+/// is so slow that the log says only that time ran out.
 async fn read_until_logged(get_order: &Function, text: &str) {
     for _ in 0..10 {
         assert_unavailable(&read(get_order).await);
@@ -62,7 +62,7 @@ async fn read_until_logged(get_order: &Function, text: &str) {
     panic!("no {text:?} in:\n{}", get_order.output().unwrap());
 }
 
-/// Reads as a client does that was told to try again.
+/// Reads again and again, like a client that was told to retry.
 async fn read_until_it_works(get_order: &Function) -> Answer {
     for _ in 0..50 {
         let answer = read(get_order).await;
@@ -94,12 +94,12 @@ async fn without_a_database_every_call_is_503() {
         let answer = setup.start().await.unwrap().invoke(event).await.unwrap();
         assert_eq!(answer.status, 503, "{name}");
         assert_unavailable(&answer);
-        assert_tells_no_secret(&answer, &database);
+        assert_reveals_no_secret(&answer, &database);
     }
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_told_without_a_database() {
+async fn a_wrong_request_is_refused_without_a_database() {
     let database = fresh_database().await;
     let secret = secret(&database, "port", json!(1));
     let get = impatient(with_secret("get-order", &database, &secret).await);
@@ -112,7 +112,7 @@ async fn what_is_wrong_with_a_request_is_told_without_a_database() {
 }
 
 #[tokio::test]
-async fn a_secret_that_will_not_do_is_503_and_the_log_says_what_is_wrong() {
+async fn an_unusable_secret_is_503_and_the_log_says_why() {
     let database = fresh_database().await;
     let database = &database;
     for (case, secret, logged) in [
@@ -157,7 +157,7 @@ async fn a_secret_that_will_not_do_is_503_and_the_log_says_what_is_wrong() {
         (
             "another user",
             secret(database, "username", json!("hunter2")),
-            // 1045, or MySQL asks for another kind of login to hide that there is no such user.
+            // 1045, or MySQL asks for another kind of login to hide that the user does not exist.
             "user",
         ),
         (
@@ -178,7 +178,7 @@ async fn a_secret_that_will_not_do_is_503_and_the_log_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_not_there_is_503() {
+async fn a_missing_secret_is_503() {
     let database = fresh_database().await;
     let get = function("get-order", &database).env("DATABASE_SECRET_ID", "no-such-secret");
     let get = get.start().await.unwrap();
@@ -186,7 +186,7 @@ async fn a_secret_that_is_not_there_is_503() {
 }
 
 #[tokio::test]
-async fn without_a_secrets_manager_it_is_503() {
+async fn without_a_secrets_manager_the_answer_is_503() {
     let database = fresh_database().await;
     let setup = impatient(function("get-order", &database))
         .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1");
@@ -197,7 +197,7 @@ async fn without_a_secrets_manager_it_is_503() {
 #[tokio::test]
 async fn a_server_whose_certificate_is_for_another_host_is_503() {
     let database = fresh_database().await;
-    // Another name for the same address, which the certificate does not have.
+    // Another name for the same address. The certificate does not contain it.
     let secret = secret(&database, "host", json!("0.0.0.0"));
     let get = with_secret("get-order", &database, &secret).await;
     let get = get.start().await.unwrap();
@@ -205,7 +205,7 @@ async fn a_server_whose_certificate_is_for_another_host_is_503() {
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_nobody_vouches_for_is_503() {
+async fn a_server_with_an_untrusted_certificate_is_503() {
     let database = fresh_database().await;
     let get = function("get-order", &database).without("DATABASE_CA_FILE");
     let get = get.start().await.unwrap();
@@ -213,7 +213,7 @@ async fn a_server_whose_certificate_nobody_vouches_for_is_503() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_put_right_is_used_without_a_new_start() {
+async fn a_corrected_secret_is_used_without_a_restart() {
     let database = fresh_database().await;
     for (field, value) in [
         ("password", json!("wrong")),
@@ -235,7 +235,7 @@ async fn a_secret_that_is_put_right_is_used_without_a_new_start() {
 }
 
 #[tokio::test]
-async fn a_password_that_changes_under_way_costs_no_request() {
+async fn a_rotated_password_fails_no_request() {
     let database = fresh_database().await;
     let right = secret(&database, "host", json!("127.0.0.1"));
     let id = stack().new_secret(&right).await.unwrap();
@@ -243,7 +243,7 @@ async fn a_password_that_changes_under_way_costs_no_request() {
     let get = get.start().await.unwrap();
     assert_eq!(read(&get).await.status, 404);
 
-    // The connections with the old password are gone, and it is another one now.
+    // The connections with the old password are gone. There is a new one now.
     kill_connections(&database).await;
     database.change_password("rotated-Passw0rd").await.unwrap();
     let rotated = secret(&database, "password", json!("rotated-Passw0rd"));
@@ -255,7 +255,7 @@ async fn a_password_that_changes_under_way_costs_no_request() {
 }
 
 #[tokio::test]
-async fn connections_that_died_are_replaced_unseen() {
+async fn dead_connections_are_replaced_unnoticed() {
     let database = fresh_database().await;
     let get = function("get-order", &database).start().await.unwrap();
     for _ in 0..3 {
@@ -266,7 +266,7 @@ async fn connections_that_died_are_replaced_unseen() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_full_is_503_until_it_is_not() {
+async fn a_server_without_free_connections_is_503_until_one_is_free() {
     let database = fresh_database().await;
     limit_connections(&database, 1).await;
     let taken = take_only_connection(&database).await;
@@ -299,7 +299,7 @@ async fn a_statement_that_takes_too_long_is_503_and_changes_nothing() {
 #[tokio::test]
 async fn the_answer_comes_before_the_invocation_ends() {
     let database = fresh_database().await;
-    // Were it not for the end of the invocation, the statement had all day.
+    // Only the end of the invocation limits the statement.
     let get = function("get-order", &database)
         .env("DATABASE_STATEMENT_TIMEOUT_MS", "86400000")
         .timeout(Duration::from_secs(2));
@@ -310,19 +310,19 @@ async fn the_answer_comes_before_the_invocation_ends() {
 }
 
 #[tokio::test]
-async fn a_schema_that_is_not_the_codes_is_500_and_tells_nothing_of_it() {
+async fn a_schema_that_does_not_fit_the_code_is_500_without_details() {
     let database = fresh_database().await;
     let get = function("get-order", &database).start().await.unwrap();
     let health = function("health", &database).start().await.unwrap();
     as_admin(format!("DROP TABLE `{}`.order_items", database.name())).await;
     let answer = read(&get).await;
-    // Nor is such a service ready.
+    // Such a service is not ready either.
     assert_unavailable(&health.invoke(Event::get("/health?ready")).await.unwrap());
     let alive = health.invoke(Event::get("/health")).await.unwrap();
     assert_eq!(alive.status, 200);
 
     let problem = problem(&answer, 500);
-    assert_tells_no_secret(&answer, &database);
+    assert_reveals_no_secret(&answer, &database);
     let told = problem.detail;
     for inside in ["order_items", database.name(), "1146", "42S02", "SQL", "DB"] {
         assert!(!told.contains(inside), "{told}");
@@ -332,7 +332,7 @@ async fn a_schema_that_is_not_the_codes_is_500_and_tells_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn an_order_that_was_spoilt_in_the_table_is_500_and_the_log_says_which() {
+async fn an_invalid_order_in_the_table_is_500_and_the_log_names_it() {
     let database = fresh_database().await;
     let create = function("create-order", &database).start().await.unwrap();
     let get = function("get-order", &database).start().await.unwrap();

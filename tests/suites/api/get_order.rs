@@ -60,7 +60,7 @@ async fn a_client_that_has_another_version_gets_the_order() {
 }
 
 #[tokio::test]
-async fn the_version_that_was_current_is_so_no_longer_after_a_change() {
+async fn a_changed_order_is_sent_to_a_client_with_the_old_version() {
     let path = path_of(&place(&tea(&customer())).await);
     let paid = Event::patch(&path)
         .header("if-match", "\"1\"")
@@ -74,7 +74,7 @@ async fn the_version_that_was_current_is_so_no_longer_after_a_change() {
 }
 
 #[tokio::test]
-async fn a_read_of_another_version_than_it_is_for_is_412() {
+async fn a_read_with_if_match_of_another_version_is_412() {
     let path = path_of(&place(&tea(&customer())).await);
     for (tag, status) in [
         ("\"1\"", 200),
@@ -96,7 +96,7 @@ async fn a_read_of_another_version_than_it_is_for_is_412() {
 }
 
 #[tokio::test]
-async fn conditions_do_not_make_an_order_of_none() {
+async fn a_missing_order_is_404_under_any_condition() {
     let path = format!("/orders/{}", Uuid::now_v7());
     for (name, value) in [
         ("if-match", "*"),
@@ -124,7 +124,7 @@ async fn head_is_answered_like_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn a_slash_at_the_end_of_the_path_means_nothing() {
+async fn a_slash_at_the_end_of_the_path_is_ignored() {
     let order = place(&tea(&customer())).await;
     let customer = order["customer_id"].as_str().unwrap();
     let list = format!("/customers/{customer}/orders");
@@ -155,7 +155,7 @@ async fn a_header_that_is_not_entity_tags_is_400() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_there_is_404() {
+async fn a_missing_order_is_404() {
     for id in [Uuid::now_v7(), Uuid::new_v4(), Uuid::nil(), Uuid::max()] {
         let answer = send(Event::get(format!("/orders/{id}"))).await;
         assert_eq!(problem(&answer, 404).kind, "not-found");
@@ -163,7 +163,7 @@ async fn an_order_that_is_not_there_is_404() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_no_uuid_is_400() {
+async fn an_id_that_is_not_a_uuid_is_400() {
     let id = Uuid::now_v7();
     for id in [
         "1",
@@ -216,7 +216,7 @@ async fn a_function_url_gives_the_same_answer() {
 }
 
 #[tokio::test]
-async fn another_method_is_405_and_names_those_that_are_allowed() {
+async fn another_method_is_405_and_names_the_allowed_ones() {
     let path = path_of(&place(&tea(&customer())).await);
     for method in ["DELETE", "PUT", "POST", "OPTIONS", "TRACE", "PROPFIND"] {
         let answer = send(Event::new(method, &path).function_url()).await;

@@ -20,7 +20,7 @@ async fn a_service_that_is_ready_is_200() {
 }
 
 #[tokio::test]
-async fn everybody_may_ask_whom_the_gateway_lets_through() {
+async fn every_authorized_caller_may_ask_for_health() {
     for event in [
         Event::get("/health?ready"),
         Event::get("/health?ready").jwt("cust-1", ""),
@@ -31,7 +31,7 @@ async fn everybody_may_ask_whom_the_gateway_lets_through() {
 }
 
 #[tokio::test]
-async fn a_monitor_may_ask_with_head() {
+async fn a_monitor_may_use_head() {
     for event in [
         Event::new("HEAD", "/health"),
         Event::new("HEAD", "/health?ready"),
@@ -45,7 +45,7 @@ async fn a_monitor_may_ask_with_head() {
 }
 
 #[tokio::test]
-async fn without_a_database_it_is_alive_and_not_ready() {
+async fn without_a_database_the_service_is_alive_but_not_ready() {
     let database = any_database().await;
     let setup = function("health", &database)
         .without("DATABASE_SECRET_ID")

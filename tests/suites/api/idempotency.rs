@@ -1,4 +1,4 @@
-//! `POST /orders` with an `Idempotency-Key`: sent again it places nothing twice.
+//! `POST /orders` with an `Idempotency-Key`: a repeated request places no second order.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ async fn the_same_key_and_order_again_is_the_same_answer() {
 }
 
 #[tokio::test]
-async fn the_same_order_written_in_another_way_is_the_same() {
+async fn the_same_order_in_other_json_is_a_replay() {
     let customer = customer();
     let key = idempotency_key();
     let keyed = |body: String| {
@@ -49,7 +49,7 @@ async fn the_same_order_written_in_another_way_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_replay_gives_the_first_answer_whatever_became_of_the_order() {
+async fn a_replay_gives_the_first_answer_after_a_change() {
     let event = Event::post("/orders")
         .header("idempotency-key", idempotency_key())
         .json(&tea(&customer()));
@@ -119,7 +119,7 @@ async fn an_invalid_key_is_400() {
 }
 
 #[tokio::test]
-async fn many_at_once_with_one_key_place_one_order() {
+async fn simultaneous_requests_with_one_key_place_one_order() {
     let database = any_database().await;
     let setup = function("create-order", &database).env("AWS_LAMBDA_MAX_CONCURRENCY", "8");
     let function = Arc::new(setup.start().await.unwrap());
@@ -144,7 +144,7 @@ async fn many_at_once_with_one_key_place_one_order() {
     assert_eq!(replays.count(), 23);
 }
 
-/// How many orders the first page of a customer's list has.
+/// The number of orders on the first page of a customer's list.
 async fn number_of_orders(customer: &str) -> usize {
     let list = send(Event::get(format!("/customers/{customer}/orders"))).await;
     list.body["orders"].as_array().unwrap().len()

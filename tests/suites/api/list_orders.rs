@@ -15,7 +15,7 @@ fn ids(orders: &Value) -> Vec<&str> {
     orders.map(|order| order["id"].as_str().unwrap()).collect()
 }
 
-/// A customer with this many orders, and their ids, newest first.
+/// A customer with this number of orders, and the orders' ids, newest first.
 async fn customer_with(number: usize) -> (String, Vec<String>) {
     let customer = customer();
     let mut orders = Vec::new();
@@ -27,7 +27,7 @@ async fn customer_with(number: usize) -> (String, Vec<String>) {
     (customer, orders)
 }
 
-/// All pages of a list, by its cursors.
+/// All pages of a list, found by its cursors.
 async fn pages(first: Event) -> Vec<Answer> {
     let mut pages = vec![send(first.clone()).await];
     while let Some(next) = pages[pages.len() - 1].body["next"].as_str() {
@@ -71,7 +71,7 @@ async fn a_customer_without_orders_has_an_empty_list() {
 }
 
 #[tokio::test]
-async fn a_page_has_twenty_orders_unless_told() {
+async fn a_page_has_twenty_orders_by_default() {
     let (customer, orders) = customer_with(21).await;
     let pages = pages(list(&customer)).await;
 
@@ -97,7 +97,7 @@ async fn every_order_is_on_exactly_one_page() {
 }
 
 #[tokio::test]
-async fn what_is_placed_meanwhile_moves_no_page() {
+async fn a_new_order_does_not_shift_later_pages() {
     let (customer, orders) = customer_with(4).await;
     let first = send(list(&customer).query("limit", "2")).await;
     place(&tea(&customer)).await;
@@ -108,7 +108,7 @@ async fn what_is_placed_meanwhile_moves_no_page() {
 }
 
 #[tokio::test]
-async fn a_list_can_be_of_one_status() {
+async fn a_list_can_be_limited_to_one_status() {
     let (customer, orders) = customer_with(4).await;
     for id in [&orders[1], &orders[3]] {
         let paid = Event::patch(format!("/orders/{id}"))
@@ -152,7 +152,7 @@ async fn customers_that_differ_in_case_are_different() {
 }
 
 #[tokio::test]
-async fn a_customers_id_may_be_as_identity_providers_make_it() {
+async fn a_customers_id_may_have_any_form_of_identity_providers() {
     let number = customer();
     for (id, encoded) in [
         (format!("auth0|{number}"), format!("auth0%7C{number}")),
@@ -208,7 +208,7 @@ async fn a_customers_id_that_breaks_the_rule_is_400() {
 }
 
 #[tokio::test]
-async fn a_parameter_without_a_value_is_as_good_as_none() {
+async fn a_parameter_without_a_value_is_ignored() {
     let (customer, orders) = customer_with(3).await;
     for query in [
         "?limit=",
@@ -263,7 +263,7 @@ async fn a_limit_that_is_not_1_to_100_is_400() {
 }
 
 #[tokio::test]
-async fn a_status_that_there_is_not_is_400() {
+async fn an_unknown_status_is_400() {
     for status in [
         "open",
         "PAID",
@@ -280,7 +280,7 @@ async fn a_status_that_there_is_not_is_400() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_the_list_did_not_give_is_400() {
+async fn a_cursor_from_elsewhere_is_400() {
     let (customer, orders) = customer_with(2).await;
     let (other, _) = customer_with(2).await;
     let next = |answer: Answer| answer.body["next"].as_str().unwrap().to_owned();
@@ -329,7 +329,7 @@ async fn a_cursor_that_the_list_did_not_give_is_400() {
 }
 
 #[tokio::test]
-async fn a_cursor_may_go_on_with_another_limit() {
+async fn a_cursor_works_with_another_limit() {
     let (customer, orders) = customer_with(4).await;
     let first = send(list(&customer).query("limit", "1")).await;
     let cursor = first.body["next"].as_str().unwrap();
@@ -338,7 +338,7 @@ async fn a_cursor_may_go_on_with_another_limit() {
 }
 
 #[tokio::test]
-async fn a_change_is_seen_in_the_list() {
+async fn a_change_shows_in_the_list() {
     let customer = customer();
     let order = place(&tea(&customer)).await;
     let paid = Event::patch(path_of(&order))

@@ -1,5 +1,4 @@
-//! What the functions log: one JSON line for each thing, one summary for each invocation, and
-//! nothing that is nobody's business.
+//! What the functions log: JSON lines, one summary for each invocation, and nothing confidential.
 
 use serde_json::{Value, json};
 use tests::stand_ins::lambda::event::Event;
@@ -9,7 +8,7 @@ use crate::client::{
     any_database, assert_has_form, customer, function, idempotency_key, path_of, send, tea,
 };
 
-/// The line that sums the invocation up. There is one for each.
+/// The summary line of the invocation. There must be exactly one.
 fn summary(answer: &Answer) -> &Value {
     let mut summaries = answer
         .logs
@@ -21,7 +20,7 @@ fn summary(answer: &Answer) -> &Value {
 }
 
 #[tokio::test]
-async fn an_invocation_is_summed_up_in_one_line() {
+async fn an_invocation_has_one_summary_line() {
     let database = any_database().await;
     let get = function("get-order", &database).start().await.unwrap();
     for (event, status) in [
@@ -57,10 +56,10 @@ async fn only_the_first_invocation_is_a_cold_start() {
     }
 }
 
-/// A read is one statement, a page and an order with its items too. Whether each is one round trip
-/// is counted on the wire (`tests/suites/pool/round_trips.rs`).
+/// A read is one statement, even of a page or of an order with its items. That each is one round
+/// trip is tested by counting on the wire (`tests/suites/pool/round_trips.rs`).
 #[tokio::test]
-async fn a_call_tells_how_few_statements_it_sent() {
+async fn the_summary_counts_the_statements() {
     let database = any_database().await;
     let create = function("create-order", &database).start().await.unwrap();
     let get = function("get-order", &database).start().await.unwrap();
@@ -112,7 +111,7 @@ async fn a_call_tells_how_few_statements_it_sent() {
 }
 
 #[tokio::test]
-async fn every_line_is_a_json_object_with_the_same_beginning() {
+async fn every_line_is_a_json_object_that_begins_with_the_same_keys() {
     let database = any_database().await;
     let create = function("create-order", &database).env("AWS_LAMBDA_LOG_LEVEL", "TRACE");
     let create = create.start().await.unwrap();
@@ -146,7 +145,7 @@ async fn every_line_is_a_json_object_with_the_same_beginning() {
 }
 
 #[tokio::test]
-async fn the_level_is_what_lambda_says() {
+async fn lambda_sets_the_level() {
     let database = any_database().await;
     for (level, summed_up) in [
         ("TRACE", true),
@@ -169,10 +168,10 @@ async fn the_level_is_what_lambda_says() {
     }
 }
 
-/// At the level that says most, after all kinds of calls, good and bad: nothing of a client's
-/// values, of the login, or of what is sent to the server.
+/// At the most detailed level, after good and bad calls of all kinds, the log contains no value of
+/// a client, no login and nothing that is sent to the server.
 #[tokio::test]
-async fn no_line_tells_a_value_or_a_secret() {
+async fn no_line_contains_a_value_or_a_secret() {
     let database = any_database().await;
     let start = async |name| {
         let setup = function(name, &database).env("AWS_LAMBDA_LOG_LEVEL", "TRACE");

@@ -1,22 +1,22 @@
-//! The API as its clients see it, end to end: requests as API Gateway sends them, the real
-//! functions, a real server.
+//! The API as its clients see it, end to end: requests in the form of API Gateway, the real
+//! functions and a real server.
 //!
-//! One file for each call, named as its function. The rest by concern: what is sent twice
-//! (`idempotency`), who may see what (`authorisation`), what a start needs (`start`), what
-//! happens when something behind is broken (`faults`), what is logged (`logs`), and that the
-//! statements use their indexes (`statements`).
+//! Each call has a file with the name of its function. The other files are by topic: repeated
+//! requests (`idempotency`), who may see what (`authorisation`), how a function starts and ends
+//! (`start`), broken dependencies (`faults`), what is logged (`logs`), and that the statements use
+//! their indexes (`statements`).
 //!
-//! `cargo dev test` runs them. All share one schema and one process of each function, and keep
-//! apart by customers of their own; a test that breaks something has its own of everything. With
-//! `--vitess` all of them end at Vitess; with `--url` those run on a database that is
-//! there already which need no more than one, which are all but `faults`, `start` and `statements`.
+//! `cargo dev test` runs them. They share one schema and one process of each function, and each
+//! test uses its own customers. A test that breaks something has its own schema and processes. With
+//! `--vitess` all of them run on Vitess. With `--url` they run on an existing database, except for
+//! `faults`, `start` and `statements`, which need more than one database.
 
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what the tests share fails as they do: with a panic that says why"
+    reason = "helpers fail like the tests: with a panic that says why"
 )]
 
 mod authorisation;

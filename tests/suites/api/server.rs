@@ -1,4 +1,4 @@
-//! The other side of the functions' connections: what the server knows of them, and can do.
+//! The server's side of the functions' connections: counting, limiting and ending them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub async fn as_admin(statement: String) {
     admin.disconnect().await.unwrap();
 }
 
-/// How many connections the functions have to what they believe to be the server.
+/// The number of connections that the functions have, to Vitess if that is between.
 pub async fn connections(database: &FreshDatabase) -> usize {
     if let Some(vitess) = database.vitess() {
         return vitess.sessions(database.username()).await.unwrap();
@@ -26,8 +26,8 @@ pub async fn connections(database: &FreshDatabase) -> usize {
     connections.len()
 }
 
-/// Waits until the database's user has this many connections. The server learns a moment later
-/// than we that one was closed.
+/// Waits until the database's user has this number of connections. The server notices a closed
+/// connection a moment after us.
 pub async fn connections_become(database: &FreshDatabase, number: usize) {
     for _ in 0..100 {
         if connections(database).await == number {
@@ -46,15 +46,15 @@ pub async fn kill_connections(database: &FreshDatabase) {
     admin.disconnect().await.unwrap();
 }
 
-/// Lets the database's user have so many connections to the server at most; 0 is any number.
+/// Limits the connections of the database's user to the server. 0 means no limit.
 pub async fn limit_connections(database: &FreshDatabase, most: usize) {
     let user = database.username();
     let statement = format!("ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS {most}");
     as_admin(statement).await;
 }
 
-/// Takes the only connection that the database's user may have. Those that Vitess has are ended
-/// first: MySQL does not count a connection that is older than the limit.
+/// Takes the only connection that the database's user may have. It ends the other connections
+/// first, because MySQL does not count those that are older than the limit.
 pub async fn take_only_connection(database: &FreshDatabase) -> Conn {
     for _ in 0..100 {
         kill_connections(database).await;
@@ -65,7 +65,7 @@ pub async fn take_only_connection(database: &FreshDatabase) -> Conn {
     panic!("the only connection is always taken")
 }
 
-/// Keeps everybody else from the table of orders until [`unlock`].
+/// Locks the table of orders for everybody else until [`unlock`].
 pub async fn lock_orders(database: &FreshDatabase) -> Conn {
     let mut lock = stack().admin().await.unwrap();
     let statement = format!("LOCK TABLES `{}`.orders WRITE", database.name());

@@ -1,5 +1,5 @@
-//! How a function starts and ends: what stops it at start, what it has ready for the first
-//! event, and what it leaves behind.
+//! How a function starts and ends: what stops it at start, what it prepares for the first event,
+//! and what it leaves behind.
 
 use tests::stand_ins::lambda::event::Event;
 use tests::stand_ins::lambda::{Exit, Setup, log_lines};
@@ -16,7 +16,7 @@ const FUNCTIONS: [&str; 5] = [
     "health",
 ];
 
-/// Asserts that the function does not start, and says why in exactly one line.
+/// Asserts that the function does not start and logs one error, and returns its message.
 async fn refusal(setup: Setup) -> String {
     let Exit { status, output } = setup.run().await.unwrap();
     assert!(!status.success(), "{output}");
@@ -45,7 +45,7 @@ async fn without_a_login_no_function_starts() {
 }
 
 #[tokio::test]
-async fn one_line_names_everything_that_is_wrong_and_no_value() {
+async fn one_line_names_every_wrong_setting_and_no_value() {
     let database = fresh_database().await;
     let wrong = [
         ("DATABASE_URL", "mysql://root:hunter2@/orders"),
@@ -68,7 +68,7 @@ async fn one_line_names_everything_that_is_wrong_and_no_value() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_wrong_is_named_alone() {
+async fn only_the_wrong_setting_is_named() {
     let database = fresh_database().await;
     for (name, value) in [
         ("DATABASE_POOL_MAX", "0"),
@@ -97,7 +97,7 @@ async fn a_setting_that_is_wrong_is_named_alone() {
 }
 
 #[tokio::test]
-async fn started_by_hand_it_says_what_to_use() {
+async fn a_function_started_by_hand_says_what_to_use() {
     let database = fresh_database().await;
     let setup = function("get-order", &database).without("AWS_LAMBDA_RUNTIME_API");
     let message = refusal(setup).await;
@@ -106,10 +106,10 @@ async fn started_by_hand_it_says_what_to_use() {
 }
 
 #[tokio::test]
-async fn it_is_connected_before_the_first_event() {
+async fn a_function_connects_before_the_first_event() {
     let database = fresh_database().await;
     for name in FUNCTIONS {
-        // Longer than by default, for a slow machine.
+        // Longer than the default, for a slow machine.
         let setup = function(name, &database).env("DATABASE_CONNECT_TIMEOUT_MS", "8000");
         let function = setup.start().await.unwrap();
         connections_become(&database, 1).await;
@@ -119,7 +119,7 @@ async fn it_is_connected_before_the_first_event() {
 }
 
 #[tokio::test]
-async fn it_ends_when_it_is_told_and_leaves_no_connection() {
+async fn a_stopped_function_leaves_no_connection() {
     let database = fresh_database().await;
     let get = function("get-order", &database).start().await.unwrap();
     get.invoke(Event::get("/orders/1")).await.unwrap();
@@ -130,7 +130,7 @@ async fn it_ends_when_it_is_told_and_leaves_no_connection() {
 }
 
 #[tokio::test]
-async fn a_url_does_in_place_of_a_secret() {
+async fn a_url_replaces_a_secret() {
     let database = fresh_database().await;
     let health = function("health", &database)
         .without("DATABASE_SECRET_ID")
@@ -142,7 +142,7 @@ async fn a_url_does_in_place_of_a_secret() {
 }
 
 #[tokio::test]
-async fn many_at_once_share_a_pool_that_has_a_bound() {
+async fn simultaneous_events_share_a_bounded_pool() {
     let database = fresh_database().await;
     for (concurrency, pool, most) in [("4", "", 4), ("8", "2", 2), ("4", "1", 1)] {
         let list = function("list-orders", &database)
@@ -158,7 +158,7 @@ async fn many_at_once_share_a_pool_that_has_a_bound() {
         while let Some(answer) = requests.join_next().await {
             assert_eq!(answer.unwrap().status, 200);
         }
-        // None of them is closed before it is minutes old, so what is there is all there was.
+        // Connections stay open for minutes, so those that exist now are all that ever existed.
         let found = connections(&database).await;
         assert!(
             (1..=most).contains(&found),

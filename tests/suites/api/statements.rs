@@ -1,5 +1,5 @@
-//! The statements and the tables: every statement of the catalogue is known to the server and
-//! uses its index, and the tables are such as PlanetScale takes.
+//! The statements and the tables: the server accepts every statement of the catalogue and uses its
+//! index, and the tables keep PlanetScale's rules.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,15 @@ use crate::client::fresh_database;
 
 const ORDERS_OF_A_CUSTOMER: usize = 50;
 
-/// An order as its row has it.
+/// The id and the idempotency key of a placed order.
 #[derive(Clone, Copy, Default)]
 struct Placed {
     id: [u8; 16],
     key: [u8; 32],
 }
 
-/// A schema with a few thousand orders, so that the server has something to choose between, and
-/// one order of `cust-0`, who has a third of them.
+/// A schema with a few thousand orders, so that the choice of an index matters, and one order of
+/// `cust-0`, who has a third of them.
 async fn filled() -> (FreshDatabase, Conn, Placed) {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
@@ -75,7 +75,7 @@ async fn filled() -> (FreshDatabase, Conn, Placed) {
     (database, connection, placed)
 }
 
-/// Every statement with parameters as the functions give them.
+/// Every statement with parameters like those of the functions.
 fn with_parameters(Placed { id, key }: Placed) -> [(Statement, Params); 7] {
     let now = "2026-11-22 09:00:00";
     let order = (id, "cust-0", "paid", "EUR", "9.00", 1, key, key, now, now);
@@ -91,7 +91,7 @@ fn with_parameters(Placed { id, key }: Placed) -> [(Statement, Params); 7] {
 }
 
 #[test]
-fn the_whole_catalogue_is_tried() {
+fn the_tests_cover_the_whole_catalogue() {
     let known: Vec<_> = ALL
         .iter()
         .map(|statement| statement.sql().to_owned())
@@ -113,7 +113,7 @@ async fn every_statement_uses_its_index_and_nothing_else() {
         if sql.starts_with("INSERT") {
             continue;
         }
-        // A change looks for its row as a read by the primary key does.
+        // A change finds its row by the primary key, like a read.
         let index = statement.index().unwrap_or("PRIMARY");
         for row in plan {
             let column = |name: &str| row.get::<Option<String>, _>(name).unwrap();
@@ -131,7 +131,7 @@ async fn every_statement_uses_its_index_and_nothing_else() {
     }
 }
 
-/// The few statements whose rows are many are bounded by their limit, not by the table.
+/// The statements that return many rows are bounded by their limit, not by the table.
 #[tokio::test]
 async fn a_page_reads_no_more_rows_than_it_shows() {
     let (_database, mut connection, _) = filled().await;
@@ -155,17 +155,17 @@ async fn a_page_reads_no_more_rows_than_it_shows() {
     }
 }
 
-/// How many rows, and keys of an index, this connection has read.
+/// The number of rows and index entries that this connection has read.
 async fn rows_read(connection: &mut Conn) -> u64 {
     let query = "SHOW SESSION STATUS LIKE 'Handler_read%'";
     let counters: Vec<(String, u64)> = connection.query(query).await.unwrap();
-    // What the query for the counters reads itself is counted as `rnd`.
+    // The reads of this query itself are counted as `rnd`.
     let counters = counters.iter().filter(|(name, _)| !name.contains("rnd"));
     counters.map(|(_, number)| number).sum()
 }
 
 #[tokio::test]
-async fn there_is_no_index_that_no_statement_uses() {
+async fn every_index_is_used_by_a_statement() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
     let query = "SELECT DISTINCT index_name FROM information_schema.statistics \
@@ -178,7 +178,7 @@ async fn there_is_no_index_that_no_statement_uses() {
 }
 
 #[tokio::test]
-async fn the_tables_are_such_as_planetscale_takes() {
+async fn the_tables_keep_planetscales_rules() {
     let database = fresh_database().await;
     let mut connection = database.connect().await.unwrap();
     let query = "SELECT table_name, engine, table_collation FROM information_schema.tables \

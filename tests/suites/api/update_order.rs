@@ -64,7 +64,7 @@ async fn an_order_is_paid() {
 }
 
 #[tokio::test]
-async fn a_status_follows_only_where_it_can() {
+async fn only_allowed_changes_of_status_succeed() {
     for from in STATUSES {
         for to in STATUSES {
             let order = order_that_is(from).await;
@@ -89,7 +89,7 @@ async fn a_status_follows_only_where_it_can() {
 }
 
 #[tokio::test]
-async fn without_if_match_it_is_428() {
+async fn a_change_without_if_match_is_428() {
     let path = path_of(&place(&tea(&customer())).await);
     let answer = send(Event::patch(&path).json(&json!({ "status": "paid" }))).await;
 
@@ -98,7 +98,7 @@ async fn without_if_match_it_is_428() {
 }
 
 #[tokio::test]
-async fn with_another_version_it_is_412() {
+async fn a_change_of_another_version_is_412() {
     let path = path_of(&order_that_is("paid").await);
     for tag in [
         "\"1\"",
@@ -145,7 +145,7 @@ async fn if_none_match_excludes_versions_from_a_change() {
 }
 
 #[tokio::test]
-async fn if_match_that_is_no_entity_tag_is_400() {
+async fn if_match_that_is_not_an_entity_tag_is_400() {
     let path = path_of(&place(&tea(&customer())).await);
     for tag in ["1", "\"1", "", "\"1\" \"2\"", "é", "\"1\u{1}\""] {
         let event = Event::patch(&path)
@@ -158,13 +158,13 @@ async fn if_match_that_is_no_entity_tag_is_400() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_there_is_404() {
+async fn a_missing_order_is_404() {
     let answer = send(change(&format!("/orders/{}", Uuid::now_v7()), 1, "paid")).await;
     problem(&answer, 404);
 }
 
 #[tokio::test]
-async fn an_id_that_is_no_uuid_is_400() {
+async fn an_id_that_is_not_a_uuid_is_400() {
     for id in ["1", "abc", "a%2Fb", "%00"] {
         let answer = send(change(&format!("/orders/{id}"), 1, "paid")).await;
         assert_eq!(answer.status, 400, "{id}");
@@ -199,7 +199,7 @@ async fn a_body_of_the_wrong_shape_is_400() {
 }
 
 #[tokio::test]
-async fn a_status_that_there_is_not_is_422() {
+async fn an_unknown_status_is_422() {
     let path = path_of(&place(&tea(&customer())).await);
     for status in [
         "",
@@ -217,7 +217,7 @@ async fn a_status_that_there_is_not_is_422() {
 }
 
 #[tokio::test]
-async fn only_json_up_to_256_kib_is_taken() {
+async fn only_json_up_to_256_kib_is_accepted() {
     let path = path_of(&place(&tea(&customer())).await);
     let patch = |content_type: &str, body: String| {
         Event::patch(&path)
@@ -239,7 +239,7 @@ async fn only_json_up_to_256_kib_is_taken() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_wins() {
+async fn one_of_two_simultaneous_changes_wins() {
     let database = any_database().await;
     let setup = function("update-order", &database).env("AWS_LAMBDA_MAX_CONCURRENCY", "2");
     let (create, update) = (function("create-order", &database), setup);
@@ -274,7 +274,7 @@ async fn another_method_is_405_and_changes_nothing() {
         problem(&answer, 405);
         assert_eq!(answer.header("allow"), Some("PATCH"), "{method}");
     }
-    // The version that it was placed with is still the one to be changed.
+    // The order still has its first version.
     let paid = update.invoke(change(&path, 1, "paid")).await.unwrap();
     assert_eq!(paid.status, 200, "{paid:?}");
 }
