@@ -11,10 +11,10 @@ use crate::cargo_dev;
 use crate::cargo_dev::environment;
 use crate::stack::file::FileError;
 use crate::stack::progress::{Progress, Step, print};
-use crate::stand_ins::step_functions::{self, Ended, Execution, States, StatesError};
+use crate::stand_ins::step_functions::{self, Ended, Execution, StepFunctions, StepFunctionsError};
 
 /// The variables of the environment file that lead to the state machine.
-pub(crate) const STATES_URL: &str = "AWS_ENDPOINT_URL_SFN";
+pub(crate) const STEP_FUNCTIONS_URL: &str = "AWS_ENDPOINT_URL_SFN";
 pub(crate) const STATE_MACHINE: &str = "SCHEMA_CHANGE_ARN";
 
 /// The state of the definition that carries out every step.
@@ -45,7 +45,7 @@ pub enum MigrateError {
     File(#[from] FileError),
     /// The state machine can't be started or watched.
     #[error(transparent)]
-    States(#[from] StatesError),
+    StepFunctions(#[from] StepFunctionsError),
     /// The difference can't be read.
     #[error("PlanetScale's API: {0}")]
     Api(#[from] reqwest::Error),
@@ -73,7 +73,7 @@ pub async fn run(request: &Request) -> Result<(), MigrateError> {
     let environment = environment::read(&variables)?;
     let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
 
-    let machine = States::at(&value(STATES_URL)).machine(&value(STATE_MACHINE));
+    let machine = StepFunctions::at(&value(STEP_FUNCTIONS_URL)).machine(&value(STATE_MACHINE));
     let options = json!({ "deploy": !request.no_deploy, "approval": request.approval });
     let name = uuid::Uuid::new_v4().to_string();
     let execution = machine.start(&name, &options).await?;

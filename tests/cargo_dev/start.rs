@@ -23,7 +23,7 @@ use crate::stack::server::{self, Make, Server};
 use crate::stack::tls::{self, Authority, Certificates};
 use crate::stack::tools::Tools;
 use crate::stand_ins::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
-use crate::stand_ins::step_functions::{self, States, lambda};
+use crate::stand_ins::step_functions::{self, StepFunctions, lambda};
 use crate::vitess::{self, DirectDdl, Vitess, VitessError};
 
 /// The id of the secret with the database's login.
@@ -260,10 +260,10 @@ impl Run {
         let functions = Functions::start(setup, processes, progress).await?;
         let function = "migrate-schema";
         lambda.serve(function, lambda::behind_watch(&url, function));
-        let states = States::at(&access.secrets_url);
-        states.interpret().await?;
+        let client = StepFunctions::at(&access.secrets_url);
+        client.interpret().await?;
         let definition = step_functions::schema_change(function, 1)?;
-        let schema_change = states.create("schema-change", &definition).await?;
+        let schema_change = client.create("schema-change", &definition).await?;
 
         let mut more = control_plane.environment(TOKEN_SECRET_ID);
         more.insert(
@@ -348,7 +348,7 @@ impl Run {
             ("DATABASE_CA_FILE", &ca_file),
             (ALLOW_UNAUTHENTICATED, "true"),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &base.access.secrets_url),
-            (migrate::STATES_URL, &base.access.secrets_url),
+            (migrate::STEP_FUNCTIONS_URL, &base.access.secrets_url),
             ("AWS_ACCESS_KEY_ID", TEST_CREDENTIAL),
             ("AWS_SECRET_ACCESS_KEY", TEST_CREDENTIAL),
             ("AWS_REGION", REGION),

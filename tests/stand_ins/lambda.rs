@@ -1,4 +1,4 @@
-//! Runs a function as Lambda does: the function's own program, in a process that asks a Runtime API
+//! Runs a function like Lambda: the function's own program, in a process that asks a Runtime API
 //! for events.
 //!
 //! ```no_run
@@ -13,11 +13,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The Runtime API is lambda-simulator's. Like Lambda it hands out one event at a time, or as
-//! many at once as `AWS_LAMBDA_MAX_CONCURRENCY` says; others wait. Unlike Lambda it
-//! neither enforces the timeout, which is only the deadline that the function is told, nor
-//! freezes the process between events: [`Function::freeze`] and [`Function::thaw`] do, when a
-//! test says so. SIGSTOP leaves the monotonic clock running, which a freeze on Lambda may not.
+//! The Runtime API is lambda-simulator's. Like Lambda, it hands out one event at a time, or up to
+//! `AWS_LAMBDA_MAX_CONCURRENCY` at once, and other events wait. Unlike Lambda, it does not enforce
+//! the timeout, but only tells the function its deadline. It does not freeze the process between
+//! events either: a test calls [`Function::freeze`] and [`Function::thaw`]. They use SIGSTOP, which
+//! leaves the monotonic clock running. A freeze on Lambda may stop it.
 
 mod answer;
 mod error;
@@ -46,14 +46,14 @@ pub use error::FunctionError;
 use output::Output;
 pub use output::log_lines;
 
-/// How long a function may take to ask for its first event, to answer after its deadline, and
-/// to end: as long as Lambda gives it to start (10 s), and more than a busy machine needs.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a function may take to ask for its first event, to answer after its deadline, and to
+/// end. Lambda allows 10 s for the start. A busy machine needs less.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// The pause between two looks at a process.
-const GLANCE: Duration = Duration::from_millis(5);
+/// The pause between two checks of a process.
+const CHECK_PAUSE: Duration = Duration::from_millis(5);
 
-/// How a function is started.
+/// How to start a function.
 #[derive(Debug, Clone)]
 pub struct Setup {
     name: String,
@@ -71,7 +71,7 @@ impl Setup {
         self
     }
 
-    /// Sets an environment variable, over what `template.yaml` says.
+    /// Sets an environment variable. It overrides `template.yaml`.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
         self
@@ -84,7 +84,7 @@ impl Setup {
         self
     }
 
-    /// The time that an invocation has, instead of the timeout in `template.yaml`.
+    /// Sets the time for an invocation. It overrides the timeout in `template.yaml`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -93,7 +93,7 @@ impl Setup {
     /// Starts the function and waits until it asks for its first event.
     pub async fn start(self) -> Result<Function, FunctionError> {
         let function = self.spawn().await?;
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + TIME_LIMIT;
         while !function.simulator()?.is_initialized().await {
             if let Some(status) = function.child().try_wait()? {
                 return Err(FunctionError::Ended {
@@ -104,12 +104,12 @@ impl Setup {
             if Instant::now() > limit {
                 return Err(function.silent()?);
             }
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(CHECK_PAUSE).await;
         }
         Ok(function)
     }
 
-    /// Starts a function that stops by itself before it asks for an event, and waits for that.
+    /// Starts a function that ends by itself before it asks for an event, and waits for its end.
     pub async fn run(self) -> Result<Exit, FunctionError> {
         self.spawn().await?.ended().await
     }
@@ -170,17 +170,17 @@ pub struct Function {
     name: String,
     routes: Vec<Route>,
     timeout: Duration,
-    /// There until the function is dropped.
+    /// Present until the function is dropped.
     simulator: Option<Simulator>,
     child: Mutex<Child>,
     output: Output,
-    /// One for each event that may run at once. The simulator would accept more events, but their time
-    /// would run while they wait.
+    /// One for each event that may run at once. The simulator would accept more events, but their
+    /// deadlines would pass while they wait.
     slots: Semaphore,
 }
 
 impl Function {
-    /// The function of `template.yaml` with the program `name` and its environment there, on
+    /// The function with the program `name`, the environment that `template.yaml` gives it, and
     /// `database`.
     pub fn of(stack: &Stack, database: &FreshDatabase, name: &str) -> anyhow::Result<Setup> {
         let declared = stack.template().function(name)?;
@@ -194,7 +194,7 @@ impl Function {
         })
     }
 
-    /// Sends an event as soon as the function has room for it, and waits for the answer.
+    /// Sends an event as soon as the function can take one, and waits for the answer.
     pub async fn invoke(&self, event: Event) -> Result<Answer, FunctionError> {
         let (request_id, outcome) = self.send(event.payload(&self.routes)).await?;
         let response = match outcome {
@@ -208,12 +208,14 @@ impl Function {
             .collect();
         match Answer::parse(request_id, response, logs) {
             Ok(answer) => Ok(answer),
-            Err(error) => Err(self.failed(format!("its response is none: {error}"))?),
+            Err(error) => {
+                Err(self.failed(format!("its response is not an HTTP response: {error}"))?)
+            }
         }
     }
 
-    /// Calls a function that answers no HTTP, once it has room for it: what it answers, or the
-    /// error that it reports.
+    /// Calls a function that does not answer HTTP, as soon as it can take a call. Returns its
+    /// answer or the error that it reports.
     pub async fn call(&self, payload: Value) -> Result<Result<Value, Reported>, FunctionError> {
         self.send(payload).await.map(|(_, outcome)| outcome)
     }
@@ -235,12 +237,12 @@ impl Function {
             .map_err(io::Error::other)?;
         let request_id = simulator.enqueue(invocation).await;
 
-        let limit = Instant::now() + self.timeout + PATIENCE;
+        let limit = Instant::now() + self.timeout + TIME_LIMIT;
         let state = loop {
             // The simulator may miss an answer that arrives just as it begins to wait, so it never
             // waits for long.
             if let Ok(state) = simulator
-                .wait_for_invocation_complete(&request_id, 4 * GLANCE)
+                .wait_for_invocation_complete(&request_id, 4 * CHECK_PAUSE)
                 .await
             {
                 break state;
@@ -268,12 +270,12 @@ impl Function {
         Ok((request_id, outcome))
     }
 
-    /// Stops the process where it is, as Lambda does between invocations.
+    /// Stops the process, as Lambda does between invocations.
     pub fn freeze(&self) -> Result<(), FunctionError> {
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Lets a frozen process go on.
+    /// Continues a frozen process.
     pub fn thaw(&self) -> Result<(), FunctionError> {
         self.signal(Signal::SIGCONT)
     }
@@ -290,13 +292,13 @@ impl Function {
         self.child().id()
     }
 
-    /// Everything that the function wrote so far, to stdout and stderr.
+    /// Everything that the function has written to stdout and stderr so far.
     pub fn output(&self) -> Result<String, FunctionError> {
         Ok(self.output.read()?)
     }
 
     async fn ended(self) -> Result<Exit, FunctionError> {
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + TIME_LIMIT;
         loop {
             if let Some(status) = self.child().try_wait()? {
                 return Ok(self.exit(status)?);
@@ -304,7 +306,7 @@ impl Function {
             if Instant::now() > limit {
                 return Err(self.silent()?);
             }
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(CHECK_PAUSE).await;
         }
     }
 
@@ -351,7 +353,7 @@ impl Function {
 impl Drop for Function {
     fn drop(&mut self) {
         let mut child = self.child();
-        // An error says that the process is gone already.
+        // An error means that the process has already ended.
         let _ = child.kill();
         let _ = child.wait();
         drop(child);
@@ -364,9 +366,9 @@ impl Drop for Function {
 /// An error that a function reported to Lambda.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reported {
-    /// What callers know it by (`errorType`).
+    /// Its name for callers (`errorType`).
     pub name: String,
-    /// What people read (`errorMessage`).
+    /// Its message for people (`errorMessage`).
     pub message: String,
 }
 
@@ -375,6 +377,6 @@ pub struct Reported {
 pub struct Exit {
     /// Its exit status.
     pub status: ExitStatus,
-    /// All that it wrote, to stdout and stderr.
+    /// Everything that it wrote to stdout and stderr.
     pub output: String,
 }

@@ -1,10 +1,10 @@
-//! Step Functions: an interpreter of the states language that runs a definition as it is.
+//! Step Functions: an interpreter that runs the definition of a state machine unchanged.
 //!
-//! It is moto's. It sends the Lambda tasks of a state machine to a Lambda endpoint, so that real
-//! functions answer: in `cargo dev` those behind `cargo lambda watch`, in a test those that the
-//! test starts ([`Interpreter`]). It differs from AWS in these points: it evaluates neither variables
-//! (`Assign`) nor JSONata, integrations with other services take and return names in lower case, and a
-//! Fail state cannot raise an error of the language's own (`States.…`).
+//! The interpreter is moto's. It sends the Lambda tasks of a state machine to a Lambda endpoint, so
+//! that real functions answer: in `cargo dev` those behind `cargo lambda watch`, in a test those
+//! that the test starts ([`Interpreter`]). It differs from AWS in these points: it evaluates
+//! neither variables (`Assign`) nor JSONata, integrations with other services use names in lower
+//! case, and a Fail state cannot raise an error of the language's own (`States.…`).
 
 pub(crate) mod lambda;
 
@@ -23,21 +23,21 @@ use crate::stack::process::{ProcessError, Processes, command, free_port};
 pub use lambda::{Reply, Target};
 
 /// How long an execution may take in a test.
-const PATIENCE: Duration = Duration::from_secs(120);
+const EXECUTION_LIMIT: Duration = Duration::from_secs(120);
 
-/// How often an execution is looked at.
-const GLANCE: Duration = Duration::from_millis(20);
+/// The pause between two queries about an execution.
+const QUERY_PAUSE: Duration = Duration::from_millis(20);
 
-/// The interpreter could not be started, or refused.
+/// Why the interpreter did not do something.
 #[derive(Debug, thiserror::Error)]
-pub enum StatesError {
+pub enum StepFunctionsError {
     /// It could not be started.
     #[error("no interpreter of state machines: {0}")]
     Start(#[from] std::io::Error),
-    /// It has no port, or does not take calls.
+    /// It has no port, or does not accept calls.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// A definition can't be read, or the interpreter's log not be written.
+    /// A definition can't be read, or the interpreter's log can't be written.
     #[error(transparent)]
     File(#[from] FileError),
     /// It can't be reached.
@@ -46,66 +46,66 @@ pub enum StatesError {
     /// It refused.
     #[error("the interpreter of state machines refuses {action}: {answer}")]
     Refused {
-        /// What it was asked for.
+        /// The requested action.
         action: &'static str,
-        /// What it said.
+        /// Its answer.
         answer: String,
     },
-    /// An execution does not end.
+    /// An execution did not end in time.
     #[error("the execution does not end")]
     Endless,
 }
 
-/// The variable by which moto knows where Lambda answers: a port of this machine.
+/// The variable that tells moto on which port of this machine Lambda answers.
 pub(crate) const LAMBDA_PORT: &str = "MOTO_PORT";
 
-/// The interpreter's API.
+/// A client of the interpreter's API.
 #[derive(Debug, Clone)]
-pub struct States {
+pub struct StepFunctions {
     url: String,
     http: reqwest::Client,
 }
 
-/// An interpreter of this test process, which ends with the test run.
+/// The interpreter of this test process. It ends with the test run.
 pub struct Interpreter {
-    states: States,
+    client: StepFunctions,
     lambda: lambda::Endpoint,
-    /// The stack ends it by its mark when the test run is over.
+    /// Moto's process. The stack ends it when the test run is over.
     _processes: Processes,
 }
 
 /// A state machine.
 #[derive(Debug, Clone)]
 pub struct StateMachine {
-    states: States,
+    client: StepFunctions,
     arn: String,
 }
 
-/// A run of a state machine.
+/// An execution of a state machine.
 #[derive(Debug, Clone)]
 pub struct Execution {
-    states: States,
+    client: StepFunctions,
     arn: String,
 }
 
 /// How an execution ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// Well, with this output.
+    /// It succeeded with this output.
     Succeeded(Value),
-    /// With an error's name and its cause.
+    /// It failed.
     Failed {
-        /// The name.
+        /// The name of the error.
         error: String,
-        /// The cause.
+        /// The cause of the error.
         cause: String,
     },
-    /// Otherwise, as in `ABORTED`.
+    /// It has another status, such as `ABORTED`.
     Other(String),
 }
 
-/// The definition of the state machine for schema changes, as the template deploys it for the
-/// function of this name.
+/// The definition of the state machine for schema changes, filled in like a deployment for the
+/// function with this name.
 pub fn schema_change(function: &str, poll_seconds: u32) -> Result<String, FileError> {
     let path = "functions/migrate-schema/state_machine.asl.json";
     let definition = file::read(&crate::root().join(path))?;
@@ -116,13 +116,13 @@ pub fn schema_change(function: &str, poll_seconds: u32) -> Result<String, FileEr
 }
 
 impl Interpreter {
-    /// That of this process, started on first use.
-    pub async fn shared(stack: &Stack) -> Result<&'static Self, StatesError> {
+    /// The interpreter of this process, started on first use.
+    pub async fn shared(stack: &Stack) -> Result<&'static Self, StepFunctionsError> {
         static SHARED: OnceCell<Interpreter> = OnceCell::const_new();
         SHARED.get_or_try_init(|| Self::start(stack)).await
     }
 
-    async fn start(stack: &Stack) -> Result<Self, StatesError> {
+    async fn start(stack: &Stack) -> Result<Self, StepFunctionsError> {
         // It must outlive the test that happens to start it.
         let runtime = background::runtime()?;
         let lambda = runtime
@@ -141,29 +141,29 @@ impl Interpreter {
             processes.start("states", moto)?
         };
         moto.listens(address).await?;
-        let states = States::at(&format!("http://{address}"));
-        states.interpret().await?;
+        let client = StepFunctions::at(&format!("http://{address}"));
+        client.interpret().await?;
         Ok(Self {
-            states,
+            client,
             lambda,
             _processes: processes,
         })
     }
 
-    /// Creates a state machine whose tasks call `function` by the name `name`.
+    /// Creates the state machine `name`. Its tasks call `function` by the same name.
     pub async fn create(
         &self,
         name: &str,
         definition: &str,
         function: Target,
-    ) -> Result<StateMachine, StatesError> {
+    ) -> Result<StateMachine, StepFunctionsError> {
         self.lambda.serve(name, function);
-        self.states.create(name, definition).await
+        self.client.create(name, definition).await
     }
 }
 
-impl States {
-    /// Of the moto that answers at `url`.
+impl StepFunctions {
+    /// A client of the moto that answers at `url`.
     pub fn at(url: &str) -> Self {
         Self {
             url: url.to_owned(),
@@ -171,8 +171,8 @@ impl States {
         }
     }
 
-    /// Tells moto to run state machines, which it does not by itself.
-    pub async fn interpret(&self) -> Result<(), StatesError> {
+    /// Tells moto to run state machines, which it does not do by default.
+    pub async fn interpret(&self) -> Result<(), StepFunctionsError> {
         let config = json!({ "stepfunctions": { "execute_state_machine": true } });
         let url = format!("{}/moto-api/config", self.url);
         self.http
@@ -185,7 +185,11 @@ impl States {
     }
 
     /// Creates a state machine.
-    pub async fn create(&self, name: &str, definition: &str) -> Result<StateMachine, StatesError> {
+    pub async fn create(
+        &self,
+        name: &str,
+        definition: &str,
+    ) -> Result<StateMachine, StepFunctionsError> {
         let machine = json!({
             "name": name,
             "definition": definition,
@@ -198,12 +202,12 @@ impl States {
     /// The state machine with this ARN.
     pub fn machine(&self, arn: &str) -> StateMachine {
         StateMachine {
-            states: self.clone(),
+            client: self.clone(),
             arn: arn.to_owned(),
         }
     }
 
-    async fn ask(&self, action: &'static str, body: Value) -> Result<Value, StatesError> {
+    async fn ask(&self, action: &'static str, body: Value) -> Result<Value, StepFunctionsError> {
         let scope = format!("{TEST_CREDENTIAL}/20260101/{REGION}/states/aws4_request");
         let response = self
             .http
@@ -220,7 +224,7 @@ impl States {
         let status = response.status();
         let answer = response.text().await?;
         if !status.is_success() {
-            return Err(StatesError::Refused { action, answer });
+            return Err(StepFunctionsError::Refused { action, answer });
         }
         Ok(serde_json::from_str(&answer).unwrap_or_default())
     }
@@ -233,15 +237,15 @@ impl StateMachine {
     }
 
     /// Starts an execution.
-    pub async fn start(&self, name: &str, input: &Value) -> Result<Execution, StatesError> {
+    pub async fn start(&self, name: &str, input: &Value) -> Result<Execution, StepFunctionsError> {
         let execution = json!({
             "stateMachineArn": self.arn,
             "name": name,
             "input": input.to_string(),
         });
-        let started = self.states.ask("StartExecution", execution).await?;
+        let started = self.client.ask("StartExecution", execution).await?;
         Ok(Execution {
-            states: self.states.clone(),
+            client: self.client.clone(),
             arn: text(&started, "executionArn"),
         })
     }
@@ -249,23 +253,23 @@ impl StateMachine {
 
 impl Execution {
     /// Waits until it has ended.
-    pub async fn ended(&self) -> Result<Ended, StatesError> {
-        let limit = Instant::now() + PATIENCE;
+    pub async fn ended(&self) -> Result<Ended, StepFunctionsError> {
+        let limit = Instant::now() + EXECUTION_LIMIT;
         loop {
             if let Some(ended) = self.now().await? {
                 return Ok(ended);
             }
             if Instant::now() > limit {
-                return Err(StatesError::Endless);
+                return Err(StepFunctionsError::Endless);
             }
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(QUERY_PAUSE).await;
         }
     }
 
-    /// How it has ended, if it has.
-    pub async fn now(&self) -> Result<Option<Ended>, StatesError> {
+    /// How it has ended, if it has ended.
+    pub async fn now(&self) -> Result<Option<Ended>, StepFunctionsError> {
         let arn = json!({ "executionArn": self.arn });
-        let now = self.states.ask("DescribeExecution", arn).await?;
+        let now = self.client.ask("DescribeExecution", arn).await?;
         Ok(Some(match text(&now, "status").as_str() {
             "RUNNING" => return Ok(None),
             "SUCCEEDED" => {
@@ -280,12 +284,12 @@ impl Execution {
         }))
     }
 
-    /// What has happened in it, oldest first.
-    pub async fn history(&self) -> Result<Vec<Value>, StatesError> {
+    /// Its events, oldest first.
+    pub async fn history(&self) -> Result<Vec<Value>, StepFunctionsError> {
         let mut ask = json!({ "executionArn": self.arn, "maxResults": 1000 });
         let mut events = Vec::new();
         loop {
-            let mut page = self.states.ask("GetExecutionHistory", ask.clone()).await?;
+            let mut page = self.client.ask("GetExecutionHistory", ask.clone()).await?;
             if let Some(Value::Array(found)) = page.get_mut("events").map(Value::take) {
                 events.extend(found);
             }

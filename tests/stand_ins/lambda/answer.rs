@@ -1,4 +1,4 @@
-//! What comes back from an invocation.
+//! The answer to an invocation.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a client gets back, and what the function logged for it.
+/// What the client receives, and what the function logged for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// The id that Lambda gave the invocation.
     pub request_id: String,
     /// The HTTP status.
     pub status: u16,
-    /// The headers, names in lower case.
+    /// The headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body, null when it is empty. One that is not JSON is a string.
+    /// The body. It is null if the body is empty, and a string if it is not JSON.
     pub body: Value,
     /// The log lines of this invocation.
     pub logs: Vec<Value>,
 }
 
 impl Answer {
-    /// The header, or nothing.
+    /// The value of a header, if there is one.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Reads the function's response as the gateway does.
+    /// Reads the function's response like the gateway.
     pub(super) fn parse(
         request_id: String,
         response: Value,
@@ -51,8 +51,8 @@ impl Answer {
     }
 }
 
-/// A response in payload format 2.0. The gateway knows nothing of `multiValueHeaders` there,
-/// which belong to format 1.0.
+/// A response in payload format 2.0. The gateway ignores `multiValueHeaders` there, which belong to
+/// format 1.0.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Response {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_read_as_the_gateway_reads_it() {
+    fn a_response_is_read_like_by_the_gateway() {
         let answer = parse(json!({
             "statusCode": 201,
             "headers": { "ETag": "\"1\"" },
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_may_be_missing_in_base64_or_no_json() {
+    fn a_body_may_be_missing_or_in_base64_or_not_json() {
         for (body, encoded, read) in [
             (json!(null), false, json!(null)),
             (json!(""), false, json!(null)),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_status_is_no_response() {
+    fn a_response_must_have_a_status() {
         assert!(parse(json!({ "body": "{}" })).is_err());
         assert!(parse(json!("hello")).is_err());
     }

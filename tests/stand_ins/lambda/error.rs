@@ -1,22 +1,22 @@
-//! Why a function gave no answer.
+//! Why a function did not answer.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::Exit;
 
-/// Why there is no answer. `Debug` is the same text, for `unwrap`.
+/// Why there is no answer. `Debug` gives the same text, for `unwrap`.
 #[derive(thiserror::Error)]
 pub enum FunctionError {
     /// The program could not be started.
     #[error("{program:?} does not start ({error}): `cargo build --workspace` builds it")]
     NoProgram {
-        /// Its file.
+        /// Its path.
         program: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The process ended while it was needed.
+    /// The process ended too early.
     #[error("{function} ended with {}; it wrote:\n{}", exit.status, exit.output)]
     Ended {
         /// The function's name.
@@ -24,7 +24,7 @@ pub enum FunctionError {
         /// How it ended.
         exit: Exit,
     },
-    /// Nothing came for longer than anything should take.
+    /// The function did not answer in time.
     #[error("{function} does not answer; it wrote:\n{output}")]
     Silent {
         /// The function's name.
@@ -32,12 +32,12 @@ pub enum FunctionError {
         /// What it wrote.
         output: String,
     },
-    /// The function reported an error to Lambda, or what is no HTTP response.
+    /// The function reported an error to Lambda, or its response is not an HTTP response.
     #[error("{function} failed an invocation: {error}; it wrote:\n{output}")]
     Failed {
         /// The function's name.
         function: String,
-        /// What it reported, or what is wrong with it.
+        /// The error that it reported, or what is wrong with the response.
         error: String,
         /// What it wrote.
         output: String,
@@ -45,7 +45,7 @@ pub enum FunctionError {
     /// The Runtime API could not be started.
     #[error("no Runtime API: {0}")]
     RuntimeApi(#[from] lambda_simulator::SimulatorError),
-    /// A file or a process could not be had.
+    /// A file or a process could not be used.
     #[error("{0}")]
     Io(#[from] io::Error),
 }

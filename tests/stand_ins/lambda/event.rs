@@ -1,16 +1,17 @@
-//! Requests as functions receive them: API Gateway's HTTP API event, payload format 2.0.
+//! Requests in the form that functions receive: events of API Gateway's HTTP API, payload format
+//! 2.0.
 //!
 //! The shape follows API Gateway's own examples (`example-apigw-v2-request-*.json` of
-//! `aws_lambda_events`), and what the gateway really does with a request:
+//! `aws_lambda_events`) and what the gateway does with a request:
 //!
-//! - header names arrive in lower case, a repeated header as one value with commas;
-//! - `rawPath` and `pathParameters` arrive decoded, `rawQueryString` as the client wrote it
+//! - header names arrive in lower case, and the values of a repeated header are joined with commas;
+//! - `rawPath` and `pathParameters` arrive decoded, but `rawQueryString` as the client wrote it
 //!   (honojs/hono#2156, fastify/aws-lambda-fastify#169);
-//! - a JWT's claims are strings, and `scopes` is null on a route that demands none;
-//! - a body is text, or base64 where the gateway took it for binary.
+//! - the claims of a JWT are strings, and `scopes` is null if the route demands none;
+//! - a body is text, or base64 if the gateway considers it binary.
 //!
-//! A function URL sends the same payload without a route: no `pathParameters`, `$default` as
-//! its route key, and the path still encoded (aws/aws-lambda-rust-runtime#490).
+//! A function URL sends the same payload without a route: it has no `pathParameters`, its route key
+//! is `$default`, and its path is still encoded (aws/aws-lambda-rust-runtime#490).
 
 use std::collections::BTreeMap;
 
@@ -21,10 +22,9 @@ use serde_json::{Map, Value, json};
 
 use crate::stack::Route;
 
-/// A client's request, on its way to become an event.
+/// A client's request, from which an event is made.
 ///
-/// It is authorised by IAM unless told otherwise, as everything is that reaches a function
-/// whose API is closed by default.
+/// By default it is authorised by IAM.
 #[derive(Debug, Clone)]
 pub struct Event {
     method: String,
@@ -35,13 +35,13 @@ pub struct Event {
     base64: bool,
     authorizer: Option<Value>,
     function_url: bool,
-    /// Values in other places than the gateway would put them, by JSON pointers.
+    /// Values that differ from what the gateway would send, by JSON pointer.
     odd: Vec<(String, Value)>,
 }
 
 impl Event {
-    /// A request of any method. `url` is the path and the query as a client sends them:
-    /// percent-encoded, without a host.
+    /// A request with any method. `url` is the path and the query as a client sends them:
+    /// percent-encoded and without a host.
     pub fn new(method: &str, url: impl AsRef<str>) -> Self {
         let url = url.as_ref();
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
@@ -73,7 +73,7 @@ impl Event {
         Self::new("PATCH", url)
     }
 
-    /// Adds a query parameter, encoding its value.
+    /// Adds a query parameter and encodes its value.
     pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
         if !self.query.is_empty() {
             self.query.push('&');
@@ -83,7 +83,7 @@ impl Event {
         self
     }
 
-    /// Adds a header; a second one of the same name is joined to the first by a comma.
+    /// Adds a header. A second value for the same name is joined to the first with a comma.
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.headers
             .entry(name.to_ascii_lowercase())
@@ -95,27 +95,27 @@ impl Event {
         self
     }
 
-    /// A JSON body and its content type.
+    /// Sets a JSON body and its content type.
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json")
             .body(body.to_string())
     }
 
-    /// A body as it is; the content type is the caller's to set.
+    /// Sets a body without a content type.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Sends the body in base64, as the gateway does for a content type that it takes for
-    /// binary. A body that is not UTF-8 goes in base64 anyway.
+    /// Sends the body in base64, as the gateway does for a binary content type. A body that is not
+    /// UTF-8 is always sent in base64.
     pub fn base64(mut self) -> Self {
         self.base64 = true;
         self
     }
 
-    /// Authorised by the gateway's JWT authorizer. `scope` is the token's claim: names with
-    /// spaces between.
+    /// Authorised by the gateway's JWT authorizer. `scope` is a claim of the token: names separated
+    /// by spaces.
     pub fn jwt(self, sub: &str, scope: &str) -> Self {
         self.claims(json!({ "sub": sub, "scope": scope }))
     }
@@ -126,37 +126,37 @@ impl Event {
         self
     }
 
-    /// Authorised by an authorizer that says exactly this.
+    /// Authorised by an authorizer with exactly these contents.
     pub fn authorizer(mut self, authorizer: Value) -> Self {
         self.authorizer = Some(authorizer);
         self
     }
 
-    /// With another value at a place of the event than the gateway would send. `pointer` names it,
-    /// as `/requestContext/stage`.
+    /// Replaces a value of the event with one that the gateway would not send. `pointer` is its
+    /// place, such as `/requestContext/stage`.
     pub fn odd(mut self, pointer: &str, value: Value) -> Self {
         self.odd.push((pointer.to_owned(), value));
         self
     }
 
-    /// Without any authorizer, as from a route or a function URL that has none.
+    /// Without an authorizer, as from a route or a function URL that has none.
     pub fn anonymous(mut self) -> Self {
         self.authorizer = None;
         self
     }
 
-    /// Through a function URL in place of the gateway.
+    /// Sent through a function URL instead of the gateway.
     pub fn function_url(mut self) -> Self {
         self.function_url = true;
         self
     }
 
-    /// Whether the gateway would send it by this route.
+    /// Whether the gateway would match it with this route.
     pub fn goes_by(&self, route: &Route) -> bool {
         (route.method == self.method || route.method == "ANY") && self.has_path_of(route)
     }
 
-    /// Whether its path is one of this route, whatever its method.
+    /// Whether its path matches this route, with any method.
     pub fn has_path_of(&self, route: &Route) -> bool {
         parameters(&route.path, &self.path).is_some()
     }
@@ -229,7 +229,7 @@ impl Event {
         event
     }
 
-    /// The body as text, and whether it is in base64.
+    /// The body as text, and whether that is base64.
     fn sent_body(&self) -> (Option<String>, bool) {
         let Some(body) = &self.body else {
             return (None, false);
@@ -240,7 +240,7 @@ impl Event {
         }
     }
 
-    /// The client's headers and those that the gateway adds.
+    /// The headers of the client and those that the gateway adds.
     fn sent_headers(&self, domain: &str) -> BTreeMap<String, String> {
         let length = self.body.as_ref().map_or(0, Vec::len);
         let mut headers = BTreeMap::from(
@@ -263,7 +263,7 @@ impl Event {
         headers
     }
 
-    /// The query decoded, a name that comes twice with its values joined.
+    /// The decoded query. The values of a repeated name are joined.
     fn query_parameters(&self) -> Value {
         let mut parameters = BTreeMap::<String, String>::new();
         for pair in self.query.split('&') {
@@ -281,7 +281,7 @@ impl Event {
     }
 }
 
-/// The path parameters of `path` under a route's `pattern`, or none where it does not match.
+/// The path parameters of `path` by a route's `pattern`, or `None` if it does not match.
 fn parameters(pattern: &str, path: &str) -> Option<Map<String, Value>> {
     if pattern.split('/').count() != path.split('/').count() {
         return None;
@@ -302,7 +302,7 @@ fn parameters(pattern: &str, path: &str) -> Option<Map<String, Value>> {
     Some(found)
 }
 
-/// What is not there is left out, not null.
+/// Leaves out absent values, which would otherwise be null.
 fn without_nulls(mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
@@ -314,7 +314,7 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// What the gateway says of a caller whose request was signed.
+/// What the gateway says of a caller with a signed request.
 fn iam() -> Value {
     json!({
         "iam": {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_comes_raw_and_decoded() {
+    fn a_query_arrives_raw_and_decoded() {
         let event = Event::get("/orders?status=paid&status=pending")
             .query("cursor", "a b")
             .payload(&routes());
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_text_goes_in_base64() {
+    fn a_body_that_is_not_text_is_sent_in_base64() {
         let event = Event::post("/orders").body([0xff, 0xfe]).payload(&routes());
 
         assert_eq!(event["isBase64Encoded"], true);
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn the_event_type_of_the_functions_reads_every_kind() {
+    fn the_event_type_of_the_functions_reads_every_kind_of_event() {
         for event in [
             Event::get("/orders/1").anonymous(),
             Event::post("/orders")

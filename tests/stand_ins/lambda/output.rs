@@ -1,4 +1,4 @@
-//! What a function's process writes.
+//! The output of a function's process.
 
 use std::fs::File;
 use std::io;
@@ -15,8 +15,8 @@ pub fn log_lines(output: &str) -> Vec<Value> {
         .collect()
 }
 
-/// What a process writes, in a file without a name. In place of a pipe, because what the
-/// process has written is there for us at once, whether somebody reads or not.
+/// The output of a process in a file without a name. Unlike a pipe, it needs no reader, and what
+/// the process has written can be read at once.
 pub(super) struct Output {
     file: File,
 }
@@ -33,12 +33,12 @@ impl Output {
         Ok(Self { file })
     }
 
-    /// For the process to write to.
+    /// The end that the process writes to.
     pub(super) fn stdio(&self) -> io::Result<Stdio> {
         Ok(self.file.try_clone()?.into())
     }
 
-    /// All that was written so far.
+    /// Everything that was written so far.
     pub(super) fn read(&self) -> io::Result<String> {
         let length = usize::try_from(self.file.metadata()?.len()).map_err(io::Error::other)?;
         let mut bytes = vec![0; length];

@@ -1,4 +1,4 @@
-//! The endpoint of Lambda that a state machine's tasks call.
+//! The Lambda endpoint that the tasks of a state machine call.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,13 +17,13 @@ use tokio::net::TcpListener;
 
 use crate::stand_ins::lambda::Reported;
 
-/// What a call of a function ends with.
+/// The result of calling a function.
 pub type Reply = Result<Value, Reported>;
 
-/// What answers the calls of a function.
+/// Answers the calls of a function.
 pub type Target = Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
 
-/// The endpoint, with the functions that it knows by name.
+/// The endpoint and the functions that it serves, by name.
 #[derive(Clone)]
 pub struct Endpoint {
     port: u16,
@@ -33,7 +33,7 @@ pub struct Endpoint {
 type Functions = Arc<Mutex<HashMap<String, Target>>>;
 
 impl Endpoint {
-    /// Starts it on the runtime at hand.
+    /// Starts it on the current runtime.
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -50,7 +50,7 @@ impl Endpoint {
         self.port
     }
 
-    /// Lets calls of this function be answered.
+    /// Makes `target` answer the calls of this function.
     pub fn serve(&self, name: &str, target: Target) {
         let functions = &self.functions;
         let mut functions = functions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,8 +66,8 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Passes calls on to the function of this name behind `cargo lambda watch`, which reports an error
-/// of the function by status 500.
+/// Passes calls on to the function with this name behind `cargo lambda watch`, which reports an
+/// error of the function with status 500.
 pub fn behind_watch(front: &str, function: &str) -> Target {
     let url = format!("{front}/2015-03-31/functions/{function}/invocations");
     let http = crate::http_client();
@@ -93,7 +93,7 @@ pub fn behind_watch(front: &str, function: &str) -> Target {
     })
 }
 
-/// As Lambda answers: an error of the function comes with a header of its own, and status 200.
+/// Answers like Lambda: an error of the function has status 200 and a header of its own.
 async fn answer(
     State(functions): State<Functions>,
     Path(name): Path<String>,
