@@ -161,8 +161,8 @@ where
         Ok(Ok(Ok(answer))) if route.is_safe() => conditions.apply(answer),
         Ok(Ok(outcome)) => outcome,
         Ok(Err(Panicked)) => Err(Problem::internal("the handler panicked")),
-        Err(_) if route.is_safe() => Err(Problem::unavailable("the handler was cut")),
-        Err(_) => Err(Problem::outcome_unknown("the handler was cut")),
+        Err(_) if route.is_safe() => Err(Problem::unavailable("the handler was stopped")),
+        Err(_) => Err(Problem::outcome_unknown("the handler was stopped")),
     }
 }
 

@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn id_and_token_are_read_and_the_token_is_not_shown() {
+    fn id_and_token_are_read_and_debug_hides_the_token() {
         let token = read(r#"{"id": "abc", "token": "hunter2"}"#).unwrap();
         assert_eq!(token.id, "abc");
         assert_eq!(token.token.expose_secret(), "hunter2");
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_field_is_named() {
         let id = read(r#"{"token": "t"}"#).unwrap_err();
         assert_eq!(id, SecretError::Field("id"));
         let token = read(r#"{"id": "i", "token": ""}"#).unwrap_err();

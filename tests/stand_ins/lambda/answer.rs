@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_read_like_by_the_gateway() {
+    fn a_response_is_read_by_the_gateways_rules() {
         let answer = parse(json!({
             "statusCode": 201,
             "headers": { "ETag": "\"1\"" },

@@ -36,7 +36,7 @@ pub struct Event {
     authorizer: Option<Value>,
     function_url: bool,
     /// Values that differ from what the gateway would send, by JSON pointer.
-    odd: Vec<(String, Value)>,
+    replaced: Vec<(String, Value)>,
 }
 
 impl Event {
@@ -54,7 +54,7 @@ impl Event {
             base64: false,
             authorizer: Some(iam()),
             function_url: false,
-            odd: Vec::new(),
+            replaced: Vec::new(),
         }
     }
 
@@ -134,8 +134,8 @@ impl Event {
 
     /// Replaces a value of the event with one that the gateway would not send. `pointer` is its
     /// place, such as `/requestContext/stage`.
-    pub fn odd(mut self, pointer: &str, value: Value) -> Self {
-        self.odd.push((pointer.to_owned(), value));
+    pub fn with_value(mut self, pointer: &str, value: Value) -> Self {
+        self.replaced.push((pointer.to_owned(), value));
         self
     }
 
@@ -152,19 +152,19 @@ impl Event {
     }
 
     /// Whether the gateway would match it with this route.
-    pub fn goes_by(&self, route: &Route) -> bool {
-        (route.method == self.method || route.method == "ANY") && self.has_path_of(route)
+    pub fn matches_route(&self, route: &Route) -> bool {
+        (route.method == self.method || route.method == "ANY") && self.matches_path(route)
     }
 
     /// Whether its path matches this route, with any method.
-    pub fn has_path_of(&self, route: &Route) -> bool {
+    pub fn matches_path(&self, route: &Route) -> bool {
         parameters(&route.path, &self.path).is_some()
     }
 
     /// The event that a function with these routes receives.
     pub fn payload(&self, routes: &[Route]) -> Value {
         let mut routes = routes.iter().filter(|_| !self.function_url);
-        let route = routes.find(|route| self.goes_by(route));
+        let route = routes.find(|route| self.matches_route(route));
         let route_key = route.map_or_else(
             || "$default".to_owned(),
             |route| format!("{} {}", route.method, route.path),
@@ -220,7 +220,7 @@ impl Event {
             "isBase64Encoded": encoded
         });
         let mut event = without_nulls(event);
-        for (pointer, value) in &self.odd {
+        for (pointer, value) in &self.replaced {
             let (object, field) = pointer.rsplit_once('/').unwrap_or_default();
             if let Some(object) = event.pointer_mut(object).and_then(Value::as_object_mut) {
                 object.insert(field.to_owned(), value.clone());

@@ -9,7 +9,7 @@ use crate::client::{
 };
 
 /// Every request about an order and its customer.
-fn everything(order: &Value) -> Vec<(&'static str, Event)> {
+fn requests_about(order: &Value) -> Vec<(&'static str, Event)> {
     let customer = order["customer_id"].as_str().unwrap();
     let change = Event::patch(path_of(order)).header("if-match", "\"1\"");
     vec![
@@ -24,7 +24,7 @@ fn everything(order: &Value) -> Vec<(&'static str, Event)> {
 async fn a_token_may_do_everything_with_its_own_customer() {
     let customer = customer();
     let order = place(&tea(&customer)).await;
-    for (what, event) in everything(&order) {
+    for (what, event) in requests_about(&order) {
         let answer = send(event.jwt(&customer, "openid")).await;
         assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
     }
@@ -33,7 +33,7 @@ async fn a_token_may_do_everything_with_its_own_customer() {
 #[tokio::test]
 async fn a_token_may_do_nothing_with_another_customer() {
     let order = place(&tea(&customer())).await;
-    for (what, event) in everything(&order) {
+    for (what, event) in requests_about(&order) {
         let answer = send(event.jwt(&customer(), "openid orders:read")).await;
         // A stranger must not learn whether an order exists.
         let expected = match what {
@@ -74,7 +74,7 @@ async fn a_strangers_order_looks_like_a_missing_one() {
 #[tokio::test]
 async fn a_token_for_all_customers_may_do_everything() {
     let order = place(&tea(&customer())).await;
-    for (what, event) in everything(&order) {
+    for (what, event) in requests_about(&order) {
         let scopes = format!("openid {ALL_CUSTOMERS_SCOPE}");
         let answer = send(event.jwt("back-office", &scopes)).await;
         assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
@@ -131,7 +131,7 @@ async fn a_token_that_names_nobody_is_401() {
         json!({ "sub": "" }),
         json!({ "scope": "orders:read" }),
     ] {
-        for (what, event) in everything(&order) {
+        for (what, event) in requests_about(&order) {
             let answer = send(event.claims(claims.clone())).await;
             assert_eq!(answer.status, 401, "{what} with {claims}");
             problem(&answer, 401);
@@ -158,7 +158,7 @@ async fn an_end_user_of_an_identity_pool_may_do_nothing() {
         json!(["unauthenticated"]),
         json!(["authenticated"]),
     ] {
-        for (what, event) in everything(&order) {
+        for (what, event) in requests_about(&order) {
             let cognito = json!({ "amr": amr, "identityId": identity, "identityPoolId": null });
             let answer = send(event.authorizer(iam(cognito))).await;
             let expected = match what {
@@ -174,7 +174,7 @@ async fn an_end_user_of_an_identity_pool_may_do_nothing() {
 #[tokio::test]
 async fn a_request_without_an_authorizer_is_401() {
     let order = place(&tea(&customer())).await;
-    for (what, event) in everything(&order) {
+    for (what, event) in requests_about(&order) {
         for event in [
             event.clone().anonymous(),
             event.clone().function_url().anonymous(),
@@ -240,8 +240,8 @@ async fn fields_that_nobody_reads_do_not_fail_a_call() {
         ("/requestContext/authorizer/iam", json!(null)),
         ("/isBase64Encoded", json!(null)),
     ] {
-        for (what, event) in everything(&order).into_iter().take(3) {
-            let event = event.jwt(own, "openid").odd(pointer, value.clone());
+        for (what, event) in requests_about(&order).into_iter().take(3) {
+            let event = event.jwt(own, "openid").with_value(pointer, value.clone());
             let answer = send(event).await;
             let answered = matches!(answer.status, 200 | 201);
             assert!(answered, "{what} with {value} at {pointer}: {answer:?}");
@@ -263,7 +263,7 @@ async fn a_base_path_of_a_custom_domain_changes_no_route() {
         ("/v1/x", Event::get(format!("/customers/{customer}/orders"))),
         ("/v1/orders/1", Event::get(path_of(&order))),
     ] {
-        let answer = send(event.odd("/rawPath", json!(path))).await;
+        let answer = send(event.with_value("/rawPath", json!(path))).await;
         assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
     }
 }
@@ -271,7 +271,7 @@ async fn a_base_path_of_a_custom_domain_changes_no_route() {
 #[tokio::test]
 async fn iam_may_do_everything() {
     let order = place(&tea(&customer())).await;
-    for (what, event) in everything(&order) {
+    for (what, event) in requests_about(&order) {
         let answer = send(event).await;
         assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
     }

@@ -42,8 +42,8 @@ pub async fn send(event: Event) -> Answer {
         let mut functions = functions.iter();
         functions.find(|(declared, _)| declared.routes.iter().any(|route| by(&event, route)))
     };
-    let (declared, running) = routed(Event::goes_by)
-        .or_else(|| routed(Event::has_path_of))
+    let (declared, running) = routed(Event::matches_route)
+        .or_else(|| routed(Event::matches_path))
         .expect("a route of the template has this path");
     let start = || async {
         let setup = function(&declared.binary, database);

@@ -121,12 +121,12 @@ async fn a_body_that_is_not_an_order_in_json_is_400() {
     for (case, body) in [
         ("nothing", ""),
         ("not JSON", "customer_id=1"),
-        ("half of it", r#"{"customer_id": "a""#),
-        ("two of it", "{} {}"),
+        ("truncated", r#"{"customer_id": "a""#),
+        ("two values", "{} {}"),
         ("a list", "[]"),
         ("a text", r#""order""#),
         ("null", "null"),
-        ("nested without end", deep.as_str()),
+        ("deeply nested", deep.as_str()),
         ("not Unicode", "{\"customer_id\": \"\\ud800\"}"),
     ] {
         let event = Event::post("/orders")
@@ -453,7 +453,7 @@ async fn only_json_is_accepted() {
 }
 
 #[tokio::test]
-async fn json_may_be_written_in_other_ways() {
+async fn other_forms_of_json_are_accepted() {
     for content_type in [
         "application/json; charset=utf-8",
         "Application/JSON",

@@ -71,7 +71,10 @@ async fn read_until_it_works(get_order: &Function) -> Answer {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("it never works; it wrote:\n{}", get_order.output().unwrap());
+    panic!(
+        "it stays unavailable; it wrote:\n{}",
+        get_order.output().unwrap()
+    );
 }
 
 #[tokio::test]
@@ -119,7 +122,7 @@ async fn an_unusable_secret_is_503_and_the_log_says_why() {
         ("not JSON", "hunter2".to_owned(), "not a JSON object"),
         ("a list", r#"["hunter2"]"#.to_owned(), "not a JSON object"),
         (
-            "half of it",
+            "truncated JSON",
             r#"{"password": "hunter2""#.to_owned(),
             "not a JSON object",
         ),
@@ -145,7 +148,7 @@ async fn an_unusable_secret_is_503_and_the_log_says_why() {
             "`username`",
         ),
         (
-            "a port that is none",
+            "an invalid port",
             secret(database, "port", json!("hunter2")),
             "`port`",
         ),
@@ -161,7 +164,7 @@ async fn an_unusable_secret_is_503_and_the_log_says_why() {
             "user",
         ),
         (
-            "a schema that is not there",
+            "a missing schema",
             secret(database, "dbname", json!("nowhere")),
             "error 104",
         ),

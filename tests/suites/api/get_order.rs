@@ -138,7 +138,7 @@ async fn a_slash_at_the_end_of_the_path_is_ignored() {
         ),
     ] {
         for event in [event.clone(), event.function_url()] {
-            let answer = send(event.odd("/rawPath", json!(format!("{path}/")))).await;
+            let answer = send(event.with_value("/rawPath", json!(format!("{path}/")))).await;
             assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
         }
     }
@@ -227,7 +227,7 @@ async fn another_method_is_405_and_names_the_allowed_ones() {
 }
 
 #[tokio::test]
-async fn nothing_is_changed_by_a_delete() {
+async fn a_delete_changes_nothing() {
     let path = path_of(&place(&tea(&customer())).await);
     send(Event::new("DELETE", &path)).await;
     assert_eq!(send(Event::get(&path)).await.status, 200);

@@ -152,7 +152,7 @@ async fn customers_that_differ_in_case_are_different() {
 }
 
 #[tokio::test]
-async fn a_customers_id_may_have_any_form_of_identity_providers() {
+async fn a_customer_id_may_come_from_any_identity_provider() {
     let number = customer();
     for (id, encoded) in [
         (format!("auth0|{number}"), format!("auth0%7C{number}")),
@@ -185,7 +185,7 @@ async fn a_customers_id_may_have_any_form_of_identity_providers() {
 }
 
 #[tokio::test]
-async fn a_customers_id_that_breaks_the_rule_is_400() {
+async fn a_customer_id_that_breaks_the_rule_is_400() {
     for id in [
         "a%20b",
         "a%20",

@@ -244,7 +244,7 @@ async fn no_line_contains_a_value_or_a_secret() {
 }
 
 #[tokio::test]
-async fn the_request_id_leads_from_the_answer_to_the_log() {
+async fn the_answer_and_the_log_have_the_same_request_id() {
     for event in [Event::get("/health"), Event::get("/orders/1")] {
         let answer = send(event).await;
         assert_eq!(

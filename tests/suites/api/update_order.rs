@@ -120,7 +120,7 @@ async fn a_change_of_another_version_is_412() {
 }
 
 #[tokio::test]
-async fn if_match_may_name_several_or_all() {
+async fn if_match_may_name_several_versions_or_all() {
     for tag in ["\"1\", \"2\"", "*"] {
         let path = path_of(&order_that_is("paid").await);
         let event = Event::patch(&path)

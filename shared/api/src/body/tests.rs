@@ -307,7 +307,7 @@ fn the_limit_applies_before_anything_is_read() {
 }
 
 #[test]
-fn base64_is_undone() {
+fn base64_is_decoded() {
     let sent = |bytes: &[u8]| {
         let body = Body::parse(Some(BASE64_STANDARD.encode(bytes)), true);
         content(body, Some("application/json"))
