@@ -7,9 +7,9 @@
 //! MariaDB scan the primary key if a customer has most of the orders, and sort if a customer has
 //! few. Before a schema change drops one of these indexes, its statement must change.
 //!
-//! The two reads that decide about a write switch off Vitess' consolidator. It answers a read with
-//! the rows of an identical read that began earlier, and those may be older than what the client
-//! has just written. Outside Vitess this is an ordinary comment.
+//! Two reads decide about a write, so they switch Vitess' consolidator off. It answers a read with the
+//! rows of an identical read that began earlier, and those may be older than what the client has
+//! just written. Outside Vitess this is an ordinary comment.
 
 use database::Statement;
 

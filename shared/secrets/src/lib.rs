@@ -27,7 +27,7 @@ use secrets_manager::SecretsManager;
 /// Secrets Manager would slow down every invocation.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// The pause before Secrets Manager is asked again for a value that the server accepts: short
+/// The pause before Secrets Manager is asked again after a server refused its newest value: short
 /// enough for a rotation that is under way, long enough for the API's limits.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
