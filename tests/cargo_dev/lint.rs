@@ -12,6 +12,7 @@ use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
+use nix::sys::signal::Signal;
 use schema::{Finding, Migrations, Options};
 
 use super::{AlreadyRunning, Run, environment, environment_path, target};
@@ -73,21 +74,22 @@ async fn findings(request: &Request, migrations: &Migrations) -> anyhow::Result<
         return scratch.findings(migrations, &options).await;
     }
     let run = own_run().await?;
+    let (server, certificates) = start(&run, request.server.as_deref()).await?;
+    let address = Address {
+        host: server.address.ip().to_string(),
+        port: server.address.port(),
+        ca_file: certificates.authority.display().to_string(),
+        username: ADMIN.to_owned(),
+        password: server.admin_password.clone(),
+    };
     let found = async {
-        let (server, certificates) = start(&run, request.server.as_deref()).await?;
-        let address = Address {
-            host: server.address.ip().to_string(),
-            port: server.address.port(),
-            ca_file: certificates.authority.display().to_string(),
-            username: ADMIN.to_owned(),
-            password: server.admin_password.clone(),
-        };
         let scratch = Scratch::new(address, server.program.to_string()).await?;
         scratch.findings(migrations, &options).await
     };
     let found = found.await;
-    // Nothing on it is worth an orderly end.
-    run.processes.kill_all();
+    // Nothing on it is worth an orderly end. The next run must not meet it on the same data.
+    server.process.signal(Signal::SIGKILL);
+    server.process.ended().await;
     found
 }
 
