@@ -105,7 +105,8 @@ fn each_folder_in_functions_is_one_function_of_the_template() {
 #[test]
 fn each_function_has_the_route_that_its_source_names() {
     for (binary, routes) in routes() {
-        let mut expected: Vec<_> = is_http(&binary)
+        let routes: BTreeSet<String> = routes.into_iter().collect();
+        let mut expected: BTreeSet<_> = is_http(&binary)
             .then(|| route_in_source(&binary))
             .into_iter()
             .collect();
