@@ -1,9 +1,10 @@
 //! Changes an order's status if it still has the version that the client has read.
 
+use super::ids::{CustomerId, OrderId};
 use super::order::{Order, find};
 use super::statements::UPDATE_STATUS;
 use super::status::OrderStatus;
-use super::values::{CustomerId, OrderId, Timestamp};
+use super::timestamp::Timestamp;
 use database::{DatabaseError, Session};
 
 /// Why an order's status was not changed.

@@ -10,20 +10,29 @@
 //! Nothing here knows HTTP or the driver. The functions turn errors into HTTP answers.
 
 mod change;
+mod digest;
+mod ids;
 mod money;
 mod new_order;
 mod order;
 mod page;
 mod place;
+mod quantity;
+mod rule;
+mod sku;
 pub mod statements;
 mod status;
-mod values;
+mod timestamp;
 
 pub use change::{ChangeError, change_status};
+pub use ids::{CustomerId, OrderId};
 pub use money::{Amount, Currency};
 pub use new_order::{Draft, DraftItem, Invalid, NewOrder};
 pub use order::{Item, Order, OrderSummary, can_be_read, find};
 pub use page::{Cursor, Limit, OrderPage, Page, list};
 pub use place::{IdempotencyKey, PlaceError, Placed, place};
+pub use quantity::{Quantity, WholeNumber};
+pub use rule::Rule;
+pub use sku::Sku;
 pub use status::{OrderStatus, StatusDraft};
-pub use values::{CustomerId, OrderId, Quantity, Rule, Sku, Timestamp, WholeNumber};
+pub use timestamp::Timestamp;

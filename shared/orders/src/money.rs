@@ -7,7 +7,8 @@ use database::Value;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use super::values::{Quantity, Rule};
+use super::quantity::Quantity;
+use super::rule::Rule;
 
 /// The currencies in use, by their number of decimals: ISO 4217, list one, as of 2026.
 ///

@@ -8,9 +8,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::digest::sha256;
+use super::ids::CustomerId;
 use super::money::{Amount, Currency};
 use super::order::Item;
-use super::values::{CustomerId, Quantity, Rule, Sku, WholeNumber, sha256};
+use super::quantity::{Quantity, WholeNumber};
+use super::rule::Rule;
+use super::sku::Sku;
 
 /// An order as a client wrote it. Its shape is right, but its values are not checked yet.
 #[derive(Debug, Deserialize)]

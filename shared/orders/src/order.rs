@@ -4,10 +4,14 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use time::PrimitiveDateTime;
 
+use super::ids::{CustomerId, OrderId};
 use super::money::{Amount, Currency};
+use super::quantity::Quantity;
+use super::rule::Rule;
+use super::sku::Sku;
 use super::statements::FIND_ORDER;
 use super::status::OrderStatus;
-use super::values::{CustomerId, OrderId, Quantity, Rule, Sku, Timestamp};
+use super::timestamp::Timestamp;
 use database::{DatabaseError, Joined, Session};
 
 /// A placed order. Its JSON is the wire format.

@@ -7,10 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 
+use super::digest::sha256;
+use super::ids::{CustomerId, OrderId};
 use super::order::{OrderRow, OrderSummary};
+use super::rule::Rule;
 use super::statements::{LIST_ORDERS, LIST_ORDERS_OF_STATUS};
 use super::status::OrderStatus;
-use super::values::{CustomerId, OrderId, Rule, sha256};
 use database::{DatabaseError, Session};
 
 /// The most orders that a page has: 1 to 100, by default 20.

@@ -3,11 +3,13 @@
 use database::{Params, Value};
 use time::PrimitiveDateTime;
 
+use super::digest::sha256;
+use super::ids::OrderId;
 use super::new_order::NewOrder;
 use super::order::Order;
 use super::statements::{FIND_BY_KEY, INSERT_ITEMS, INSERT_ORDER};
 use super::status::OrderStatus;
-use super::values::{OrderId, Timestamp, sha256};
+use super::timestamp::Timestamp;
 use database::{DatabaseError, Session};
 
 /// The client's name for a request that it may send again: text of any length.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use database::Value;
 use serde::{Deserialize, Serialize};
 
-use super::values::Rule;
+use super::rule::Rule;
 
 /// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
