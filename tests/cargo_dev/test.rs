@@ -24,7 +24,7 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 const WITH_VITESS: [&str; 3] = ["api", "pool", "schema_change"];
 
 /// The tests of them that do not, and why. What a name is a part of is left out.
-const NOT_WITH_VITESS: [(&str, &str); 9] = [
+const NOT_WITH_VITESS: [(&str, &str); 6] = [
     ("clock::", "they drive the pool alone"),
     ("soak::", "their model knows the answers of MySQL"),
     (
@@ -42,18 +42,6 @@ const NOT_WITH_VITESS: [(&str, &str); 9] = [
     (
         "a_renewed_certificate_is_verified",
         "Vitess keeps the certificate that it has started with",
-    ),
-    (
-        "connections_are_killed_or_expire_on_each_flight",
-        "a read is lost twice in it: with its answer, and to a connection that Vitess has lost",
-    ),
-    (
-        "password_and_certificate_are_renewed_on_each_flight",
-        "a read is lost twice in it: with its answer, and to a connection that Vitess has lost",
-    ),
-    (
-        "the_server_is_lost_during_a_statement",
-        "MySQL refuses the connections of Vitess in it, which is answered by 500",
     ),
 ];
 
