@@ -98,7 +98,7 @@ impl Connector {
         }
     }
 
-    /// The generation of the login to use now, fetched anew when it is too old.
+    /// The generation of the login to use now, fetched again when it is too old.
     pub(super) async fn generation(&self) -> Result<Generation, SecretError> {
         let current = self.login.current(self.settings.connect_timeout);
         Ok(current.await?.generation)

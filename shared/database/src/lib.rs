@@ -159,7 +159,7 @@ impl Database {
         let taken = async {
             let generation = self.pool.manager().generation().await?;
             // Closed before anything is awaited: their slots are free already, and whoever takes
-            // one connects anew.
+            // one opens a new connection.
             drop(self.pool.retain(|idle, _| idle.generation == generation));
             self.pool
                 .timeout_get(&timeouts)
@@ -182,7 +182,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// As [`Database::session`]; the first invocation tries anew.
+    /// As [`Database::session`]; the first invocation tries again.
     pub async fn warm_up(&self) -> Result<(), DatabaseError> {
         let deadline = Deadline::after(self.settings.connect_timeout);
         self.session(deadline).await.map(drop)

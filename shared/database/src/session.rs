@@ -21,9 +21,9 @@ use super::{
 
 /// A slot of the pool with its connection, until it is dropped.
 ///
-/// All statements are sent with parameters, each in one round trip once it was prepared on the
-/// connection. A read or an idempotent write whose connection broke is sent once more on a new
-/// one; what the server has not done for certain is sent again until the deadline is near.
+/// All statements are sent with parameters. Each takes one round trip once it was prepared on the
+/// connection. A read or an idempotent write whose connection broke is sent once more on a new one.
+/// What the server certainly has not begun is sent again up to twelve times, with growing pauses.
 pub struct Session<'d> {
     pub(super) pool: &'d Pool<Connector>,
     pub(super) slot: Object<Connector>,

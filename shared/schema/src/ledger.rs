@@ -44,7 +44,7 @@ pub const RECORD: Statement = Statement::idempotent_write(
      VALUES (?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE version = version",
 );
 
-/// What keeps the files and the ledger from being of one story.
+/// How the files and the ledger contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {

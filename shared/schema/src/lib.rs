@@ -1,9 +1,9 @@
-//! The schema's files, what a database has of them, what is pending, and what may be in them.
+//! The migrations: their files, which of them a database has, and the rules that they must keep.
 //!
 //! - [`Migrations`] are the files `shared/migrations/NNNN_name.sql`, compiled in or read from a
-//!   folder, each split into its [`Statement`]s. [`FilesError`] names the file that is none.
-//! - [`ledger`] is the table that says which of them a database has. [`LedgerError`] means that
-//!   files and database are not of one story, which a person has to look at.
+//!   folder. Each is split into its [`Statement`]s. [`FilesError`] names a file that is no migration.
+//! - [`ledger`] is the table that records which of them a database has. [`LedgerError`] means that
+//!   files and ledger contradict each other, and a person has to look at it.
 //! - [`Plan`] is what a deployment is to do. [`Outdated`] means that it was planned with other files.
 //! - [`Snapshot`] is what a schema is at a moment, read from its server. A [`Fingerprint`] tells one
 //!   from another.

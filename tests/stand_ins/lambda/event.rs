@@ -24,7 +24,7 @@ use crate::stack::Route;
 
 /// A client's request, from which an event is made.
 ///
-/// By default it is authorised by IAM.
+/// By default it is authorized by IAM.
 #[derive(Debug, Clone)]
 pub struct Event {
     method: String,

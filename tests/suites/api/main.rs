@@ -2,7 +2,7 @@
 //! functions and a real server.
 //!
 //! Each call has a file with the name of its function. The other files are by topic: repeated
-//! requests (`idempotency`), who may see what (`authorisation`), how a function starts and ends
+//! requests (`idempotency`), who may see what (`authorization`), how a function starts and ends
 //! (`start`), broken dependencies (`faults`), what is logged (`logs`), and that the statements use
 //! their indexes (`statements`).
 //!
@@ -19,7 +19,7 @@
     reason = "helpers fail like the tests: with a panic that says why"
 )]
 
-mod authorisation;
+mod authorization;
 mod client;
 mod create_order;
 mod faults;
