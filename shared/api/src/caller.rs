@@ -116,7 +116,8 @@ fn scopes(claims: &Fields) -> Vec<String> {
 
 fn of_signer(signer: &Fields) -> Result<Authority, Problem> {
     let names = ["userArn", "userId", "callerId", "accessKey"];
-    if !names.iter().any(|name| signer.string(name).is_some()) {
+    let is_named = |name: &&str| signer.string(name).is_some_and(|value| !value.is_empty());
+    if !names.iter().any(is_named) {
         return Err(Problem::unauthorized("the signature names no caller"));
     }
     let identity = signer.object("cognitoIdentity");
@@ -274,6 +275,7 @@ mod tests {
             json!({"lambda": null, "principalId": "cust-1"}),
             json!({"iam": {}}),
             json!({"iam": {"userArn": null}}),
+            json!({"iam": {"userArn": "", "userId": ""}}),
             json!({"iam": []}),
             json!({"iam": "arn:aws:iam::1:user/a"}),
             json!({"jwt": "token", "iam": {"userArn": "arn:aws:iam::1:user/a"}}),

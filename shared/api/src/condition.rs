@@ -105,8 +105,8 @@ struct Tag {
 }
 
 impl Tags {
-    /// Parses `*`, `"7"`, `W/"7"` or a list of tags. Some elements of a list may be empty, but not
-    /// all.
+    /// Parses `*`, `"7"`, `W/"7"` or a list of tags. Elements of a list may be empty, and a list
+    /// without any tag matches nothing (sections 5.6.1 and 13.1.1).
     fn parse(header: &str) -> Option<Self> {
         let mut rest = header.trim_matches([' ', '\t']);
         if rest == "*" {
@@ -116,7 +116,7 @@ impl Tags {
         loop {
             rest = rest.trim_start_matches([' ', '\t', ',']);
             if rest.is_empty() {
-                return (!tags.is_empty()).then_some(Self::Listed(tags));
+                return Some(Self::Listed(tags));
             }
             let (weak, quoted) = match rest.strip_prefix("W/") {
                 Some(quoted) => (true, quoted),
@@ -273,6 +273,8 @@ mod tests {
     #[test]
     fn a_tag_that_is_not_a_version_matches_none() {
         for header in [
+            "",
+            " , ",
             "\"\"",
             "\"abc\"",
             "\"07\"",
@@ -288,9 +290,6 @@ mod tests {
     #[test]
     fn a_header_that_is_not_a_list_of_entity_tags_is_malformed() {
         for header in [
-            "",
-            " ",
-            ",",
             "7",
             "\"7",
             "7\"",

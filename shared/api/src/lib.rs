@@ -143,10 +143,7 @@ where
 {
     let conditions = Conditions::parse(&event.headers);
     let request = Request::parse(route, settings, event, end)?;
-    let conditions = match route.is_safe() {
-        true => conditions?,
-        false => conditions.unwrap_or_default(),
-    };
+    let conditions = conditions?;
     if route.creates() {
         conditions.allow_making()?;
     }

@@ -102,13 +102,12 @@ impl Route {
         })
     }
 
-    /// The parameters of an event that the gateway has matched with a route that ends with this
-    /// one.
+    /// The parameters of an event that the gateway has matched with this route, below a base path
+    /// if it has one.
     fn matched(self, event: &Event, key: &str) -> Option<Parameters> {
         let path = key.split_once(' ').map_or(key, |(_, path)| path);
-        path.trim_end_matches('/')
-            .ends_with(self.template)
-            .then(|| self.all_named(event))?
+        let base = path.trim_end_matches('/').strip_suffix(self.template)?;
+        (!base.contains('{')).then(|| self.all_named(event))?
     }
 
     /// The parameters of an event that names some but no route.
@@ -289,6 +288,13 @@ mod tests {
                 "{raw_path}"
             );
         }
+    }
+
+    #[test]
+    fn a_route_of_another_depth_is_another_route() {
+        let key = Some("POST /customers/{customer_id}/orders");
+        let event = routed(key, "/customers/7/orders", &[("customer_id", "7")]);
+        assert_eq!(parameters(ORDERS, &event), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl FromStr for Limit {
 
     fn from_str(text: &str) -> Result<Self, Rule> {
         match text.parse() {
-            Ok(number @ 1..=100) => Ok(Self(number)),
+            Ok(number @ 1..=100) if number.to_string() == text => Ok(Self(number)),
             _ => Err(Rule::Limit),
         }
     }
@@ -162,6 +162,8 @@ mod tests {
             "abc",
             "1.5",
             " 1",
+            "+5",
+            "05",
             "99999999999",
         ] {
             assert_eq!(wrong.parse::<Limit>(), Err(Rule::Limit), "{wrong:?}");

@@ -147,7 +147,7 @@ async fn a_slash_at_the_end_of_the_path_is_ignored() {
 #[tokio::test]
 async fn a_header_that_is_not_entity_tags_is_400() {
     let path = path_of(&place(&tea(&customer())).await);
-    for tag in ["1", "\"1", "", "\"1\" \"2\""] {
+    for tag in ["1", "\"1", "\"1\" \"2\""] {
         let answer = send(Event::get(&path).header("if-none-match", tag)).await;
         assert_eq!(answer.status, 400, "{tag}");
         assert_refused(&answer, 400, "If-None-Match");

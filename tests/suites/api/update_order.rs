@@ -101,6 +101,7 @@ async fn a_change_without_if_match_is_428() {
 async fn a_change_of_another_version_is_412() {
     let path = path_of(&order_that_is("paid").await);
     for tag in [
+        "",
         "\"1\"",
         "\"3\"",
         "\"0\"",
@@ -147,7 +148,7 @@ async fn if_none_match_excludes_versions_from_a_change() {
 #[tokio::test]
 async fn if_match_that_is_not_an_entity_tag_is_400() {
     let path = path_of(&place(&tea(&customer())).await);
-    for tag in ["1", "\"1", "", "\"1\" \"2\"", "é", "\"1\u{1}\""] {
+    for tag in ["1", "\"1", "\"1\" \"2\"", "é", "\"1\u{1}\""] {
         let event = Event::patch(&path)
             .header("if-match", tag)
             .json(&json!({ "status": "paid" }));
