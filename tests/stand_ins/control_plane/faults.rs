@@ -11,7 +11,7 @@ use super::call::{Answer, error};
 /// Which calls fail, and how.
 ///
 /// ```
-/// # use stack::control_plane::ApiFailure;
+/// # use tests::stand_ins::control_plane::ApiFailure;
 /// ApiFailure::with(429).on("POST", "/deploy").times(2);
 /// ApiFailure::with(500).on("POST", "/branches").after_doing();
 /// ```
