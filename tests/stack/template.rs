@@ -195,7 +195,7 @@ fn long_form(node: &Yaml<'_>) -> anyhow::Result<Json> {
     Ok(match node {
         Yaml::Tagged(tag, inner) => {
             let function = match tag.suffix.as_ref() {
-                "Ref" => "Ref".to_owned(),
+                name @ ("Ref" | "Condition") => name.to_owned(),
                 function => format!("Fn::{function}"),
             };
             Json::Object(Map::from_iter([(function, long_form(inner)?)]))

@@ -208,7 +208,7 @@ fn no_role_carries_a_policy_that_somebody_else_writes() {
 fn no_name_becomes_too_long_with_the_name_of_the_stack() {
     let Some(resources) = resources() else { return };
     for (name, resource) in resources {
-        for (property, value) in resource["Properties"].as_object().unwrap() {
+        for (property, value) in resource["Properties"].as_object().into_iter().flatten() {
             // A log group's name may have 512 characters.
             if property.ends_with("Name") && property != "LogGroupName" {
                 let value = value.to_string();
