@@ -11,9 +11,11 @@
 )]
 
 mod access;
+mod alarms;
 mod document;
 mod schema_change;
 mod supply_chain;
+mod transformed;
 mod workflows;
 
 use std::{

@@ -16,5 +16,17 @@ class NoManagedPolicies:
 
 with open(sys.argv[1], encoding="utf-8") as file:
     template = yaml_parse(file.read())
-validator = SamTemplateValidator(template, NoManagedPolicies(), region="eu-central-1")
+# Parameters that may be empty get a text. So each condition holds.
+parameters = {
+    name: parameter["Default"] or f"a-{name}"
+    for name, parameter in template["Parameters"].items()
+    if "Default" in parameter
+}
+validator = SamTemplateValidator(
+    template,
+    NoManagedPolicies(),
+    region="eu-central-1",
+    parameter_overrides=parameters,
+    language_extensions_enabled=True,
+)
 print(json.dumps(yaml_parse(validator.get_translated_template_if_valid())))

@@ -1,0 +1,106 @@
+//! Every function has its alarms, and every alarm its section of the runbook.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::{Value, json};
+
+use crate::{
+    document::Document,
+    transformed::{of_type, resources},
+};
+
+/// What each section of the runbook says.
+const PARTS: [&str; 4] = [
+    "**What users see.**",
+    "**Find the cause.**",
+    "**What to do.**",
+    "**When to call PlanetScale.**",
+];
+
+/// The runbook's section under this anchor.
+fn section(anchor: &str) -> Option<String> {
+    let runbook = fs::read_to_string(tests::root().join("monitoring/README.md")).unwrap();
+    runbook.split("\n## ").skip(1).find_map(|section| {
+        let (title, text) = section.split_once('\n')?;
+        let own = title.to_lowercase().replace(' ', "-");
+        (own == anchor).then(|| text.to_owned())
+    })
+}
+
+#[test]
+fn every_function_has_its_alarms() {
+    let Some(resources) = resources() else { return };
+    for function in Document::read().functions() {
+        let name = &function.name;
+        let timeout = function.properties["Timeout"].as_u64().unwrap();
+        for metric in ["Errors", "Throttles", "Duration"] {
+            let Some(alarm) = resources.get(&format!("{name}{metric}")) else {
+                panic!("{name} is in none of the lists of functions that have alarms");
+            };
+            let condition = &resources[name]["Condition"];
+            assert_eq!(alarm["Condition"], *condition, "{name}{metric}");
+            let properties = &alarm["Properties"];
+            assert_eq!(properties["Namespace"], "AWS/Lambda");
+            assert_eq!(properties["MetricName"], metric);
+            let dimension = json!([{ "Name": "FunctionName", "Value": { "Ref": name } }]);
+            assert_eq!(properties["Dimensions"], dimension, "{name}{metric}");
+            if metric == "Duration" {
+                let most = timeout * 1000 * 80 / 100;
+                assert_eq!(
+                    properties["Threshold"], most,
+                    "{name}'s timeout and its alarm"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_alarm_is_sent_and_says_in_one_sentence_where_the_runbook_goes_on() {
+    let Some(resources) = resources() else { return };
+    for (name, alarm) in of_type(resources, "AWS::CloudWatch::Alarm") {
+        let description = alarm["AlarmDescription"].as_str().unwrap();
+        let (sentence, anchor) = description
+            .split_once(": monitoring/README.md#")
+            .unwrap_or_else(|| panic!("{name} names no section of the runbook: {description}"));
+        assert!(!sentence.contains(". "), "{name}: {sentence}");
+        assert!(
+            sentence.starts_with(char::is_uppercase),
+            "{name}: {sentence}"
+        );
+        let text = section(anchor);
+        let text = text.unwrap_or_else(|| panic!("the runbook has no section {anchor} of {name}"));
+        for part in PARTS {
+            assert!(text.contains(part), "{anchor} does not say {part}");
+        }
+        assert!(text.contains("\n```text\n"), "{anchor} has no query");
+        assert_eq!(alarm["AlarmActions"], json!(["a-AlarmTopicArn"]), "{name}");
+    }
+}
+
+#[test]
+fn an_alarm_exists_where_what_it_watches_exists() {
+    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("Ref").and_then(Value::as_str));
+                fields.values().for_each(|field| references(field, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let Some(resources) = resources() else { return };
+    for (name, alarm) in of_type(resources, "AWS::CloudWatch::Alarm") {
+        let mut watched = BTreeSet::new();
+        references(&alarm["Dimensions"], &mut watched);
+        references(&alarm["Metrics"], &mut watched);
+        for other in watched {
+            let condition = &resources[other]["Condition"];
+            assert_eq!(
+                resources[name]["Condition"], *condition,
+                "{name} and {other}"
+            );
+        }
+    }
+}
