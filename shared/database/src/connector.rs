@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use lambda::{
     clock::{Clock, Moment},
@@ -23,6 +22,7 @@ use secrets::{Current, Generation, KeptSecret, SecretError};
 use super::{
     connection::Connection,
     failure::{Failure, Repeat},
+    retries::pauses,
     usage,
 };
 use crate::{login::Login, settings::PoolSettings};
@@ -132,12 +132,7 @@ impl Connector {
                 .saturating_sub(started.elapsed())
         };
         let mut current = self.login.current(left()).await?;
-        let mut delays = ExponentialBuilder::new()
-            .with_min_delay(Duration::from_millis(20))
-            .with_max_delay(Duration::from_millis(400))
-            .with_jitter()
-            .without_max_times()
-            .build();
+        let mut pauses = pauses();
         let mut before: Option<Failure> = None;
         loop {
             // The first attempt leaves time for another: its flow may be swallowed in silence.
@@ -167,8 +162,8 @@ impl Connector {
                 (Failure::TimedOut, Some(before)) => before,
                 (failure, _) => failure,
             };
-            match delays.next() {
-                Some(delay) if delay < left() => tokio::time::sleep(delay).await,
+            match pauses.next() {
+                Some(pause) if pause < left() => tokio::time::sleep(pause).await,
                 _ => return Err(failure.into()),
             }
             before = Some(failure);

@@ -18,7 +18,7 @@ const BEHIND_VITESS: usize = 3;
 /// What was sent again so far, and what may be.
 pub(super) struct Retries {
     deadline: Deadline,
-    delays: ExponentialBackoff,
+    pauses: ExponentialBackoff,
     /// Whether a stale connection was replaced already, which needs no pause.
     replaced: bool,
     /// How often what may have happened may still be sent again: where our connection was lost, and
@@ -29,17 +29,22 @@ pub(super) struct Retries {
     may_have_happened: bool,
 }
 
+/// The pauses between attempts, without end. The first is about 20 ms, so that a passing fault costs
+/// little. They grow to between 400 and 800 ms, so that an overloaded server gets few calls.
+pub(super) fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_millis(400))
+        .without_max_times()
+        .with_jitter()
+        .build()
+}
+
 impl Retries {
-    /// The delays span some three seconds: a failover of the primary takes about two.
     pub(super) fn new(deadline: Deadline) -> Self {
         Self {
             deadline,
-            delays: ExponentialBuilder::new()
-                .with_min_delay(Duration::from_millis(20))
-                .with_max_delay(Duration::from_millis(400))
-                .with_max_times(12)
-                .with_jitter()
-                .build(),
+            pauses: pauses(),
             replaced: false,
             after_loss: 1,
             after_loss_behind: BEHIND_VITESS,
@@ -86,20 +91,20 @@ impl Retries {
     }
 
     async fn pause(&mut self, again: bool, failure: Failure) -> Result<(), DatabaseError> {
-        let delay = match again {
+        let pause = match again {
             true if failure.is_of_stale_connection() && !self.replaced => {
                 self.replaced = true;
                 Some(Duration::ZERO)
             }
-            true => self.delays.next(),
+            true => self.pauses.next(),
             false => None,
         };
-        match delay {
-            Some(delay) if delay < self.deadline.left() => {
+        match pause {
+            Some(pause) if pause < self.deadline.left() => {
                 tracing::info!(%failure, "sent again after a failure");
                 usage::count_retry();
-                if !delay.is_zero() {
-                    tokio::time::sleep(delay).await;
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
                 }
                 Ok(())
             }
@@ -177,7 +182,27 @@ mod tests {
         assert_eq!(retries.meaning(there.clone()), there);
     }
 
-    /// Time stands still where nothing waits.
+    /// In this test and the next one, time stands still except in a pause.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_begun_is_sent_again_until_the_time_is_up() {
+        let full = || {
+            Failure::from(mysql_async::Error::Server(mysql_async::ServerError {
+                code: 1040,
+                message: "Too many connections".to_owned(),
+                state: "08004".to_owned(),
+            }))
+        };
+        let started = tokio::time::Instant::now();
+        let mut retries = retries();
+        for _ in 0..100 {
+            retries.of_statement(&WRITE, full()).await.unwrap();
+        }
+        assert!(started.elapsed() > Duration::from_secs(30));
+        retries.deadline = Deadline::after(Duration::ZERO);
+        let end = retries.of_statement(&WRITE, full()).await;
+        assert_eq!(end, Err(DatabaseError::Unavailable));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_stale_connection_is_replaced_without_a_pause_and_only_once() {
         let started = tokio::time::Instant::now();

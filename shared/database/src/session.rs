@@ -23,7 +23,7 @@ use super::{
 ///
 /// All statements are sent with parameters. Each takes one round trip once it was prepared on the
 /// connection. A read or an idempotent write whose connection broke is sent once more on a new one.
-/// What the server certainly has not begun is sent again up to twelve times, with growing pauses.
+/// What the server certainly has not begun is sent again until the time is up, with growing pauses.
 pub struct Session<'d> {
     pub(super) pool: &'d Pool<Connector>,
     pub(super) slot: Object<Connector>,
