@@ -3,6 +3,9 @@
 -- Every text compares byte by byte, so that ids and keys that differ in case are different. No
 -- foreign key ties the tables: both are written in one transaction, and no row of either is ever
 -- deleted.
+--
+-- Both tables have the customer, because the customer decides on the shard (vschema.json). So an
+-- order and its items are always on the same shard.
 
 CREATE TABLE orders (
   -- A UUIDv7: its first bits are the time, so the newest order has the greatest id.
@@ -30,10 +33,19 @@ CREATE TABLE orders (
 
 CREATE TABLE order_items (
   order_id BINARY(16) NOT NULL,
+  customer_id VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   -- 0 for the first item, counting as the customer gave them.
   position TINYINT UNSIGNED NOT NULL,
   sku VARCHAR(64) NOT NULL,
   quantity INT UNSIGNED NOT NULL,
   unit_price DECIMAL(14, 4) NOT NULL,
   PRIMARY KEY (order_id, position)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Where an order is, by its id. Vitess alone writes and reads this, and only once the keyspace has
+-- several shards.
+CREATE TABLE order_shards (
+  id BINARY(16) NOT NULL,
+  keyspace_id VARBINARY(128) NULL,
+  PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -16,16 +16,17 @@ SELECT
     TIMESTAMPADD(MICROSECOND, n * 39601234000, '2026-01-05 08:00:00'))
 FROM numbers;
 
-INSERT INTO order_items (order_id, position, sku, quantity, unit_price)
+INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price)
 SELECT
   id,
+  customer_id,
   position,
   ELT(1 + (n * 3 + position * 5) % 8,
     'TEA-1', 'TEA-2', 'COFFEE-1', 'COFFEE-DECAF', 'MUG-WHITE', 'MUG-BLUE', 'POT-GLASS', 'KETTLE'),
   1 + (n + position) % 3,
   ELT(1 + (n * 3 + position * 5) % 8, 4.50, 6.20, 8.90, 9.40, 12.00, 13.50, 39.00, 54.50)
     * IF(currency = 'JPY', 100, 1)
-FROM (SELECT id, currency, ROW_NUMBER() OVER (ORDER BY id) - 1 AS n FROM orders) AS numbered
+FROM (SELECT id, customer_id, currency, ROW_NUMBER() OVER (ORDER BY id) - 1 AS n FROM orders) AS numbered
 JOIN (SELECT 0 AS position UNION SELECT 1 UNION SELECT 2 UNION SELECT 3) AS positions
   ON position <= n % 4;
 

@@ -73,6 +73,7 @@ pub async fn change_status(
             changed.status,
             changed.version,
             changed.updated_at,
+            &changed.customer_id,
             id,
             order.version,
         );

@@ -146,6 +146,7 @@ fn item_rows(order: &Order) -> Vec<Value> {
         .flat_map(|(item, position)| {
             [
                 order.id.into(),
+                (&order.customer_id).into(),
                 position.into(),
                 item.sku.as_str().into(),
                 item.quantity.get().into(),
@@ -224,11 +225,11 @@ mod tests {
     fn items_keep_their_positions() {
         let rows = item_rows(&order());
         assert_eq!(
-            (&rows[1], &rows[2]),
+            (&rows[2], &rows[3]),
             (&Value::from(0_u32), &Value::from("A"))
         );
         assert_eq!(
-            (&rows[6], &rows[7]),
+            (&rows[8], &rows[9]),
             (&Value::from(1_u32), &Value::from("B"))
         );
     }

@@ -7,6 +7,9 @@
 //! MariaDB scan the primary key if a customer has most of the orders, and sort if a customer has
 //! few. Before a schema change drops one of these indexes, its statement must change.
 //!
+//! Every statement names the customer, who decides on the shard, except the one that finds an order
+//! by its id alone. So each runs on one shard (`shared/migrations/README.md`).
+//!
 //! Two reads decide about a write, so they switch Vitess' consolidator off. It answers a read with the
 //! rows of an identical read that began earlier, and those may be older than what the client has
 //! just written. Outside Vitess this is an ordinary comment.
@@ -21,15 +24,15 @@ pub const INSERT_ORDER: Statement = Statement::write(
 
 /// Writes one line item. For more, repeat the row with [`Statement::with_rows`].
 pub const INSERT_ITEMS: Statement = Statement::write(
-    "INSERT INTO order_items (order_id, position, sku, quantity, unit_price) \
-     VALUES (?, ?, ?, ?, ?)",
+    "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price) \
+     VALUES (?, ?, ?, ?, ?, ?)",
 );
 
 /// Reads an order and its items: one row for each item, with the order's columns repeated.
 pub const FIND_ORDER: Statement = Statement::read(
     "SELECT /*vt+ CONSOLIDATOR=disabled */ o.id, o.customer_id, o.status, o.currency, o.total, o.version, o.created_at, o.updated_at, \
      i.sku, i.quantity, i.unit_price \
-     FROM orders AS o JOIN order_items AS i ON i.order_id = o.id \
+     FROM orders AS o JOIN order_items AS i ON i.customer_id = o.customer_id AND i.order_id = o.id \
      WHERE o.id = ? ORDER BY i.position",
     "PRIMARY",
 );
@@ -59,7 +62,8 @@ pub const LIST_ORDERS_OF_STATUS: Statement = Statement::read(
 
 /// Gives an order another status and version, if it still has the version that was read.
 pub const UPDATE_STATUS: Statement = Statement::write(
-    "UPDATE orders SET status = ?, version = ?, updated_at = ? WHERE id = ? AND version = ?",
+    "UPDATE orders SET status = ?, version = ?, updated_at = ? \
+     WHERE customer_id = ? AND id = ? AND version = ?",
 );
 
 /// The whole catalogue.

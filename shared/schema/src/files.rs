@@ -147,7 +147,7 @@ impl Migrations {
         Self::parse(FOLDER, BUILT_IN.iter().copied())
     }
 
-    /// Those of a folder. Hidden files and documentation (`*.md`) are passed over.
+    /// Those of a folder. Hidden files, documentation (`*.md`) and the vschema are passed over.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl Migrations {
         for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
             let path = entry.map_err(unreadable(folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if !name.starts_with('.') && !name.ends_with(".md") {
+            if !name.starts_with('.') && !name.ends_with(".md") && name != "vschema.json" {
                 let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
                 files.push((name.into_owned(), text));
             }

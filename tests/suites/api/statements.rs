@@ -56,6 +56,7 @@ async fn filled() -> (FreshDatabase, Conn, Placed) {
             for position in 0..2 {
                 items.extend([
                     id.into(),
+                    format!("cust-{customer}").into(),
                     position.into(),
                     "A".into(),
                     1.into(),
@@ -63,7 +64,7 @@ async fn filled() -> (FreshDatabase, Conn, Placed) {
                 ]);
             }
         }
-        for (statement, values, width) in [(INSERT_ORDER, orders, 10), (INSERT_ITEMS, items, 5)] {
+        for (statement, values, width) in [(INSERT_ORDER, orders, 10), (INSERT_ITEMS, items, 6)] {
             let statement = statement.with_rows(values.len() / width);
             connection.exec_drop(statement.sql(), values).await.unwrap();
         }
@@ -81,12 +82,12 @@ fn with_parameters(Placed { id, key }: Placed) -> [(Statement, Params); 7] {
     let order = (id, "cust-0", "paid", "EUR", "9.00", 1, key, key, now, now);
     [
         (INSERT_ORDER, order.into()),
-        (INSERT_ITEMS, (id, 0, "A", 1, "4.50").into()),
+        (INSERT_ITEMS, (id, "cust-0", 0, "A", 1, "4.50").into()),
         (FIND_ORDER, (id,).into()),
         (FIND_BY_KEY, ("cust-0", key).into()),
         (LIST_ORDERS, ("cust-0", id, 21).into()),
         (LIST_ORDERS_OF_STATUS, ("cust-0", "paid", id, 21).into()),
-        (UPDATE_STATUS, ("paid", 2, now, id, 1).into()),
+        (UPDATE_STATUS, ("paid", 2, now, "cust-0", id, 1).into()),
     ]
 }
 

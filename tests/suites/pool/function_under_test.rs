@@ -165,8 +165,8 @@ impl FunctionUnderTest {
             .unwrap();
         direct
             .exec_drop(
-                "INSERT INTO order_items VALUES (?, 0, 'TEA-1', 2, 4.5)",
-                (id.as_bytes(),),
+                "INSERT INTO order_items VALUES (?, ?, 0, 'TEA-1', 2, 4.5)",
+                (id.as_bytes(), CUSTOMER),
             )
             .await
             .unwrap();
@@ -188,7 +188,7 @@ impl FunctionUnderTest {
         let items = (0..100).map(|position| (id.as_bytes(), position));
         direct
             .exec_batch(
-                "INSERT INTO order_items VALUES (?, ?, REPEAT('S', 64), 1, 4.5)",
+                "INSERT INTO order_items VALUES (?, REPEAT('c', 64), ?, REPEAT('S', 64), 1, 4.5)",
                 items,
             )
             .await

@@ -90,7 +90,8 @@ async fn a_slow_read_is_sent_once() {
 
 const READ: Statement = Statement::read("SELECT COUNT(*) FROM order_items", "");
 const WRITE: Statement = Statement::write(
-    "INSERT INTO order_items (order_id, position, sku, quantity, unit_price) VALUES (?, ?, ?, ?, ?)",
+    "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price) \
+     VALUES (?, ?, ?, ?, ?, ?)",
 );
 
 /// The pool itself, on a database of its own.
@@ -139,7 +140,7 @@ impl Pool {
 #[tokio::test]
 async fn the_first_statement_of_a_session_survives_a_silent_flow() {
     let pool = Pool::new().await;
-    let item = |position: u8| ([7_u8; 16], position, "TEA-1", 1, "4.50");
+    let item = |position: u8| ([7_u8; 16], "cust-1", position, "TEA-1", 1, "4.50");
 
     let mut session = pool.silent_session().await;
     assert_eq!(session.execute(&WRITE, item(0)).await, Ok(1));

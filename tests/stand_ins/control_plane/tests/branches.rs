@@ -43,6 +43,7 @@ async fn a_branch_is_a_copy_of_its_parent_without_rows() {
             "b",
             "notes",
             "order_items",
+            "order_shards",
             "orders",
             "schema_migrations"
         ]
