@@ -17,11 +17,12 @@ use uuid::Uuid;
 const A_MOMENT: Duration = Duration::from_millis(20);
 
 static SLOW: Statement = Statement::read(
+    "SLOW",
     "SELECT /*vt+ CONSOLIDATOR=disabled */ 'not yours' FROM (SELECT SLEEP(0.05)) AS slow",
     "",
 );
 
-static ECHO: Statement = Statement::read("SELECT ?", "");
+static ECHO: Statement = Statement::read("ECHO", "SELECT ?", "");
 
 #[derive(Deserialize)]
 struct Asked {

@@ -123,9 +123,9 @@ impl Retries {
 mod tests {
     use super::*;
 
-    const READ: Statement = Statement::read("SELECT a FROM t", "PRIMARY");
-    const WRITE: Statement = Statement::write("UPDATE t SET a = a + 1");
-    const IDEMPOTENT: Statement = Statement::idempotent_write("UPDATE t SET a = 1");
+    const READ: Statement = Statement::read("READ", "SELECT a FROM t", "PRIMARY");
+    const WRITE: Statement = Statement::write("WRITE", "UPDATE t SET a = a + 1");
+    const IDEMPOTENT: Statement = Statement::idempotent_write("IDEMPOTENT", "UPDATE t SET a = 1");
 
     fn retries() -> Retries {
         Retries::new(Deadline::after(Duration::from_secs(10)))

@@ -1,10 +1,24 @@
 //! Statements as constants, with what may be done when their answer is lost.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::LazyLock, time::Duration};
+
+/// The beginning of the tags that every statement ends with. The function is the same for as long
+/// as the process runs.
+static FUNCTION_TAG: LazyLock<String> =
+    LazyLock::new(|| match std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
+        Ok(name) if is_plain(&name) => format!("function='{name}',"),
+        _ => String::new(),
+    });
 
 /// A statement with parameters.
+///
+/// Its name leads back to the code: it is sent in a comment behind the statement, together with the
+/// function's name (`/*function='get-order',statement='FIND_ORDER'*/`). PlanetScale's query insights
+/// show both as tags. The comment never changes within a process, so the statement is still prepared
+/// once on each connection.
 #[derive(Debug, Clone)]
 pub struct Statement {
+    name: &'static str,
     sql: Cow<'static, str>,
     kind: Kind,
 }
@@ -23,33 +37,39 @@ impl Statement {
     ///
     /// # Panics
     ///
-    /// Where the text does not begin with `SELECT `, for its time limit is put behind that word: a
-    /// constant does not compile then.
-    pub const fn read(sql: &'static str, index: &'static str) -> Self {
+    /// If the text does not begin with `SELECT `, because its time limit is put behind that word, or
+    /// if the name has other characters than letters, digits, `_`, `-` and `.`. A constant does not
+    /// compile then.
+    pub const fn read(name: &'static str, sql: &'static str, index: &'static str) -> Self {
         assert!(matches!(
             sql.as_bytes().split_first_chunk(),
             Some((b"SELECT ", _))
         ));
-        Self {
-            sql: Cow::Borrowed(sql),
-            kind: Kind::Read { index },
-        }
+        Self::new(name, sql, Kind::Read { index })
     }
 
     /// A write that is never repeated when it may have happened.
-    pub const fn write(sql: &'static str) -> Self {
-        Self {
-            sql: Cow::Borrowed(sql),
-            kind: Kind::Write,
-        }
+    ///
+    /// # Panics
+    ///
+    /// If the name has characters that [`Statement::read`] does not allow.
+    pub const fn write(name: &'static str, sql: &'static str) -> Self {
+        Self::new(name, sql, Kind::Write)
     }
 
     /// A write whose effect and whose answer are the same when it happens twice.
-    pub const fn idempotent_write(sql: &'static str) -> Self {
-        Self {
-            sql: Cow::Borrowed(sql),
-            kind: Kind::IdempotentWrite,
-        }
+    ///
+    /// # Panics
+    ///
+    /// If the name has characters that [`Statement::read`] does not allow.
+    pub const fn idempotent_write(name: &'static str, sql: &'static str) -> Self {
+        Self::new(name, sql, Kind::IdempotentWrite)
+    }
+
+    const fn new(name: &'static str, sql: &'static str, kind: Kind) -> Self {
+        assert!(is_plain(name));
+        let sql = Cow::Borrowed(sql);
+        Self { name, sql, kind }
     }
 
     /// A statement of a migration, without parameters. It is sent as text: Vitess does not prepare
@@ -57,6 +77,7 @@ impl Statement {
     /// have happened.
     pub fn ddl(sql: impl Into<String>) -> Self {
         Self {
+            name: "",
             sql: Cow::Owned(sql.into()),
             kind: Kind::Ddl,
         }
@@ -74,8 +95,12 @@ impl Statement {
             }
             None => self.sql.clone(),
         };
-        let kind = self.kind;
-        Self { sql, kind }
+        Self { sql, ..*self }
+    }
+
+    /// Its name in the code.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The text, as the catalogue has it.
@@ -103,21 +128,35 @@ impl Statement {
         !matches!(self.kind, Kind::Read { .. })
     }
 
-    /// The text to send. A SELECT tells the server to stop after `limit`, to MySQL in its own
-    /// hint and to Vitess in its own (PlanetScale's documentation, system limits); others pass
-    /// over both. The limit is part of the text, and each text is prepared once, so callers
+    /// The text to send, with its tags. A SELECT tells the server to stop after `limit`, to MySQL in
+    /// its own hint and to Vitess in its own (PlanetScale's documentation, system limits); others
+    /// pass over both. The limit is part of the text, and each text is prepared once, so callers
     /// keep the number of different limits small.
-    pub(super) fn limited(&self, limit: Duration) -> Cow<'_, str> {
-        match (self.kind, self.sql.strip_prefix("SELECT ")) {
+    pub(super) fn limited(&self, limit: Duration) -> String {
+        let (function, Self { name, sql, .. }) = (&*FUNCTION_TAG, self);
+        let tags = format_args!("/*{function}statement='{name}'*/");
+        match (self.kind, sql.strip_prefix("SELECT ")) {
             (Kind::Read { .. }, Some(rest)) => {
                 let limit = limit.as_millis();
-                Cow::Owned(format!(
-                    "SELECT /*+ MAX_EXECUTION_TIME({limit}) */ /*vt+ QUERY_TIMEOUT_MS={limit} */ {rest}"
-                ))
+                format!(
+                    "SELECT /*+ MAX_EXECUTION_TIME({limit}) */ /*vt+ QUERY_TIMEOUT_MS={limit} */ {rest} {tags}"
+                )
             }
-            _ => Cow::Borrowed(&self.sql),
+            _ => format!("{sql} {tags}"),
         }
     }
+}
+
+/// Whether a tag's value needs no escapes (sqlcommenter's specification: values are URL-encoded).
+const fn is_plain(value: &str) -> bool {
+    let mut rest = value.as_bytes();
+    while let Some((byte, others)) = rest.split_first() {
+        if !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'.') {
+            return false;
+        }
+        rest = others;
+    }
+    true
 }
 
 #[cfg(test)]
@@ -125,29 +164,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_read_carries_its_limit() {
-        let read = Statement::read("SELECT id FROM orders WHERE id = ?", "PRIMARY");
+    fn a_statement_carries_its_name_and_a_read_its_limit_too() {
+        let limit = Duration::from_secs(2);
+        let read = Statement::read("FIND", "SELECT id FROM orders WHERE id = ?", "PRIMARY");
         assert_eq!(
-            read.limited(Duration::from_secs(2)),
-            "SELECT /*+ MAX_EXECUTION_TIME(2000) */ /*vt+ QUERY_TIMEOUT_MS=2000 */ id FROM orders WHERE id = ?"
+            read.limited(limit),
+            "SELECT /*+ MAX_EXECUTION_TIME(2000) */ /*vt+ QUERY_TIMEOUT_MS=2000 */ id FROM orders WHERE id = ? /*statement='FIND'*/"
+        );
+        let write = Statement::write("CHANGE", "UPDATE orders SET status = ?");
+        assert_eq!(
+            write.limited(limit),
+            "UPDATE orders SET status = ? /*statement='CHANGE'*/"
         );
     }
 
     #[test]
-    fn a_write_is_sent_as_it_stands() {
-        let write = Statement::write("UPDATE orders SET status = ?");
-        assert_eq!(write.limited(Duration::from_secs(2)), write.sql());
+    fn a_tag_that_would_need_escapes_is_not_plain() {
+        for (value, plain) in [
+            ("orders-GetOrder-1A", true),
+            ("it's", false),
+            ("a b", false),
+        ] {
+            assert_eq!(is_plain(value), plain, "{value}");
+        }
     }
 
     #[test]
     fn rows_repeat_the_group_of_values() {
-        let insert = Statement::write("INSERT INTO items (a, b) VALUES (?, ?)");
+        let insert = Statement::write("INSERT", "INSERT INTO items (a, b) VALUES (?, ?)");
         assert_eq!(
             insert.with_rows(3).sql(),
             "INSERT INTO items (a, b) VALUES (?, ?), (?, ?), (?, ?)"
         );
         assert_eq!(insert.with_rows(1).sql(), insert.sql());
-        let with_call = Statement::write("INSERT INTO items (a, b) VALUES (?, NOW(6))");
+        let with_call = Statement::write("INSERT", "INSERT INTO items (a, b) VALUES (?, NOW(6))");
         assert_eq!(
             with_call.with_rows(2).sql(),
             "INSERT INTO items (a, b) VALUES (?, NOW(6)), (?, NOW(6))"

@@ -18,18 +18,21 @@ use database::Statement;
 
 /// Writes an order without its items.
 pub const INSERT_ORDER: Statement = Statement::write(
+    "INSERT_ORDER",
     "INSERT INTO orders (id, customer_id, status, currency, total, version, idempotency_key, \
      request_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 
 /// Writes one line item. For more, repeat the row with [`Statement::with_rows`].
 pub const INSERT_ITEMS: Statement = Statement::write(
+    "INSERT_ITEMS",
     "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price) \
      VALUES (?, ?, ?, ?, ?, ?)",
 );
 
 /// Reads an order and its items: one row for each item, with the order's columns repeated.
 pub const FIND_ORDER: Statement = Statement::read(
+    "FIND_ORDER",
     "SELECT /*vt+ CONSOLIDATOR=disabled */ o.id, o.customer_id, o.status, o.currency, o.total, o.version, o.created_at, o.updated_at, \
      i.sku, i.quantity, i.unit_price \
      FROM orders AS o JOIN order_items AS i ON i.customer_id = o.customer_id AND i.order_id = o.id \
@@ -39,6 +42,7 @@ pub const FIND_ORDER: Statement = Statement::read(
 
 /// Reads the order that a customer's idempotency key placed.
 pub const FIND_BY_KEY: Statement = Statement::read(
+    "FIND_BY_KEY",
     "SELECT /*vt+ CONSOLIDATOR=disabled */ id, request_hash, created_at FROM orders \
      WHERE customer_id = ? AND idempotency_key = ?",
     "by_idempotency_key",
@@ -46,6 +50,7 @@ pub const FIND_BY_KEY: Statement = Statement::read(
 
 /// Reads a customer's orders below an id, newest first.
 pub const LIST_ORDERS: Statement = Statement::read(
+    "LIST_ORDERS",
     "SELECT id, customer_id, status, currency, total, version, created_at, updated_at \
      FROM orders FORCE INDEX (by_customer) \
      WHERE customer_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
@@ -54,6 +59,7 @@ pub const LIST_ORDERS: Statement = Statement::read(
 
 /// Reads a customer's orders with one status below an id, newest first.
 pub const LIST_ORDERS_OF_STATUS: Statement = Statement::read(
+    "LIST_ORDERS_OF_STATUS",
     "SELECT id, customer_id, status, currency, total, version, created_at, updated_at \
      FROM orders FORCE INDEX (by_customer_status) \
      WHERE customer_id = ? AND status = ? AND id < ? ORDER BY id DESC LIMIT ?",
@@ -62,6 +68,7 @@ pub const LIST_ORDERS_OF_STATUS: Statement = Statement::read(
 
 /// Gives an order another status and version, if it still has the version that was read.
 pub const UPDATE_STATUS: Statement = Statement::write(
+    "UPDATE_STATUS",
     "UPDATE orders SET status = ?, version = ?, updated_at = ? \
      WHERE customer_id = ? AND id = ? AND version = ?",
 );

@@ -27,6 +27,7 @@ CREATE TABLE schema_migrations (
 
 /// One row: how many tables of its name the schema has.
 pub const EXISTS: Statement = Statement::read(
+    "LEDGER_EXISTS",
     "SELECT COUNT(*) FROM information_schema.tables \
      WHERE table_schema = DATABASE() AND table_name = 'schema_migrations'",
     "",
@@ -34,12 +35,14 @@ pub const EXISTS: Statement = Statement::read(
 
 /// The rows for [`Ledger::new`].
 pub const READ: Statement = Statement::read(
+    "READ_LEDGER",
     "SELECT version, name, checksum FROM schema_migrations ORDER BY version",
     "PRIMARY",
 );
 
 /// Records a migration by version, name and checksum; one that is recorded stays as it is.
 pub const RECORD: Statement = Statement::idempotent_write(
+    "RECORD_MIGRATION",
     "INSERT INTO schema_migrations (version, name, checksum, applied_at) \
      VALUES (?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE version = version",
 );

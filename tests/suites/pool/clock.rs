@@ -15,7 +15,7 @@ use tests::stack::{FreshDatabase, Stack};
 
 use crate::function_under_test::secret;
 
-const SCHEMA: Statement = Statement::read("SELECT DATABASE()", "");
+const SCHEMA: Statement = Statement::read("SCHEMA", "SELECT DATABASE()", "");
 
 /// In milliseconds. No test here moves the clock forward by more while it uses this.
 const A_DAY: &str = "86400000";

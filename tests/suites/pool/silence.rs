@@ -88,8 +88,9 @@ async fn a_slow_read_is_sent_once() {
     assert_eq!(logged(&answer, "statements"), 1, "{answer:#?}");
 }
 
-const READ: Statement = Statement::read("SELECT COUNT(*) FROM order_items", "");
+const READ: Statement = Statement::read("READ", "SELECT COUNT(*) FROM order_items", "");
 const WRITE: Statement = Statement::write(
+    "WRITE",
     "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price) \
      VALUES (?, ?, ?, ?, ?, ?)",
 );

@@ -10,7 +10,7 @@ use super::{
     Check, Column, ForeignKeyPart, KeyPart, Make, Partition, Snapshot, Table, View, quoted,
 };
 
-const SERVER: Statement = Statement::read("SELECT VERSION(), DATABASE()", "");
+const SERVER: Statement = Statement::read("SERVER", "SELECT VERSION(), DATABASE()", "");
 
 /// A query of all tables of the schema, and the same query of one of them.
 struct Query(Statement, Statement);
@@ -19,8 +19,12 @@ macro_rules! query {
     ($file:literal) => {
         const {
             &Query(
-                Statement::read(include_str!($file), ""),
-                Statement::read(concat!(include_str!($file), " AND t.table_name = ?"), ""),
+                Statement::read($file, include_str!($file), ""),
+                Statement::read(
+                    $file,
+                    concat!(include_str!($file), " AND t.table_name = ?"),
+                    "",
+                ),
             )
         }
     };
