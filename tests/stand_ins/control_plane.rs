@@ -18,6 +18,8 @@
 //! * A deployment gives every CHECK constraint and foreign key of a changed table a new name, as
 //!   Vitess does, and refuses names that leave no room for the suffix.
 //! * A backup is a copy with rows. A branch can be created from it.
+//! * Prometheus discovers the branches, and reads the connections and the errors of each. The local
+//!   server has no replicas, so there is no lag.
 //! * A service token can lose single accesses. Then reads find nothing and writes are forbidden.
 //!
 //! Its records are in a schema beside the branches, so a restart keeps them. It answers one call at
@@ -45,6 +47,7 @@ mod deployment;
 mod diff;
 mod faults;
 mod insights;
+mod metrics;
 mod passwords;
 mod recorder;
 mod records;

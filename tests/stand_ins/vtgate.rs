@@ -176,6 +176,13 @@ impl Vtgate {
         self.shared.lock().failures.is_empty()
     }
 
+    /// How many errors the sessions of a schema have got.
+    #[must_use]
+    pub fn errors(&self, schema: &str) -> u64 {
+        let state = self.shared.lock();
+        state.errors.get(schema).copied().unwrap_or_default()
+    }
+
     /// How many sessions their clients have ended with COM_QUIT.
     #[must_use]
     pub fn farewells(&self) -> usize {
@@ -213,6 +220,8 @@ struct State {
     /// Schemas without direct DDL.
     protected: HashSet<String>,
     no_foreign_keys: bool,
+    /// How many errors each schema's sessions have got.
+    errors: HashMap<String, u64>,
 }
 
 impl Shared {

@@ -7,20 +7,28 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Query, Request, State as Extension};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::Response;
+use axum::routing::get;
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpListener;
 
 use super::call::{Answer, Call, Refusal, error};
 use super::recorder::Exchange;
 use super::records::Records;
-use super::{Exclusive, Shared, routes};
+use super::{Exclusive, Shared, metrics, routes};
 
 /// Far more than any request of this API has.
 const MAX_BODY: usize = 1 << 20;
 
 /// Answers requests until the task is aborted.
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let app = axum::Router::new().fallback(handle).with_state(shared);
+    let app = axum::Router::new()
+        .route(
+            "/v1/organizations/{organization}/metrics",
+            get(metrics::targets),
+        )
+        .route("/metrics/branch/{id}", get(metrics::of_branch))
+        .fallback(handle)
+        .with_state(shared);
     // It never returns.
     let _ = axum::serve(listener, app).await;
 }
@@ -134,7 +142,7 @@ impl Received<'_> {
 }
 
 /// The id of the token in `Authorization: ID:TOKEN`. With any other form, nothing is found.
-fn authorized(records: &Records, header: Option<&str>) -> Result<String, Refusal> {
+pub(super) fn authorized(records: &Records, header: Option<&str>) -> Result<String, Refusal> {
     let header = header.ok_or(Refusal::Unauthorized)?;
     let (id, secret) = header.split_once(':').ok_or(Refusal::NotFound)?;
     let known = records

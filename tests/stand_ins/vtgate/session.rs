@@ -106,6 +106,7 @@ impl Session<'_> {
                 let account = &self.client.account;
                 let (schema, keyspace) = (&account.behind.schema, &account.keyspace);
                 error.message = error.message.replace(schema, keyspace);
+                *self.shared.lock().errors.entry(schema.clone()).or_default() += 1;
                 vec![error_packet(&error)]
             });
             for packet in &packets {

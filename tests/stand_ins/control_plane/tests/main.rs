@@ -19,6 +19,7 @@ mod fresh_control_plane;
 mod go_library;
 mod insights;
 mod passwords;
+mod prometheus;
 mod recovery;
 mod schema_lint;
 mod tools;
