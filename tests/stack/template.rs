@@ -151,7 +151,11 @@ fn function(document: &Json, resource: &Json) -> anyhow::Result<Function> {
     })
 }
 
-/// A scalar is itself, a reference to a parameter that has a default is that default.
+/// What the local stack is called where a deployed one has the name of its CloudFormation stack.
+const STACK_NAME: &str = "local";
+
+/// A scalar is itself, a reference to a parameter that has a default is that default, and an `If`
+/// is what holds otherwise.
 fn value(document: &Json, given: &Json) -> Option<Value> {
     if let Some(text) = scalar(given) {
         return Some(match text.is_empty() {
@@ -160,7 +164,14 @@ fn value(document: &Json, given: &Json) -> Option<Value> {
         });
     }
     let (function, argument) = given.as_object()?.iter().next()?;
+    // Each condition asks whether a parameter is given, and here none is.
+    if function == "Fn::If" {
+        return value(document, argument.get(2)?);
+    }
     let argument = scalar(argument).unwrap_or_else(|| "…".to_owned());
+    if function == "Ref" && argument == "AWS::StackName" {
+        return Some(Value::Default(STACK_NAME.to_owned()));
+    }
     if function == "Ref" {
         let default = document.pointer(&format!("/Parameters/{argument}/Default"));
         if let Some(text) = default.and_then(scalar) {
@@ -253,6 +264,7 @@ Globals:
         LEVEL: !Ref LogLevel
         EMPTY: ''
         NUMBER: 7
+        SPACE: !If [HasSpace, !Ref Space, !Ref AWS::StackName]
 Resources:
   Api: {Type: AWS::Serverless::HttpApi}
   GetOrder:
@@ -309,6 +321,7 @@ Resources:
             ("LEVEL", "INFO"),
             ("NUMBER", "8"),
             ("OTHER", "other"),
+            ("SPACE", STACK_NAME),
             ("TABLE", "table"),
         ];
         assert_eq!(

@@ -1,7 +1,10 @@
 //! Why a step did not succeed, and under which name the state machine knows it.
 
 use database::DatabaseError;
-use lambda::operation::Failure;
+use lambda::{
+    metrics::{Metric, add},
+    operation::Failure,
+};
 use planetscale::ApiError;
 use schema::{FilesError, Finding, LedgerError, Outdated, Rule};
 
@@ -159,7 +162,11 @@ impl From<LedgerError> for StepError {
 }
 
 impl From<StepError> for Failure {
+    /// Ends the step. It is counted unless the state machine tries it again.
     fn from(error: StepError) -> Self {
+        if !error.may_pass() {
+            add(Metric::SchemaChangeFailed, 1);
+        }
         Self::new(error.name(), error.to_string())
     }
 }

@@ -11,7 +11,8 @@
 //!   and the execution environment lives on.
 //! - It stops a handler just before the invocation ends, so that the client gets an answer and
 //!   the connections stay in order.
-//! - It sets `x-request-id` on every answer and writes one summary line to the log.
+//! - It sets `x-request-id` on every answer, and adds the route, the status and the problem to the
+//!   invocation's [metrics] and to their line in the log.
 //!
 //! Only payload format 2.0 is read, which HTTP APIs and function URLs send. For anything else the
 //! function reports an error that says so.
@@ -21,15 +22,15 @@
 use std::{
     convert::Infallible,
     process::ExitCode,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::LambdaEvent;
 
-use database::{Usage, metered};
 use lambda::{
     Resource,
+    metrics::{self, Metric},
     process::{self, Panicked, catch_panic},
 };
 
@@ -84,7 +85,7 @@ where
     )
 }
 
-/// Answers one event and writes its summary line.
+/// Answers one event and adds to its metrics.
 async fn respond<Fut>(
     route: Route,
     settings: &Settings,
@@ -94,40 +95,33 @@ async fn respond<Fut>(
 where
     Fut: Future<Output = Result<Answer, Problem>>,
 {
-    let started = Instant::now();
+    metrics::dimension("Route", route.to_string());
+    for written_even_as_zero in [Metric::ConnectionWait, Metric::Statements, Metric::Retries] {
+        metrics::add(written_even_as_zero, 0);
+    }
     let (event, context) = event.into_parts();
     let end = process::end_of_invocation(&context);
     let wants_no_body = event.method == "HEAD";
 
-    let (outcome, usage) = metered(handle(route, settings, event, end, handler)).await;
-    let mut problem = None;
+    let outcome = handle(route, settings, event, end, handler).await;
     let mut response = outcome
         .and_then(Answer::into_response)
-        .unwrap_or_else(|why| {
-            problem = Some(why.slug());
-            why.into_response(&context.request_id)
+        .unwrap_or_else(|problem| {
+            metrics::property("problem", problem.slug());
+            if problem.is_outcome_unknown() {
+                metrics::add(Metric::OutcomeUnknown, 1);
+            }
+            problem.into_response(&context.request_id)
         });
     answer::name_request(&mut response, &context.request_id);
     if wants_no_body {
         response.body = None;
     }
 
-    let Usage {
-        wait,
-        statements,
-        retries,
-        ..
-    } = usage;
-    tracing::info!(
-        route = %route,
-        status = response.status_code,
-        problem,
-        duration_ms = milliseconds(started.elapsed()),
-        connection_wait_ms = milliseconds(wait),
-        statements,
-        retries,
-        "answered"
-    );
+    let status = response.status_code;
+    metrics::property("status", status);
+    metrics::add(Metric::Status4xx, u32::from((400..500).contains(&status)));
+    metrics::add(Metric::Status5xx, u32::from(status >= 500));
     response
 }
 
@@ -161,9 +155,4 @@ where
         Err(_) if route.is_safe() => Err(Problem::unavailable("the handler was stopped")),
         Err(_) => Err(Problem::outcome_unknown("the handler was stopped")),
     }
-}
-
-/// Rounds to three decimals.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -248,6 +248,11 @@ impl Problem {
             .caused_by(cause)
     }
 
+    /// Whether it may or may not have happened.
+    pub(super) fn is_outcome_unknown(&self) -> bool {
+        self.kind.slug == OUTCOME_UNKNOWN.slug
+    }
+
     /// The last part of its `type`.
     pub(super) fn slug(&self) -> &'static str {
         self.kind.slug

@@ -369,7 +369,7 @@ fn only_payload_format_2_is_an_event() {
 }
 
 #[test]
-fn each_invocation_has_one_summary_line() {
+fn the_cause_of_a_problem_is_logged() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let logged = lines.clone();
     let subscriber = lambda::log::subscriber(
@@ -384,34 +384,16 @@ fn each_invocation_has_one_summary_line() {
         .enable_all()
         .build()
         .unwrap();
-    let invocations = || {
-        runtime.block_on(async {
-            for outcome in [Ok(Answer::ok(&1)), Err(DatabaseError::Unavailable.into())] {
-                answered(GET, event("GET", "/orders/7"), outcome).await;
-            }
-        });
+    let invocation = || {
+        let outcome = Err(DatabaseError::Unavailable.into());
+        runtime.block_on(answered(GET, event("GET", "/orders/7"), outcome));
     };
     // The first call has no subscriber. If another test logs a line for the first time just as a
     // subscriber is added, tracing may take that line for one that nobody wants.
-    invocations();
-    tracing::subscriber::with_default(subscriber, invocations);
+    invocation();
+    tracing::subscriber::with_default(subscriber, invocation);
 
     let lines = lines.lock().unwrap();
-    let summaries: Vec<_> = lines
-        .iter()
-        .filter(|line| line["message"] == "answered")
-        .collect();
-    let [ok, unavailable] = summaries.as_slice() else {
-        panic!("{lines:?}")
-    };
-    assert_eq!(ok["route"], "GET /orders/{order_id}");
-    assert_eq!(ok["status"], 200);
-    for number in ["duration_ms", "connection_wait_ms", "statements", "retries"] {
-        assert!(ok[number].is_number(), "{number}");
-    }
-    assert_eq!(ok.get("problem"), None);
-    assert_eq!(unavailable["status"], 503);
-    assert_eq!(unavailable["problem"], "unavailable");
     let cause = lines
         .iter()
         .find(|line| line.get("cause").is_some())

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use lambda::clock::{Clock, Moment};
+use lambda::{
+    clock::{Clock, Moment},
+    metrics::{Metric, add_because},
+};
 use mysql_async::{Conn, Error, Params, Row, prelude::Queryable};
 
 use super::{
@@ -33,6 +36,44 @@ pub(super) struct Connection {
 
 /// The driver's connection, which is closed at once when it is dropped.
 struct ClosedOnDrop(Option<Conn>);
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Discarded {
+    /// Its login is not the newest.
+    OlderLogin,
+    TooOld,
+    IdleTooLong,
+    /// Another connection that was idle as long did not answer.
+    Silent,
+    PingFailed,
+    /// A command had no answer within its limit.
+    TimedOut,
+    /// A command failed in a way that leaves the connection in doubt.
+    Failed,
+    /// A command was dropped before its answer, with its invocation or because the connection went
+    /// silent.
+    GivenUp,
+    /// The execution environment ends.
+    Shutdown,
+}
+
+impl Discarded {
+    /// The cause for the log.
+    fn cause(self) -> &'static str {
+        match self {
+            Self::OlderLogin => "older login",
+            Self::TooOld => "too old",
+            Self::IdleTooLong => "idle for too long",
+            Self::Silent => "silent",
+            Self::PingFailed => "ping failed",
+            Self::TimedOut => "no answer in time",
+            Self::Failed => "failed",
+            Self::GivenUp => "given up during a command",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
 
 /// What the server answers to a statement.
 pub(super) struct Answer {
@@ -121,9 +162,10 @@ impl Connection {
     ) -> Result<T, Failure> {
         let mut taken = self.conn.take();
         let conn = taken.0.as_mut().ok_or(Failure::Closed)?;
-        let result = tokio::time::timeout(limit, command(conn))
-            .await
-            .map_err(|_| Failure::TimedOut)?;
+        let Ok(result) = tokio::time::timeout(limit, command(conn)).await else {
+            taken.discard(Discarded::TimedOut);
+            return Err(Failure::TimedOut);
+        };
         self.conn = taken;
         match result {
             Ok(answer) => {
@@ -133,7 +175,7 @@ impl Connection {
             Err(error) => {
                 let failure = Failure::from(error);
                 if failure.closes_connection() {
-                    self.close().await;
+                    self.close(Discarded::Failed).await;
                 }
                 Err(failure)
             }
@@ -141,10 +183,15 @@ impl Connection {
     }
 
     /// Says goodbye to the server, so that it need not wonder.
-    pub(super) async fn close(&mut self) {
-        if let Some(conn) = self.conn.0.take() {
+    pub(super) async fn close(&mut self, why: Discarded) {
+        if let Some(conn) = self.conn.take_for(why) {
             let _ = tokio::time::timeout(GOODBYE, conn.disconnect()).await;
         }
+    }
+
+    /// Closes it at once.
+    pub(super) fn discard(&mut self, why: Discarded) {
+        self.conn.discard(why);
     }
 }
 
@@ -152,19 +199,31 @@ impl ClosedOnDrop {
     fn take(&mut self) -> Self {
         Self(self.0.take())
     }
-}
 
-impl Drop for ClosedOnDrop {
+    /// Takes out the connection, which is counted as discarded.
+    fn take_for(&mut self, why: Discarded) -> Option<Conn> {
+        self.0.take().inspect(|_| {
+            let metric = Metric::ConnectionsDiscarded;
+            add_because(metric, "discarded_because", why.cause());
+        })
+    }
+
     /// Says goodbye as far as that needs no waiting, and closes the socket.
     ///
     /// Dropped as it is, a connection that is well or in the middle of its rows would have the
     /// driver spawn a task that reads the rest first and then says goodbye: beside the pool's
     /// bound, and held up by a freeze for hours, open transaction and locks included. One whose
     /// goodbye was begun is closed without a task.
-    fn drop(&mut self) {
-        if let Some(conn) = self.0.take() {
+    fn discard(&mut self, why: Discarded) {
+        if let Some(conn) = self.take_for(why) {
             let goodbye = pin!(conn.disconnect());
             let _ = goodbye.poll(&mut Context::from_waker(Waker::noop()));
         }
+    }
+}
+
+impl Drop for ClosedOnDrop {
+    fn drop(&mut self) {
+        self.discard(Discarded::GivenUp);
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use lambda::{
     clock::{Clock, Moment},
+    metrics::{Metric, add},
     tls::DatabaseRoots,
 };
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
@@ -20,10 +21,9 @@ use secrecy::ExposeSecret;
 use secrets::{Current, Generation, KeptSecret, SecretError};
 
 use super::{
-    connection::Connection,
+    connection::{Connection, Discarded},
     failure::{Failure, Repeat},
     retries::pauses,
-    usage,
 };
 use crate::{login::Login, settings::PoolSettings};
 
@@ -141,6 +141,9 @@ impl Connector {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
             };
+            if failure.refuses_login() && failure != Failure::HostNotFound {
+                add(Metric::LoginRefused, 1);
+            }
             let rotated = match failure.refuses_login() {
                 true => self.login.after_refusal(current.generation, left()).await?,
                 false => None,
@@ -148,7 +151,7 @@ impl Connector {
             match rotated {
                 Some(newest) if newest.generation != current.generation => {
                     tracing::info!(%failure, "the login was refused; a newer one is tried");
-                    usage::count_retry();
+                    add(Metric::Retries, 1);
                     current = newest;
                     continue;
                 }
@@ -167,7 +170,7 @@ impl Connector {
                 _ => return Err(failure.into()),
             }
             before = Some(failure);
-            usage::count_retry();
+            add(Metric::Retries, 1);
         }
     }
 
@@ -180,6 +183,7 @@ impl Connector {
         let conn = tokio::time::timeout(limit, Conn::new(options))
             .await
             .map_err(|_| Failure::TimedOut)??;
+        add(Metric::ConnectionsOpened, 1);
         let born = self.clock.now();
         Ok(PooledConnection {
             connection: Connection::new(conn, Arc::clone(&self.clock)),
@@ -198,12 +202,14 @@ impl Connector {
         }
         let now = self.clock.now();
         let idle = now.since(connection.answered());
-        if !self.is_current(pooled.generation)
-            || now.since(pooled.born) >= pooled.max_age
-            || idle >= self.settings.max_idle
-            || self.is_silent(connection.answered())
-        {
-            connection.close().await;
+        let unfit = [
+            (!self.is_current(pooled.generation), Discarded::OlderLogin),
+            (now.since(pooled.born) >= pooled.max_age, Discarded::TooOld),
+            (idle >= self.settings.max_idle, Discarded::IdleTooLong),
+            (self.is_silent(connection.answered()), Discarded::Silent),
+        ];
+        if let Some((_, cause)) = unfit.into_iter().find(|(applies, _)| *applies) {
+            connection.close(cause).await;
             return false;
         }
         if idle < self.settings.ping_after {
@@ -212,6 +218,7 @@ impl Connector {
         match connection.ping(self.settings.ping_timeout).await {
             Ok(()) => true,
             Err(failure) => {
+                add(Metric::PingFailed, 1);
                 tracing::info!(%failure, "an idle connection did not answer; another takes its place");
                 if failure == Failure::TimedOut {
                     self.is_silent_since(connection.answered());

@@ -13,7 +13,6 @@ pub mod settings;
 mod silence;
 mod statement;
 mod transaction;
-mod usage;
 mod vitess;
 
 use std::{fmt, sync::Arc, time::Instant};
@@ -28,9 +27,11 @@ use tokio::task::JoinSet;
 use lambda::{
     Deadline, Resource,
     clock::{Clock, SystemClock},
+    metrics::{Metric, add},
     settings::Faults,
 };
 
+use connection::Discarded;
 use connector::{ConnectError, Connector};
 pub use definition::DefinitionError;
 pub use login::Login;
@@ -44,7 +45,6 @@ use session::{Limits, not_connected};
 use settings::{PoolSettings, Settings};
 pub use statement::Statement;
 pub use transaction::Transaction;
-pub use usage::{Usage, metered};
 
 /// The process' one database. Made on first use, so that a fault in the environment is
 /// reported rather than thrown.
@@ -74,6 +74,15 @@ pub enum DatabaseError {
     /// fault of ours.
     #[error("the database refused")]
     Refused,
+}
+
+impl DatabaseError {
+    /// Counts what the caller of this crate is told, once.
+    fn count(&self) {
+        if matches!(self, Self::Unavailable | Self::OutOfTime) {
+            add(Metric::DatabaseUnavailable, 1);
+        }
+    }
 }
 
 /// What the pool looks like at a moment.
@@ -138,10 +147,12 @@ impl Database {
         let started = Instant::now();
         let since = self.pool.manager().now();
         let slot = self.slot(deadline).await;
-        usage::count_wait(started.elapsed());
+        add(Metric::ConnectionWait, started.elapsed());
         Ok(Session {
             pool: &self.pool,
-            slot: slot.map_err(|error| not_connected(&error))?,
+            slot: slot
+                .map_err(|error| not_connected(&error))
+                .inspect_err(DatabaseError::count)?,
             limits: Limits {
                 deadline,
                 statement: self.settings.statement_timeout,
@@ -160,7 +171,13 @@ impl Database {
             let generation = self.pool.manager().generation().await?;
             // Closed before anything is awaited: their slots are free already, and whoever takes
             // one opens a new connection.
-            drop(self.pool.retain(|idle, _| idle.generation == generation));
+            for mut replaced in self
+                .pool
+                .retain(|idle, _| idle.generation == generation)
+                .removed
+            {
+                replaced.connection.discard(Discarded::OlderLogin);
+            }
             self.pool
                 .timeout_get(&timeouts)
                 .await
@@ -206,7 +223,7 @@ impl Database {
         self.pool.close();
         let mut goodbyes = JoinSet::new();
         for mut pooled in idle {
-            goodbyes.spawn(async move { pooled.connection.close().await });
+            goodbyes.spawn(async move { pooled.connection.close(Discarded::Shutdown).await });
         }
         goodbyes.join_all().await;
     }

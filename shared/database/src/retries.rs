@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use lambda::Deadline;
+use lambda::{
+    Deadline,
+    metrics::{Metric, add},
+};
 
 use super::{
     DatabaseError, Statement,
     failure::{Failure, Repeat},
-    usage,
 };
 
 /// How often a harmless statement is sent again that met a connection of Vitess which its MySQL had
@@ -80,14 +82,16 @@ impl Retries {
         self.pause(true, failure).await
     }
 
-    /// What an error means after all that was sent before it: nothing was changed only where
-    /// nothing may have happened.
+    /// What the caller is told of an error, which is counted. After all that was sent before it,
+    /// nothing was changed only where nothing may have happened.
     pub(super) fn meaning(&self, error: DatabaseError) -> DatabaseError {
-        match error {
+        let error = match error {
             DatabaseError::Duplicate { .. } => error,
             _ if self.may_have_happened => DatabaseError::OutcomeUnknown,
             _ => error,
-        }
+        };
+        error.count();
+        error
     }
 
     async fn pause(&mut self, again: bool, failure: Failure) -> Result<(), DatabaseError> {
@@ -102,7 +106,7 @@ impl Retries {
         match pause {
             Some(pause) if pause < self.deadline.left() => {
                 tracing::info!(%failure, "sent again after a failure");
-                usage::count_retry();
+                add(Metric::Retries, 1);
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }

@@ -6,17 +6,21 @@ use std::{
 };
 
 use deadpool::managed::{Object, Pool};
-use lambda::{Deadline, clock::Moment};
+use lambda::{
+    Deadline,
+    clock::Moment,
+    metrics::{Metric, add},
+};
 use mysql_async::{Params, Row, prelude::FromRow};
 
 use super::{
     DatabaseError, Statement,
-    connection::{Answer, Connection},
+    connection::{Answer, Connection, Discarded},
     connector::{ConnectError, Connector},
     definition::DefinitionError,
     failure::Failure,
     retries::Retries,
-    silence, usage,
+    silence,
 };
 
 /// A slot of the pool with its connection, until it is dropped.
@@ -148,8 +152,9 @@ impl Session<'_> {
         let limit = self.limits.silence.min(self.limits.left()?);
         let connection = &mut self.slot.connection;
         if let Err(failure) = connection.ping(limit).await {
+            add(Metric::PingFailed, 1);
             tracing::info!(%failure, "a connection did not answer; another takes its place");
-            connection.close().await;
+            connection.close(Discarded::PingFailed).await;
             return Err(Failure::Closed);
         }
         Ok(())
@@ -166,7 +171,7 @@ impl Session<'_> {
             let started = Instant::now();
             let left = self.limits.deadline.left();
             let connected = tokio::time::timeout(left, self.pool.manager().connect()).await;
-            usage::count_wait(started.elapsed());
+            add(Metric::ConnectionWait, started.elapsed());
             *self.slot = match connected {
                 Ok(Ok(connection)) => connection,
                 Ok(Err(error)) => return Err(not_connected(&error)),
@@ -181,7 +186,7 @@ impl Drop for Session<'_> {
     /// The slot goes back to the pool; a connection of an older login does not.
     fn drop(&mut self) {
         if !self.pool.manager().is_current(self.slot.generation) {
-            drop(self.slot.connection.take());
+            self.slot.connection.discard(Discarded::OlderLogin);
         }
     }
 }
@@ -224,13 +229,12 @@ impl Limits {
             let (rows, changed) = (Vec::new(), 0);
             return Ok(Answer { rows, changed });
         }
-        usage::count_statement();
         let sql = statement.limited(self.of_server(left));
         let limit = match statement.is_write() {
             true => self.statement,
             false => self.statement + GRACE,
         };
-        connection.execute(left.min(limit), &sql, params).await
+        counted(connection.execute(left.min(limit), &sql, params)).await
     }
 
     pub(super) async fn command(
@@ -239,8 +243,7 @@ impl Limits {
         sql: &str,
     ) -> Result<(), Failure> {
         let limit = self.left()?.min(self.statement);
-        usage::count_statement();
-        connection.command(limit, sql).await
+        counted(connection.command(limit, sql)).await
     }
 
     async fn define(
@@ -249,8 +252,7 @@ impl Limits {
         sql: &str,
     ) -> Result<Result<(), DefinitionError>, Failure> {
         let limit = self.left()?.min(self.statement);
-        usage::count_statement();
-        connection.define(limit, sql).await
+        counted(connection.define(limit, sql)).await
     }
 
     fn left(self) -> Result<Duration, Failure> {
@@ -272,6 +274,15 @@ impl Limits {
         let shift = millis.ilog2().saturating_sub(1);
         Duration::from_millis(millis >> shift << shift)
     }
+}
+
+/// Counts a statement and the time until its answer.
+async fn counted<T>(statement: impl Future<Output = T>) -> T {
+    add(Metric::Statements, 1);
+    let started = Instant::now();
+    let answer = statement.await;
+    add(Metric::StatementDuration, started.elapsed());
+    answer
 }
 
 /// Converts rows without the panic of the driver's own conversion, and without its error,

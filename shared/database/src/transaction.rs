@@ -6,7 +6,7 @@ use mysql_async::{Params, prelude::FromRow};
 
 use super::{
     DatabaseError, Statement,
-    connection::{Answer, Connection},
+    connection::{Answer, Connection, Discarded},
     failure::Failure,
     retries::Retries,
     session::{Limits, Session, read},
@@ -126,7 +126,8 @@ impl Session<'_> {
     {
         let mut retries = Retries::new(self.limits.deadline);
         loop {
-            match self.attempt(&mut body).await? {
+            let attempt = self.attempt(&mut body).await;
+            match attempt.inspect_err(DatabaseError::count)? {
                 Attempt::Done(outcome) => return outcome,
                 Attempt::Undone(failure) => retries.of_transaction(failure).await?,
             }
@@ -218,7 +219,7 @@ async fn commit<T, E>(
         Ok(()) => return Ok(Attempt::Done(Ok(value))),
         Err(failure) => failure,
     };
-    connection.close().await;
+    connection.close(Discarded::Failed).await;
     if failure.is_rolled_back() {
         return Ok(Attempt::Undone(failure));
     }
@@ -232,6 +233,6 @@ async fn commit<T, E>(
 /// A connection that does not roll back on request is closed, and rolls back by that.
 async fn roll_back(limits: Limits, connection: &mut Connection) {
     if connection.is_open() && limits.command(connection, "ROLLBACK").await.is_err() {
-        connection.close().await;
+        connection.close(Discarded::Failed).await;
     }
 }

@@ -7,10 +7,12 @@
 //!   freezes.
 //! - [`tls`] chooses the TLS provider, and the root certificates for each kind of server.
 //! - [`log`] writes JSON lines to stdout.
+//! - [`metrics`] counts what an invocation does, and writes its line at the end.
 
 pub mod clock;
 mod deadline;
 pub mod log;
+pub mod metrics;
 pub mod operation;
 pub mod process;
 pub mod settings;

@@ -25,7 +25,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use tracing::{
-    Event, Level, Metadata, Span, Subscriber,
+    Event, Metadata, Span, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
     span::{Attributes, Id, Record},
@@ -40,7 +40,10 @@ use tracing_subscriber::{
 #[cfg(test)]
 mod tests;
 
-const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
+pub(crate) const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
+
+/// The level at which invocations are logged.
+pub(crate) const INFO: &str = "INFO";
 
 const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
@@ -65,10 +68,11 @@ pub(crate) fn init() {
     let setting = std::env::var(LEVEL_VARIABLE).ok();
     let level = setting.as_deref().map(parse_level);
     let subscriber = subscriber(
-        level.flatten().unwrap_or(LevelFilter::INFO),
+        level
+            .flatten()
+            .map_or(LevelFilter::INFO, |(_, level)| level),
         std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok(),
-        // If a log line can't be written, the function goes on. `println!` would panic.
-        |line| drop(std::io::stdout().lock().write_all(line)),
+        write,
     );
     // This fails only if logs are already set up, which is fine.
     let _ = tracing::subscriber::set_global_default(subscriber);
@@ -78,6 +82,11 @@ pub(crate) fn init() {
             "{LEVEL_VARIABLE} is {setting:?}: not TRACE, DEBUG, INFO, WARN, ERROR or FATAL; logging at INFO"
         );
     }
+}
+
+/// Writes a line to the log. If that can't be done, the function goes on. `println!` would panic.
+pub(crate) fn write(line: &[u8]) {
+    drop(std::io::stdout().lock().write_all(line));
 }
 
 /// Passes each event of `level` and above to `write`, as one line with its newline.
@@ -93,16 +102,34 @@ pub fn subscriber(
     })
 }
 
-/// The span of one invocation. Every line within it has the ids of the invocation. The first span
-/// of the process is marked as its cold start.
-pub(crate) fn invocation(context: &Context) -> Span {
-    // A span at ERROR is enabled at every level, so the ids are never left out.
-    tracing::error_span!(
-        "invocation",
-        request_id = context.request_id,
-        trace_id = context.xray_trace_id.as_deref().map(trace_root),
-        cold_start = COLD.swap(false, Ordering::Relaxed),
-    )
+/// The invocation that lines belong to.
+pub(crate) struct Invocation {
+    pub(crate) request_id: String,
+    pub(crate) trace_id: Option<String>,
+    /// Whether it is the first one of the process.
+    pub(crate) cold_start: bool,
+}
+
+impl Invocation {
+    pub(crate) fn new(context: &Context) -> Self {
+        let trace = context.xray_trace_id.as_deref();
+        Self {
+            request_id: context.request_id.clone(),
+            trace_id: trace.map(|header| trace_root(header).to_owned()),
+            cold_start: COLD.swap(false, Ordering::Relaxed),
+        }
+    }
+
+    /// Its span. Every line within it has the ids of the invocation.
+    pub(crate) fn span(&self) -> Span {
+        // A span at ERROR is enabled at every level, so the ids are never left out.
+        tracing::error_span!(
+            "invocation",
+            request_id = self.request_id,
+            trace_id = self.trace_id,
+            cold_start = self.cold_start,
+        )
+    }
 }
 
 /// The id by which X-Ray finds a trace: `1-5759e988-bd862e3fe1be46a994272793` of
@@ -114,20 +141,28 @@ fn trace_root(header: &str) -> &str {
         .unwrap_or(header)
 }
 
-fn parse_level(name: &str) -> Option<LevelFilter> {
+/// A level by its name, in any case, with the name as Lambda writes it.
+fn parse_level(name: &str) -> Option<(&'static str, LevelFilter)> {
     let levels = [
         ("TRACE", LevelFilter::TRACE),
         ("DEBUG", LevelFilter::DEBUG),
-        ("INFO", LevelFilter::INFO),
+        (INFO, LevelFilter::INFO),
         ("WARN", LevelFilter::WARN),
         ("ERROR", LevelFilter::ERROR),
         // No level here is above ERROR.
         ("FATAL", LevelFilter::ERROR),
     ];
-    levels
-        .into_iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
-        .map(|(_, level)| level)
+    let is_it = |(known, _): &(&str, _)| known.eq_ignore_ascii_case(name.trim());
+    levels.into_iter().find(is_it)
+}
+
+/// The level of a line that is kept at the function's level `setting`: INFO, or that level if it is
+/// higher. Lambda drops each line whose level is lower than the function's.
+pub(crate) fn lowest_kept(setting: Option<&str>) -> &'static str {
+    match setting.and_then(parse_level) {
+        Some((name, level)) if level < LevelFilter::INFO => name,
+        _ => INFO,
+    }
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -222,10 +257,17 @@ where
             }
         }
 
+        let cold_start = spans.get("cold_start").and_then(Value::as_bool);
         let line = Line {
-            level: event.metadata().level(),
-            target: event.metadata().target(),
-            function_name: self.function_name.as_deref(),
+            header: Header {
+                level: event.metadata().level().as_str(),
+                message: own.text("message").unwrap_or_default(),
+                request_id: spans.text("request_id"),
+                trace_id: spans.text("trace_id"),
+                function_name: self.function_name.as_deref(),
+                cold_start: cold_start.unwrap_or_else(|| COLD.load(Ordering::Relaxed)),
+                target: event.metadata().target(),
+            },
             own: &own,
             spans: &spans,
         };
@@ -236,10 +278,40 @@ where
     }
 }
 
+/// The keys that every line begins with.
+pub(crate) struct Header<'a> {
+    pub(crate) level: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) request_id: Option<&'a str>,
+    pub(crate) trace_id: Option<&'a str>,
+    pub(crate) function_name: Option<&'a str>,
+    pub(crate) cold_start: bool,
+    pub(crate) target: &'a str,
+}
+
+impl Header<'_> {
+    pub(crate) fn write_to<M: SerializeMap>(&self, line: &mut M) -> Result<(), M::Error> {
+        if let Ok(now) = OffsetDateTime::now_utc().format(TIMESTAMP) {
+            line.serialize_entry("timestamp", &now)?;
+        }
+        line.serialize_entry("level", self.level)?;
+        line.serialize_entry("message", self.message)?;
+        for (key, value) in [
+            ("request_id", self.request_id),
+            ("trace_id", self.trace_id),
+            ("function_name", self.function_name),
+        ] {
+            if let Some(value) = value {
+                line.serialize_entry(key, value)?;
+            }
+        }
+        line.serialize_entry("cold_start", &self.cold_start)?;
+        line.serialize_entry("target", self.target)
+    }
+}
+
 struct Line<'a> {
-    level: &'a Level,
-    target: &'a str,
-    function_name: Option<&'a str>,
+    header: Header<'a>,
     own: &'a Fields,
     spans: &'a Fields,
 }
@@ -247,27 +319,7 @@ struct Line<'a> {
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut line = serializer.serialize_map(None)?;
-        if let Ok(now) = OffsetDateTime::now_utc().format(TIMESTAMP) {
-            line.serialize_entry("timestamp", &now)?;
-        }
-        line.serialize_entry("level", self.level.as_str())?;
-        line.serialize_entry(
-            "message",
-            self.own.get("message").unwrap_or(&Value::from("")),
-        )?;
-        for id in ["request_id", "trace_id"] {
-            if let Some(value) = self.spans.get(id) {
-                line.serialize_entry(id, value)?;
-            }
-        }
-        if let Some(name) = self.function_name {
-            line.serialize_entry("function_name", name)?;
-        }
-        match self.spans.get("cold_start") {
-            Some(cold) => line.serialize_entry("cold_start", cold)?,
-            None => line.serialize_entry("cold_start", &COLD.load(Ordering::Relaxed))?,
-        }
-        line.serialize_entry("target", self.target)?;
+        self.header.write_to(&mut line)?;
         let outer = self
             .spans
             .0
@@ -292,6 +344,10 @@ impl Fields {
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| value)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Value::as_str)
     }
 
     fn add(&mut self, field: &Field, value: impl Into<Value>) {

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     process::ExitCode,
     task::Poll,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use lambda_extension::Extension;
@@ -18,7 +18,7 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use crate::{log, settings::Faults, tls};
+use crate::{log, metrics, settings::Faults, tls};
 
 /// The variables without which lambda_runtime panics.
 const SET_BY_LAMBDA: [&str; 4] = [
@@ -91,7 +91,7 @@ impl<A: Resource, B: Resource> Resource for (A, B) {
 
 /// Runs the function until Lambda ends the process. It sets up logs and TLS, creates the resource
 /// from the environment and warms it up. It passes every event to `handler` within the log span of
-/// its invocation. On SIGTERM it closes the resource.
+/// its invocation, and writes the invocation's [metrics]. On SIGTERM it closes the resource.
 ///
 /// It serves one event at a time on one thread, unless Lambda sends several at once.
 ///
@@ -106,10 +106,11 @@ where
     H: Fn(LambdaEvent<E>, R) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = Result<A, F>> + Send + 'static,
 {
+    let start = Instant::now();
     log::init();
     tls::install_provider();
-    let resource = match R::from_env() {
-        Ok(resource) => resource,
+    let (metrics, resource) = match <(&metrics::Settings, R)>::from_env() {
+        Ok(resources) => resources,
         Err(faults) => {
             tracing::error!("the function can't start: {faults}");
             return ExitCode::FAILURE;
@@ -135,11 +136,21 @@ where
     };
     let serve = async {
         // Asking for the first event ends Lambda's init phase, so the registration comes before.
-        tokio::join!(resource.warm_up(), register_for_sigterm());
+        let warm_up = async {
+            tokio::join!(resource.warm_up(), register_for_sigterm());
+        };
+        metrics::of_warm_up(start, warm_up).await;
         let service = service_fn(move |event: LambdaEvent<E>| {
-            let span = log::invocation(&event.context);
-            // Lines that the handler logs before it returns a future belong to the invocation too.
-            span.in_scope(|| handler(event, resource)).instrument(span)
+            let invocation = log::Invocation::new(&event.context);
+            let span = invocation.span();
+            let handler = handler.clone();
+            // What the handler does before it returns a future belongs to the invocation too.
+            let work = async move { handler(event, resource).await };
+            let message = |outcome: &Result<A, F>| match outcome {
+                Ok(_) => "answered",
+                Err(_) => "failed",
+            };
+            metrics::of_invocation(invocation, metrics, work, message).instrument(span)
         });
         Runtime::new(service).run_concurrent().await
     };

@@ -18,7 +18,10 @@ use std::{
     time::Duration,
 };
 
-use lambda::clock::{Clock, Moment};
+use lambda::{
+    clock::{Clock, Moment},
+    metrics::{Metric, add},
+};
 
 pub use fields::Fields;
 use secrets_manager::SecretsManager;
@@ -229,6 +232,7 @@ impl<S: SecretValue> KeptSecret<S> {
 
     async fn fetch(&self, secret: &SecretsManager) -> Result<Current<S>, SecretError> {
         let fetched = secret.read(S::read).await?;
+        add(Metric::SecretRefreshed, 1);
         let now = self.clock.now();
         let current = match self.kept() {
             Some(kept) if kept.current.value.is_same(&fetched) => kept.current,

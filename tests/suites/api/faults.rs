@@ -32,7 +32,7 @@ fn impatient(setup: Setup) -> Setup {
 }
 
 /// The database's secret with another value for one field. Null removes the field.
-fn secret(database: &FreshDatabase, field: &str, value: Value) -> String {
+pub fn secret(database: &FreshDatabase, field: &str, value: Value) -> String {
     let mut secret = json!({
         "host": "127.0.0.1",
         "port": database.address().port(),

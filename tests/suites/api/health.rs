@@ -62,7 +62,7 @@ async fn without_a_database_the_service_is_alive_but_not_ready() {
 async fn without_ready_the_database_is_not_asked() {
     let answer = send(Event::get("/health")).await;
     let summary = answer.logs.last().unwrap();
-    assert_eq!(summary["statements"], 0);
+    assert_eq!(summary["Statements"], 0);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ fn summary(answer: &Answer) -> &Value {
     let mut summaries = answer
         .logs
         .iter()
-        .filter(|line| line.get("route").is_some());
+        .filter(|line| line.get("Route").is_some());
     let summary = summaries.next().expect("a summary");
     assert_eq!(summaries.next(), None, "a second summary");
     summary
@@ -23,26 +23,26 @@ fn summary(answer: &Answer) -> &Value {
 async fn an_invocation_has_one_summary_line() {
     let database = any_database().await;
     let get = function("get-order", &database).start().await.unwrap();
-    for (event, status) in [
-        (Event::get(format!("/orders/{}", uuid::Uuid::now_v7())), 404),
-        (Event::get("/orders/1"), 400),
-        (Event::new("DELETE", "/orders/1"), 405),
+    let missing = format!("/orders/{}", uuid::Uuid::now_v7());
+    for (event, status, problem) in [
+        (Event::get(missing), 404, "not-found"),
+        (Event::get("/orders/1"), 400, "malformed-request"),
+        (Event::new("DELETE", "/orders/1"), 405, "method-not-allowed"),
     ] {
         let answer = get.invoke(event).await.unwrap();
         let line = summary(&answer);
 
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["request_id"], answer.request_id);
-        assert_eq!(line["route"], "GET /orders/{order_id}");
+        assert_eq!(line["message"], "answered");
+        assert_eq!(line["Route"], "GET /orders/{order_id}");
         assert_eq!(line["status"], status);
+        assert_eq!(line["problem"], problem);
         assert_eq!(line["function_name"], "get-order");
-        assert_eq!(line["retries"], 0);
-        assert!(line["duration_ms"].as_f64().unwrap() > 0.0, "{line}");
-        assert!(
-            line["connection_wait_ms"].as_f64().unwrap() >= 0.0,
-            "{line}"
-        );
-        assert!(line["statements"].is_u64(), "{line}");
+        assert_eq!(line["Retries"], 0);
+        assert!(line["Duration"].as_f64().unwrap() > 0.0, "{line}");
+        assert!(line["ConnectionWait"].as_f64().unwrap() >= 0.0, "{line}");
+        assert!(line["Statements"].is_u64(), "{line}");
     }
 }
 
@@ -105,8 +105,8 @@ async fn the_summary_counts_the_statements() {
         ),
     ] {
         let line = summary(&answer);
-        assert_eq!(line["statements"], statements, "{call}");
-        assert_eq!(line["retries"], 0, "{call}");
+        assert_eq!(line["Statements"], statements, "{call}");
+        assert_eq!(line["Retries"], 0, "{call}");
     }
 }
 
@@ -156,7 +156,9 @@ async fn lambda_sets_the_level() {
         ("ERROR", false),
         ("FATAL", false),
     ] {
-        let health = function("health", &database).env("AWS_LAMBDA_LOG_LEVEL", level);
+        let health = function("health", &database)
+            .env("AWS_LAMBDA_LOG_LEVEL", level)
+            .without("METRICS_NAMESPACE");
         let health = health.start().await.unwrap();
         let answer = health.invoke(Event::get("/health")).await.unwrap();
         assert_eq!(

@@ -3,13 +3,13 @@
 //!
 //! Each call has a file with the name of its function. The other files are by topic: repeated
 //! requests (`idempotency`), who may see what (`authorization`), how a function starts and ends
-//! (`start`), broken dependencies (`faults`), what is logged (`logs`), and that the statements use
-//! their indexes (`statements`).
+//! (`start`), broken dependencies (`faults`), what is logged (`logs`) and measured (`metrics`), and
+//! that the statements use their indexes (`statements`).
 //!
 //! `cargo dev test` runs them. They share one schema and one process of each function, and each
 //! test uses its own customers. A test that breaks something has its own schema and processes. With
 //! `--vitess` all of them run on Vitess. With `--url` they run on an existing database, except for
-//! `faults`, `start` and `statements`, which need more than one database.
+//! `faults`, `metrics`, `start` and `statements`, which need more than one database.
 
 #![allow(
     clippy::expect_used,
@@ -28,6 +28,7 @@ mod health;
 mod idempotency;
 mod list_orders;
 mod logs;
+mod metrics;
 mod server;
 mod start;
 mod statements;

@@ -130,10 +130,10 @@ async fn waiting_is_first_come_first_served() {
 /// When the invocation began and ended, by the function's own clock.
 fn began_and_ended(answer: &Answer) -> (OffsetDateTime, OffsetDateTime) {
     let mut lines = answer.logs.iter();
-    let summary = lines.find(|line| !line["duration_ms"].is_null()).unwrap();
+    let summary = lines.find(|line| !line["Duration"].is_null()).unwrap();
     let ended = summary["timestamp"].as_str().unwrap();
     let ended = OffsetDateTime::parse(ended, &Rfc3339).unwrap();
-    let took = summary["duration_ms"].as_f64().unwrap();
+    let took = summary["Duration"].as_f64().unwrap();
     (ended - Duration::from_secs_f64(took / 1e3), ended)
 }
 

@@ -57,7 +57,7 @@ async fn late_answers(call: Call) {
             }
         };
         let answer = answer.unwrap();
-        assert!(logged(&answer, "retries") > 0, "{answer:#?}");
+        assert!(logged(&answer, "Retries") > 0, "{answer:#?}");
         under_test.assert_success(&request, &answer).await;
     }
     // The pool's only slot was not lost.
@@ -91,7 +91,7 @@ async fn concurrent_invocations_see_only_their_own_rows() {
                     if done {
                         under_test.assert_success(&request, &answer).await;
                     }
-                    (u64::from(done), logged(&answer, "retries"))
+                    (u64::from(done), logged(&answer, "Retries"))
                 });
             }
             for answer in invocations.join_all().await {

@@ -141,7 +141,7 @@ async fn an_answer_that_stops_halfway_leaves_no_extra_connection() {
     let answer = under_test.function.invoke(order).await.unwrap();
     assert!(!under_test.proxy.lift_ambush());
     assert_eq!(answer.status, 200, "{answer:#?}");
-    assert_eq!(logged(&answer, "retries"), 1, "{answer:#?}");
+    assert_eq!(logged(&answer, "Retries"), 1, "{answer:#?}");
     assert_eq!(under_test.proxy.counts().ever, 2);
     assert_eq!(under_test.proxy.counts().peak, 1);
 }
@@ -163,7 +163,7 @@ async fn a_read_that_the_server_stops_is_not_sent_again() {
     let answer = under_test.invoke(&request).await;
     lock.query_drop("UNLOCK TABLES").await.unwrap();
     assert_eq!(answer.status, 503, "{answer:#?}");
-    assert_eq!(logged(&answer, "retries"), 0, "{answer:#?}");
+    assert_eq!(logged(&answer, "Retries"), 0, "{answer:#?}");
     under_test.succeed().await;
     assert_eq!(under_test.proxy.counts().ever, 1);
 }
@@ -180,6 +180,6 @@ async fn the_log_says_how_long_a_new_connection_took() {
     let answer = under_test.invoke(&request).await;
     under_test.assert_success(&request, &answer).await;
     let mut lines = answer.logs.iter();
-    let wait = lines.find_map(|line| line["connection_wait_ms"].as_f64());
+    let wait = lines.find_map(|line| line["ConnectionWait"].as_f64());
     assert!(wait.unwrap() >= 20.0, "{answer:#?}");
 }

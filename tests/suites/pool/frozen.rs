@@ -84,7 +84,7 @@ async fn every_call_survives_a_silent_flow_at_the_cost_of_one_ping() {
                 .await;
             // Only the ping waited. No statement did, whose limit is far longer.
             assert_eq!(unanswered(&answer), 1, "{answer:#?}");
-            assert_eq!(logged(&answer, "retries"), 0, "{answer:#?}");
+            assert_eq!(logged(&answer, "Retries"), 0, "{answer:#?}");
         }
     }
 }
@@ -111,5 +111,5 @@ async fn many_silent_connections_cost_one_ping() {
         })
         .await;
     assert_eq!(unanswered(&answer), 1, "{answer:#?}");
-    assert_eq!(logged(&answer, "statements"), 1);
+    assert_eq!(logged(&answer, "Statements"), 1);
 }

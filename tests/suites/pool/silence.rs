@@ -45,7 +45,7 @@ async fn every_function_survives_a_flow_that_just_went_silent() {
                 under_test.proxy.strike(Fault::Swallow).await;
                 let answer = under_test.invoke(&request).await;
                 under_test.assert_success(&request, &answer).await;
-                assert_eq!(logged(&answer, "retries"), 1, "{answer:#?}");
+                assert_eq!(logged(&answer, "Retries"), 1, "{answer:#?}");
                 // Only now does the server notice the swallowed connections.
                 under_test.proxy.strike(Fault::Reset).await;
             }
@@ -84,8 +84,8 @@ async fn a_slow_read_is_sent_once() {
     let (answer, ()) = tokio::join!(under_test.function.invoke(request.event.clone()), unlocked);
     let answer = answer.unwrap();
     under_test.assert_success(&request, &answer).await;
-    assert_eq!(logged(&answer, "retries"), 0, "{answer:#?}");
-    assert_eq!(logged(&answer, "statements"), 1, "{answer:#?}");
+    assert_eq!(logged(&answer, "Retries"), 0, "{answer:#?}");
+    assert_eq!(logged(&answer, "Statements"), 1, "{answer:#?}");
 }
 
 const READ: Statement = Statement::read("READ", "SELECT COUNT(*) FROM order_items", "");

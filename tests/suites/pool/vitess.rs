@@ -105,7 +105,7 @@ async fn a_read_that_meets_an_error() {
         };
         if outcome == SentAgain {
             under_test.assert_success(&request, &answer).await;
-            assert_eq!(logged(&answer, "retries"), 1);
+            assert_eq!(logged(&answer, "Retries"), 1);
         }
         under_test.succeed().await;
         let kept = under_test.proxy.counts().ever == connections;

@@ -73,7 +73,7 @@ async fn a_function_waits_for_a_full_transaction_pool() {
             other.query_drop("ROLLBACK").await.unwrap();
         });
         let answer = answer.unwrap();
-        assert!(logged(&answer, "retries") > 0, "{answer:#?}");
+        assert!(logged(&answer, "Retries") > 0, "{answer:#?}");
         under_test.assert_truthful(&request, &answer).await;
         let status = if lasts < Duration::from_secs(10) {
             201
@@ -102,7 +102,7 @@ async fn a_transaction_that_a_tablet_ends_is_run_again() {
         });
         let answer = answer.unwrap();
         // After a COMMIT that failed, the function looks for the order by its key.
-        assert!(flight == 4 || logged(&answer, "retries") > 0, "{answer:#?}");
+        assert!(flight == 4 || logged(&answer, "Retries") > 0, "{answer:#?}");
         under_test.assert_truthful(&request, &answer).await;
         assert_eq!(
             under_test.placed(&request.key).await.len(),

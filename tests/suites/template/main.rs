@@ -24,7 +24,7 @@ use std::{
 };
 
 use database::settings::Settings;
-use lambda::settings::Variable;
+use lambda::{metrics::Metric, settings::Variable};
 use planetscale::settings::PlanetScaleSettings;
 use serde_json::json;
 
@@ -196,6 +196,7 @@ fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
             .chain(of_planetscale)
             // Only the API reads these, but what `Globals` has goes to every function.
             .chain(api::settings::VARIABLES)
+            .chain(lambda::metrics::VARIABLES)
             .filter(|variable| !variable.local)
             .map(|variable| variable.name)
             .collect();
@@ -342,11 +343,25 @@ fn variables() -> impl Iterator<Item = &'static Variable> {
     [
         api::settings::VARIABLES,
         database::settings::VARIABLES,
+        lambda::metrics::VARIABLES,
         planetscale::settings::VARIABLES,
         schema::settings::VARIABLES,
     ]
     .into_iter()
     .flatten()
+}
+
+#[test]
+fn the_readme_has_every_metric_and_no_other() {
+    let readme = fs::read_to_string(tests::root().join("functions/README.md")).unwrap();
+    let table = "| metric | unit | meaning |\n| --- | --- | --- |\n";
+    let (_, rows) = readme.split_once(table).unwrap();
+    let (rows, _) = rows.split_once("\n\n").unwrap();
+    let expected = Metric::ALL.iter().map(|metric| {
+        let (name, unit, meaning) = (metric.name(), metric.unit(), metric.meaning());
+        format!("| `{name}` | {unit} | {meaning} |")
+    });
+    assert_eq!(rows, expected.collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

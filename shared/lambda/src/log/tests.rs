@@ -48,7 +48,9 @@ fn context() -> Context {
 fn a_line_has_the_fixed_keys_first() {
     let (lines, subscriber) = subscriber(LevelFilter::INFO);
     tracing::subscriber::with_default(subscriber, || {
-        invocation(&context()).in_scope(|| tracing::info!(status = 200, "answered"));
+        Invocation::new(&context())
+            .span()
+            .in_scope(|| tracing::info!(status = 200, "answered"));
     });
     let lines = lines.lock().unwrap();
     let keys: Vec<_> = [
@@ -71,7 +73,7 @@ fn a_line_has_the_fixed_keys_first() {
 #[test]
 fn lines_within_an_invocation_have_its_ids() {
     let lines = logged(LevelFilter::INFO, || {
-        invocation(&context()).in_scope(|| {
+        Invocation::new(&context()).span().in_scope(|| {
             tracing::info_span!("inner", request_id = "other", step = 2)
                 .in_scope(|| tracing::info!("hello"))
         });
@@ -90,7 +92,9 @@ fn lines_within_an_invocation_have_its_ids() {
 #[test]
 fn the_ids_are_logged_at_every_level() {
     let lines = logged(LevelFilter::ERROR, || {
-        invocation(&context()).in_scope(|| tracing::error!("failed"));
+        Invocation::new(&context())
+            .span()
+            .in_scope(|| tracing::error!("failed"));
     });
     assert_eq!(lines[0]["request_id"], "8476a536");
 }
@@ -140,7 +144,7 @@ fn fields_keep_their_types() {
 #[test]
 fn no_field_replaces_a_fixed_key() {
     let lines = logged(LevelFilter::INFO, || {
-        invocation(&context()).in_scope(|| {
+        Invocation::new(&context()).span().in_scope(|| {
             tracing::info!(
                 timestamp = "x",
                 level = "x",
@@ -210,9 +214,9 @@ fn a_crate_from_a_registry_is_not_of_the_workspace() {
 
 #[test]
 fn the_level_may_be_in_any_case() {
-    assert_eq!(parse_level("DEBUG"), Some(LevelFilter::DEBUG));
-    assert_eq!(parse_level("warn"), Some(LevelFilter::WARN));
-    assert_eq!(parse_level("Fatal"), Some(LevelFilter::ERROR));
+    assert_eq!(parse_level("DEBUG"), Some(("DEBUG", LevelFilter::DEBUG)));
+    assert_eq!(parse_level("warn"), Some(("WARN", LevelFilter::WARN)));
+    assert_eq!(parse_level("Fatal"), Some(("FATAL", LevelFilter::ERROR)));
     for wrong in ["", "VERBOSE", "info,mysql_async=debug"] {
         assert_eq!(parse_level(wrong), None, "{wrong}");
     }
