@@ -39,6 +39,8 @@ pub struct Options {
     pub release: bool,
     /// Put Vitess before the server.
     pub vitess: bool,
+    /// Give the tests keyspaces of two shards, which takes Vitess.
+    pub sharded: bool,
     /// Where the data is kept, instead of `target/dev`.
     pub folder: Option<PathBuf>,
     /// The template that declares the functions, instead of `template.yaml`.

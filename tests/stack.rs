@@ -43,6 +43,7 @@ pub use self::template::{Function, Route, Template, Value, merged, yaml};
 
 use self::access::{Access, Login};
 use self::secrets::Secrets;
+use crate::vitess::shards;
 
 /// The variable in which `cargo dev test` tells the tests where the stack is, as JSON.
 pub(crate) const VARIABLE: &str = "LOCAL_STACK";
@@ -88,6 +89,11 @@ impl Stack {
     /// (`cargo dev test --vitess`), by [`Stack::fresh_database_on_vitess`].
     pub fn is_vitess(&self) -> bool {
         self.access.vitess.is_some()
+    }
+
+    /// Whether the orders of those tests are on two shards (`cargo dev test --sharded`).
+    pub fn is_sharded(&self) -> bool {
+        self.access.sharded
     }
 
     /// Where the server listens: 127.0.0.1 and its port. TLS is required; its certificate is
@@ -136,7 +142,7 @@ impl Stack {
     /// A new schema with the migrations applied and nothing in it, a user that may read and
     /// write (and nothing else) in it, and a secret with the user's login.
     pub async fn fresh_database(&self) -> anyhow::Result<FreshDatabase> {
-        let database = self.new_database().await?;
+        let database = self.new_database(false).await?;
         let secret = database.secret();
         self.secrets.create(database.secret_id(), &secret).await?;
         Ok(database)
@@ -145,7 +151,7 @@ impl Stack {
     /// The same behind a stand-in of vtgate of its own, which the secret, the URL and the
     /// functions' environment lead to.
     pub async fn fresh_keyspace(&self) -> anyhow::Result<FreshDatabase> {
-        let database = self.new_database().await?.behind_vtgate().await?;
+        let database = self.new_database(false).await?.behind_vtgate().await?;
         let secret = database.secret();
         self.secrets.create(database.secret_id(), &secret).await?;
         Ok(database)
@@ -154,7 +160,8 @@ impl Stack {
     /// The same behind a [`Vitess`](crate::vitess::Vitess) of its own, which the secret, the URL and the
     /// functions' environment lead to.
     pub async fn fresh_database_on_vitess(&self) -> anyhow::Result<FreshDatabase> {
-        let database = self.new_database().await?.on_vitess().await?;
+        let database = self.new_database(self.is_sharded()).await?;
+        let database = database.on_vitess().await?;
         let secret = database.secret();
         self.secrets.create(database.secret_id(), &secret).await?;
         Ok(database)
@@ -171,7 +178,7 @@ impl Stack {
         Ok(Some(database))
     }
 
-    async fn new_database(&self) -> anyhow::Result<FreshDatabase> {
+    async fn new_database(&self, sharded: bool) -> anyhow::Result<FreshDatabase> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         // MySQL takes 32 characters for a user's name at most.
         let name = format!("{PREFIX}{}", id.get(..16).unwrap_or(&id));
@@ -183,10 +190,14 @@ impl Stack {
         for statement in statements {
             admin.query_drop(statement).await?;
         }
-        admin
-            .query_drop(format!("USE `{}`", database.name()))
-            .await?;
-        migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
+        if sharded {
+            shards::create(&mut admin, database.name()).await?;
+        } else {
+            admin
+                .query_drop(format!("USE `{}`", database.name()))
+                .await?;
+            migrations::apply(&mut admin, &crate::root().join("shared/migrations")).await?;
+        }
         admin.disconnect().await?;
         Ok(database)
     }

@@ -9,6 +9,7 @@
 //! errors of a transaction's first statement.
 
 mod program;
+pub mod shards;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,7 +102,7 @@ pub enum DirectDdl {
     Refused,
 }
 
-/// A Vitess with one keyspace of one shard. It is gone when this is dropped.
+/// A Vitess with one keyspace of one shard or two. It is gone when this is dropped.
 pub struct Vitess {
     /// vtcombo.
     program: PathBuf,
@@ -111,6 +112,8 @@ pub struct Vitess {
     /// The user that the tablets have on MySQL, and the schema that the keyspace lies in.
     tablets: Login,
     ddl: DirectDdl,
+    /// Whether the keyspace has two shards, in the schemas that [`shards::schema`] names.
+    sharded: bool,
     administration: Administration,
     mysql: SocketAddr,
     address: SocketAddr,
@@ -124,8 +127,8 @@ pub struct Vitess {
 
 impl Vitess {
     /// Starts one before the server of `access`, and waits until it takes connections. Its keyspace lies
-    /// in the schema of `tablets`, a user of the server that this gives what tablets need. Only the
-    /// [administrator](ADMIN) is let in at first.
+    /// in the schema of `tablets`, a user of the server that this gives what tablets need, or, with two
+    /// shards, in two that are named after it. Only the [administrator](ADMIN) is let in at first.
     ///
     /// # Errors
     ///
@@ -135,6 +138,7 @@ impl Vitess {
         keyspace: &str,
         tablets: Login,
         ddl: DirectDdl,
+        sharded: bool,
     ) -> Result<Self, VitessError> {
         let administration = access.administration.clone();
         let administration = administration.ok_or(ConnectError::NotAdministered)?;
@@ -159,6 +163,7 @@ impl Vitess {
             keyspace: keyspace.to_owned(),
             tablets,
             ddl,
+            sharded,
             administration,
             mysql: access.server,
             address: loopback(port),
@@ -196,6 +201,12 @@ impl Vitess {
             &self.tablets.username: [self.tablets.password],
         });
         file::write(&self.credentials_file(), &credentials.to_string())?;
+        if self.sharded {
+            let folder = self.vschemas().join(&self.keyspace);
+            file::create_folder(&folder)?;
+            let vschema = file::read(&crate::root().join(shards::VSCHEMA))?;
+            file::write(&folder.join("vschema.json"), &vschema)?;
+        }
         let mut command = self.command();
         command.args(flags);
         let program = self.processes.start("vtcombo", command)?;
@@ -264,11 +275,25 @@ impl Vitess {
     ///
     /// Vitess does not answer.
     pub async fn sessions(&self, user: &str) -> Result<usize, VitessError> {
-        let url = format!("http://{}/debug/vars", self.pages);
-        let counts: Value = crate::http_client().get(url).send().await?.json().await?;
+        let counts = self.counts().await?;
         let sessions = counts.pointer(&format!("/MysqlServerConnCountPerUser/{user}"));
         let sessions = sessions.and_then(Value::as_u64).unwrap_or_default();
         Ok(usize::try_from(sessions).unwrap_or(usize::MAX))
+    }
+
+    /// How often each kind of plan was executed, such as `SELECT.EqualUnique.PRIMARY`.
+    ///
+    /// # Errors
+    ///
+    /// Vitess does not answer.
+    pub async fn plans(&self) -> Result<BTreeMap<String, u64>, VitessError> {
+        let plans = self.counts().await?["QueryExecutions"].take();
+        Ok(serde_json::from_value(plans).unwrap_or_default())
+    }
+
+    async fn counts(&self) -> Result<Value, VitessError> {
+        let url = format!("http://{}/debug/vars", self.pages);
+        Ok(crate::http_client().get(url).send().await?.json().await?)
     }
 
     fn command(&self) -> tokio::process::Command {
@@ -282,9 +307,17 @@ impl Vitess {
         let Login {
             username, schema, ..
         } = &self.tablets;
-        let topology = format!(
-            r#"keyspaces: {{name: "{keyspace}" shards: {{name: "0" db_name_override: "{schema}"}} replica_count: 1}}"#
-        );
+        let shards: Vec<_> = match self.sharded {
+            true => shards::TWO
+                .map(|shard| (shard, shards::schema(schema, shard)))
+                .into(),
+            false => vec![("0", schema.clone())],
+        };
+        let shards = shards.into_iter().map(|(shard, schema)| {
+            format!(r#"shards: {{name: "{shard}" db_name_override: "{schema}"}} "#)
+        });
+        let shards: String = shards.collect();
+        let topology = format!(r#"keyspaces: {{name: "{keyspace}" {shards}replica_count: 1}}"#);
         let mut run = command(&self.program);
         run.env("VTDATAROOT", folder)
             .args(["--proto-topo", &topology])
@@ -313,10 +346,20 @@ impl Vitess {
         if self.ddl == DirectDdl::Refused {
             run.arg("--enable-direct-ddl=false");
         }
+        if self.sharded {
+            run.arg("--schema-dir").arg(self.vschemas());
+            // A transaction that would touch two shards fails.
+            run.args(["--transaction-mode", "SINGLE"]);
+        }
         for role in ["allprivs", "appdebug", "dba", "erepl", "filtered", "repl"] {
             run.arg(format!("--db-{role}-user={ADMIN}"));
         }
         run
+    }
+
+    /// A folder for each keyspace that has a vschema.
+    fn vschemas(&self) -> PathBuf {
+        self.folder.join("vschemas")
     }
 
     fn users_file(&self) -> PathBuf {
@@ -356,6 +399,15 @@ impl Vitess {
         let (host, port) = (self.address.ip().to_string(), self.address.port());
         let ca_file = Some(self.administration.certificates.authority.as_path());
         access::connect(&host, port, ca_file, user, password, Some(&self.keyspace)).await
+    }
+
+    /// A connection to it as the administrator.
+    ///
+    /// # Errors
+    ///
+    /// It refuses.
+    pub async fn connect_as_admin(&self) -> Result<Conn, ConnectError> {
+        self.connect(ADMIN, &self.administration.password).await
     }
 
     async fn wait_until_let_in(

@@ -96,6 +96,7 @@ impl Run {
         let mut access = Access {
             folder: self.folder.clone(),
             vitess: None,
+            sharded: false,
             host,
             server,
             ca_file,

@@ -33,6 +33,7 @@ Options of cargo dev:
 
 Options of cargo dev test:
   --release        builds the functions as they are deployed, which takes minutes
+  --sharded        as --vitess, with the orders on two shards
   --url URL        tests on this database, mysql://user:password@host:port/name, whose schema must be
                    empty or hold only this project's tables; runs the tests that need no server of
                    their own
@@ -109,6 +110,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             Long("server") => options.server = Some(PathBuf::from(arguments.value()?)),
             Long("release") if test => options.release = true,
             Long("vitess") => options.vitess = true,
+            Long("sharded") if test => (options.vitess, options.sharded) = (true, true),
             Long("url") if test => url = Some(arguments.value()?.string()?),
             Long("ca") if test => ca_file = Some(PathBuf::from(arguments.value()?)),
             Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),
@@ -134,7 +136,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
     }
     match (url, ca_file) {
         (Some(_), _) if options.server.is_some() || options.vitess => {
-            return Err("--url goes with neither --server nor --vitess".into());
+            return Err("--url goes with none of --server, --vitess and --sharded".into());
         }
         (None, Some(_)) => return Err("--ca goes with --url alone".into()),
         (url, ca_file) => {

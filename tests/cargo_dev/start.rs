@@ -132,6 +132,7 @@ impl Run {
         let access = Access {
             folder: folder.clone(),
             vitess,
+            sharded: options.sharded,
             host: server.address.ip().to_string(),
             server: server.address,
             ca_file: Some(certificates.authority.clone()),
@@ -323,6 +324,7 @@ impl Run {
             &login.schema,
             login.clone(),
             DirectDdl::Refused,
+            false,
         )
         .await?;
         vitess

@@ -45,6 +45,12 @@ const NOT_WITH_VITESS: [(&str, &str); 6] = [
     ),
 ];
 
+/// What is left out with two shards beyond that, and why.
+const NOT_SHARDED: [(&str, &str); 1] = [(
+    "statements::",
+    "they ask MySQL for its plans and need tables to fill without Vitess",
+)];
+
 /// What the tests read of PlanetScale's settings: neither leads to a database.
 const FOR_TESTS: [&str; 2] = [contract::VARIABLE, "PLANETSCALE_GO_REQUIRED"];
 
@@ -75,7 +81,9 @@ impl Run {
         let mut all = Vec::new();
         if options.vitess && !chooses_packages {
             all.extend(["--package", "tests"].map(OsString::from));
-            for suite in WITH_VITESS {
+            let suites = WITH_VITESS.into_iter();
+            // Deployments to several shards are PlanetScale's.
+            for suite in suites.filter(|suite| !options.sharded || *suite != "schema_change") {
                 all.extend(["--test", suite].map(OsString::from));
             }
         } else if !chooses_packages {
@@ -83,7 +91,7 @@ impl Run {
         }
         all.extend_from_slice(arguments);
         if options.vitess {
-            self.leave_out_what_vitess_cannot(&mut all);
+            self.leave_out_what_vitess_cannot(options, &mut all);
         }
         let tests = self.cargo_test(&base.access, &all, options.server.as_deref());
         tokio::select! {
@@ -93,12 +101,13 @@ impl Run {
     }
 
     /// Adds to the arguments of `cargo test` what does not run with Vitess, and says why.
-    fn leave_out_what_vitess_cannot(&self, arguments: &mut Vec<OsString>) {
+    fn leave_out_what_vitess_cannot(&self, options: &Options, arguments: &mut Vec<OsString>) {
         if !arguments.iter().any(|argument| argument == "--") {
             arguments.push("--".into());
         }
-        for (test, why) in NOT_WITH_VITESS {
-            arguments.extend(["--skip".into(), test.into()]);
+        let sharded = NOT_SHARDED.iter().filter(|_| options.sharded);
+        for (test, why) in NOT_WITH_VITESS.iter().chain(sharded) {
+            arguments.extend(["--skip".into(), (*test).into()]);
             let line = format!("  not run with Vitess: {test}, since {why}");
             self.progress.say(&line);
         }

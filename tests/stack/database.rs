@@ -10,7 +10,7 @@ use crate::stack::access::{Access, Login};
 use crate::stack::background;
 use crate::stack::{Stack, remove};
 use crate::stand_ins::vtgate::{Account, Vtgate};
-use crate::vitess::{DirectDdl, Vitess};
+use crate::vitess::{DirectDdl, Vitess, shards};
 
 /// A schema of one test; it and its user are gone when the value is dropped, unless it was given.
 #[derive(Debug)]
@@ -76,6 +76,7 @@ impl FreshDatabase {
             self.name(),
             self.login.clone(),
             DirectDdl::Refused,
+            self.stack.is_sharded(),
         )
         .await?;
         let (user, password) = (self.username(), self.password());
@@ -183,6 +184,27 @@ impl FreshDatabase {
             .access()
             .connect(username, password, Some(schema))
             .await?)
+    }
+
+    /// A connection over TLS that may write, as an administrator. With two shards it is one to Vitess,
+    /// which knows the shard of each row.
+    pub async fn connect_as_admin(&self) -> anyhow::Result<Conn> {
+        match &self.front {
+            Front::Vitess(vitess) if self.stack.is_sharded() => {
+                Ok(vitess.connect_as_admin().await?)
+            }
+            _ => Ok(self.access().connect_as_admin(Some(self.name())).await?),
+        }
+    }
+
+    /// The schemas at the server that its tables are in: one, or one for each shard.
+    pub fn schemas(&self) -> Vec<String> {
+        match &self.front {
+            Front::Vitess(_) if self.stack.is_sharded() => shards::TWO
+                .map(|shard| shards::schema(self.name(), shard))
+                .into(),
+            _ => vec![self.name().to_owned()],
+        }
     }
 
     /// The connections of its user at the server, as an [administrator](Stack::admin) sees them.

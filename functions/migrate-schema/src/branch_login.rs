@@ -79,7 +79,7 @@ fn connect(password: &Password, production: &Production) -> Result<Database> {
         port,
         username: password.username.clone(),
         password: plain_text.ok_or(StepError::Password("its text is missing"))?,
-        database: production.planetscale.database_name().to_owned(),
+        database: production.planetscale.keyspace().to_owned(),
     };
     let settings = Settings::from_env().map_err(|faults| StepError::Input(faults.to_string()))?;
     let pool = PoolSettings {

@@ -99,9 +99,9 @@ impl PlanetScale {
         }
     }
 
-    /// The name of the database. Connections use the same name.
-    pub fn database_name(&self) -> &str {
-        &self.settings.database
+    /// The keyspace of the functions' tables, to which connections go.
+    pub fn keyspace(&self) -> &str {
+        &self.settings.keyspace
     }
 
     /// The name of the production branch.

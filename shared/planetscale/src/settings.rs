@@ -27,6 +27,12 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "PlanetScale's name of the database",
     },
     Variable {
+        name: "PLANETSCALE_KEYSPACE",
+        default: "",
+        local: false,
+        meaning: "the keyspace of the functions' tables; without it, the one named like the database",
+    },
+    Variable {
         name: "PLANETSCALE_BRANCH",
         default: "main",
         local: false,
@@ -55,6 +61,8 @@ pub struct PlanetScaleSettings {
     pub organization: String,
     /// The database's name.
     pub database: String,
+    /// The keyspace of the functions' tables. Unless it was sharded, it is named like the database.
+    pub keyspace: String,
     /// The production branch's name.
     pub branch: String,
     /// Name or ARN of the secret with the service token.
@@ -79,13 +87,21 @@ impl PlanetScaleSettings {
     ///
     /// As [`PlanetScaleSettings::from_env`].
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
-        Environment::read(lookup, VARIABLES, |environment| Self {
-            api_url: api_url(environment),
-            organization: name(environment, "PLANETSCALE_ORGANIZATION"),
-            database: name(environment, "PLANETSCALE_DATABASE"),
-            branch: name(environment, "PLANETSCALE_BRANCH"),
-            token_secret_id: environment.required("PLANETSCALE_TOKEN_SECRET_ID"),
-            token_max_age: environment.milliseconds("DATABASE_SECRET_MAX_AGE_MS"),
+        Environment::read(lookup, VARIABLES, |environment| {
+            let database = name(environment, "PLANETSCALE_DATABASE");
+            let keyspace = environment.get_or_default("PLANETSCALE_KEYSPACE");
+            Self {
+                api_url: api_url(environment),
+                organization: name(environment, "PLANETSCALE_ORGANIZATION"),
+                keyspace: match keyspace.is_empty() {
+                    true => database.clone(),
+                    false => keyspace,
+                },
+                database,
+                branch: name(environment, "PLANETSCALE_BRANCH"),
+                token_secret_id: environment.required("PLANETSCALE_TOKEN_SECRET_ID"),
+                token_max_age: environment.milliseconds("DATABASE_SECRET_MAX_AGE_MS"),
+            }
         })
     }
 }
@@ -148,10 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_public_api_and_the_branch_main() {
+    fn the_defaults_are_the_public_api_the_databases_keyspace_and_the_branch_main() {
         let settings = planetscale(&[]).unwrap();
         assert_eq!(settings.api_url.as_str(), "https://api.planetscale.com/");
         assert_eq!(settings.branch, "main");
+        assert_eq!(settings.keyspace, "orders");
+        let sharded = planetscale(&[("PLANETSCALE_KEYSPACE", "orders-sharded")]);
+        assert_eq!(sharded.unwrap().keyspace, "orders-sharded");
     }
 
     #[test]

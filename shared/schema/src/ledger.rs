@@ -40,11 +40,12 @@ pub const READ: Statement = Statement::read(
     "PRIMARY",
 );
 
-/// Records a migration by version, name and checksum; one that is recorded stays as it is.
+/// Records a migration by version, name and checksum; one that is recorded stays as it is. On many
+/// shards the version says which shard has the row, so Vitess lets nothing be assigned to it.
 pub const RECORD: Statement = Statement::idempotent_write(
     "RECORD_MIGRATION",
     "INSERT INTO schema_migrations (version, name, checksum, applied_at) \
-     VALUES (?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE version = version",
+     VALUES (?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE name = name",
 );
 
 /// How the files and the ledger contradict each other.

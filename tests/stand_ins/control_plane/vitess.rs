@@ -74,7 +74,7 @@ impl BranchVitess {
             true => DirectDdl::Refused,
             false => DirectDdl::Taken,
         };
-        let vitess = Vitess::start(&self.access, DATABASE, tablets, ddl).await?;
+        let vitess = Vitess::start(&self.access, DATABASE, tablets, ddl, false).await?;
         let vitess = Arc::new(vitess);
         self.running()
             .insert(branch.schema.clone(), Arc::clone(&vitess));

@@ -19,9 +19,9 @@ const ORDERS_OF_A_CUSTOMER: usize = 50;
 
 /// The id and the idempotency key of a placed order.
 #[derive(Clone, Copy, Default)]
-struct Placed {
-    id: [u8; 16],
-    key: [u8; 32],
+pub struct Placed {
+    pub id: [u8; 16],
+    pub key: [u8; 32],
 }
 
 /// A schema with a few thousand orders, so that the choice of an index matters, and one order of
@@ -77,7 +77,7 @@ async fn filled() -> (FreshDatabase, Conn, Placed) {
 }
 
 /// Every statement with parameters like those of the functions.
-fn with_parameters(Placed { id, key }: Placed) -> [(Statement, Params); 7] {
+pub fn with_parameters(Placed { id, key }: Placed) -> [(Statement, Params); 7] {
     let now = "2026-11-22 09:00:00";
     let order = (id, "cust-0", "paid", "EUR", "9.00", 1, key, key, now, now);
     [

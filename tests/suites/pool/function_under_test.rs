@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use serde_json::{Value, json};
+use mysql_async::{Conn, Value};
+use orders::statements::{INSERT_ITEMS, INSERT_ORDER};
+use serde_json::json;
 use tests::proxy::Proxy;
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::lambda::event::Event;
@@ -154,45 +155,59 @@ impl FunctionUnderTest {
 
     /// Inserts an order without the function, and returns its id.
     pub async fn insert_order(&self) -> Uuid {
-        let id = Uuid::now_v7();
-        let mut direct = self.direct().await;
-        direct
-            .exec_drop(
-                "INSERT INTO orders VALUES (?, ?, 'pending', 'EUR', 9, 1, NULL, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
-                (id.as_bytes(), CUSTOMER),
-            )
-            .await
-            .unwrap();
-        direct
-            .exec_drop(
-                "INSERT INTO order_items VALUES (?, ?, 0, 'TEA-1', 2, 4.5)",
-                (id.as_bytes(), CUSTOMER),
-            )
-            .await
-            .unwrap();
-        id
+        self.insert(CUSTOMER, "TEA-1", 1).await
     }
 
     /// Inserts an order whose answer is longer than what MySQL and TLS send at once, and returns
     /// its id.
     pub async fn insert_large_order(&self) -> Uuid {
+        self.insert(&"c".repeat(64), &"S".repeat(64), 100).await
+    }
+
+    async fn insert(&self, customer: &str, sku: &str, items: u8) -> Uuid {
         let id = Uuid::now_v7();
-        let mut direct = self.direct().await;
-        direct
-            .exec_drop(
-                "INSERT INTO orders VALUES (?, REPEAT('c', 64), 'pending', 'EUR', 450, 1, NULL, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
-                (id.as_bytes(),),
-            )
-            .await
-            .unwrap();
-        let items = (0..100).map(|position| (id.as_bytes(), position));
-        direct
-            .exec_batch(
-                "INSERT INTO order_items VALUES (?, REPEAT('c', 64), ?, REPEAT('S', 64), 1, 4.5)",
-                items,
-            )
-            .await
-            .unwrap();
+        let now = "2026-11-22 09:00:00";
+        let (id_of, none) = (id.as_bytes(), Value::NULL);
+        let order = (
+            id_of,
+            customer,
+            "pending",
+            "EUR",
+            items,
+            1,
+            none.clone(),
+            none,
+            now,
+            now,
+        );
+        let rows = (0..items).flat_map(|position| -> [Value; 6] {
+            let (id, sku) = (id_of.into(), sku.into());
+            [
+                id,
+                customer.into(),
+                position.into(),
+                sku,
+                1.into(),
+                1.into(),
+            ]
+        });
+        let rows: Vec<Value> = rows.collect();
+        let (mut direct, mut to_vitess);
+        let connection: &mut Conn = match self.stack.is_sharded() {
+            true => {
+                to_vitess = self.database.connect_as_admin().await.unwrap();
+                &mut to_vitess
+            }
+            false => {
+                direct = self.direct().await;
+                &mut direct
+            }
+        };
+        let (insert_order, insert_items) = (INSERT_ORDER, INSERT_ITEMS.with_rows(items.into()));
+        let inserted = connection.exec_drop(insert_order.sql(), order).await;
+        inserted.unwrap();
+        let inserted = connection.exec_drop(insert_items.sql(), rows).await;
+        inserted.unwrap();
         id
     }
 
@@ -318,7 +333,7 @@ pub async fn fresh_database(stack: &Stack) -> FreshDatabase {
 
 /// The secret that leads a function to the database through the proxy.
 pub fn secret(proxy: &Proxy, database: &FreshDatabase, password: &str) -> String {
-    let login: Value = json!({
+    let login = json!({
         "host": proxy.address().ip(),
         "port": proxy.address().port(),
         "username": database.username(),

@@ -153,11 +153,10 @@ async fn a_shutdown_during_an_invocation_leaves_nothing_half_written() {
     let request = under_test.new_request().await;
 
     // An uncommitted order with the same key, which the function's order has to wait for.
-    let mut other = under_test.stack.admin().await.unwrap();
-    let schema = under_test.database.name();
-    other.query_drop(format!("USE `{schema}`")).await.unwrap();
+    let mut other = under_test.database.connect_as_admin().await.unwrap();
     other.query_drop("START TRANSACTION").await.unwrap();
-    let order = "INSERT INTO orders VALUES (?, ?, 'pending', 'EUR', 9, 1, UNHEX(SHA2(?, 256)), NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))";
+    let order = "INSERT INTO orders (id, customer_id, status, currency, total, version, idempotency_key, created_at, updated_at) \
+                 VALUES (?, ?, 'pending', 'EUR', 9, 1, UNHEX(SHA2(?, 256)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))";
     let id = Uuid::now_v7();
     other
         .exec_drop(order, (id.as_bytes(), CUSTOMER, &request.key))

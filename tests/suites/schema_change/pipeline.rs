@@ -174,6 +174,7 @@ impl Pipeline {
             api_url: self.plane.url().parse().unwrap(),
             organization: ORGANIZATION.to_owned(),
             database: DATABASE.to_owned(),
+            keyspace: DATABASE.to_owned(),
             branch: BRANCH.to_owned(),
             token_secret_id: self.stack.new_secret(&token.secret()).await.unwrap(),
             token_max_age: Duration::from_secs(60),

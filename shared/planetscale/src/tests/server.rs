@@ -80,6 +80,7 @@ pub fn client_of(api_url: &str) -> PlanetScale {
         api_url: api_url.parse().unwrap(),
         organization: "acme".to_owned(),
         database: "orders".to_owned(),
+        keyspace: "orders".to_owned(),
         branch: "main".to_owned(),
         token_secret_id: String::new(),
         token_max_age: Duration::from_secs(1),
