@@ -207,6 +207,19 @@ impl FreshDatabase {
         }
     }
 
+    /// A connection to the server that has locked the orders for everybody else, until it unlocks
+    /// them or ends.
+    pub async fn lock_orders(&self) -> anyhow::Result<Conn> {
+        let mut admin = self.stack.admin().await?;
+        let orders = self.schemas().into_iter();
+        let orders: Vec<_> = orders
+            .map(|schema| format!("`{schema}`.orders WRITE"))
+            .collect();
+        let lock = format!("LOCK TABLES {}", orders.join(", "));
+        admin.query_drop(lock).await?;
+        Ok(admin)
+    }
+
     /// The connections of its user at the server, as an [administrator](Stack::admin) sees them.
     pub async fn connections(&self, admin: &mut Conn) -> anyhow::Result<Vec<u64>> {
         let connections = self.states(admin).await?;

@@ -14,9 +14,7 @@ use crate::client::{
     assert_reveals_no_secret, assert_unavailable, customer, fresh_database, function, path_of,
     problem, stack, tea,
 };
-use crate::server::{
-    as_admin, kill_connections, limit_connections, lock_orders, take_only_connection, unlock,
-};
+use crate::server::{as_admin, kill_connections, limit_connections, take_only_connection, unlock};
 
 /// A function whose secret has this content.
 async fn with_secret(name: &str, database: &FreshDatabase, secret: &str) -> Setup {
@@ -288,7 +286,7 @@ async fn a_statement_that_takes_too_long_is_503_and_changes_nothing() {
     let setup = impatient(function("create-order", &database));
     let create = setup.start().await.unwrap();
     let post = || Event::post("/orders").json(&tea("cust-1"));
-    let lock = lock_orders(&database).await;
+    let lock = database.lock_orders().await.unwrap();
     assert_unavailable(&create.invoke(post()).await.unwrap());
     unlock(lock).await;
 
@@ -307,7 +305,7 @@ async fn the_answer_comes_before_the_invocation_ends() {
         .env("DATABASE_STATEMENT_TIMEOUT_MS", "86400000")
         .timeout(Duration::from_secs(2));
     let list = list.start().await.unwrap();
-    let lock = lock_orders(&database).await;
+    let lock = database.lock_orders().await.unwrap();
     let answer = list.invoke(Event::get("/customers/cust-1/orders"));
     assert_unavailable(&answer.await.unwrap());
     unlock(lock).await;

@@ -65,14 +65,6 @@ pub async fn take_only_connection(database: &FreshDatabase) -> Conn {
     panic!("the only connection is always taken")
 }
 
-/// Locks the table of orders for everybody else until [`unlock`].
-pub async fn lock_orders(database: &FreshDatabase) -> Conn {
-    let mut lock = stack().admin().await.unwrap();
-    let statement = format!("LOCK TABLES `{}`.orders WRITE", database.name());
-    lock.query_drop(statement).await.unwrap();
-    lock
-}
-
 /// Ends a lock.
 pub async fn unlock(mut lock: Conn) {
     lock.query_drop("UNLOCK TABLES").await.unwrap();

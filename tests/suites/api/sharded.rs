@@ -3,6 +3,7 @@
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params};
+use schema::ledger;
 use serde_json::json;
 use tests::stack::FreshDatabase;
 use tests::stand_ins::lambda::event::Event;
@@ -58,7 +59,9 @@ async fn each_statement_goes_to_one_shard() {
         id: uuid::Uuid::now_v7().into_bytes(),
         key: [7; 32],
     };
-    for (statement, parameters) in with_parameters(placed) {
+    let migration = || (ledger::RECORD, (2, "next", "checksum").into());
+    let statements = with_parameters(placed).into_iter();
+    for (statement, parameters) in statements.chain([migration(), migration()]) {
         let sql = statement.sql();
         let queries = queries(&mut connection, sql, parameters).await;
         let (of_id, others): (Vec<_>, Vec<_>) = queries

@@ -152,11 +152,7 @@ async fn an_invocation_that_waits_is_answered_before_its_deadline() {
     for _ in 0..16 {
         requests.push(under_test.new_request().await);
     }
-    let mut lock = under_test.stack.admin().await.unwrap();
-    let schema = under_test.database.name();
-    lock.query_drop(format!("LOCK TABLES `{schema}`.orders WRITE"))
-        .await
-        .unwrap();
+    let mut lock = under_test.database.lock_orders().await.unwrap();
     let mut invocations = JoinSet::new();
     for request in requests {
         let under_test = Arc::clone(&under_test);

@@ -157,9 +157,7 @@ async fn a_read_that_the_server_stops_is_not_sent_again() {
     }
     under_test.succeed().await;
     let request = under_test.new_request().await;
-    let mut lock = under_test.stack.admin().await.unwrap();
-    let lock_orders = format!("LOCK TABLES `{}`.orders WRITE", under_test.database.name());
-    lock.query_drop(lock_orders).await.unwrap();
+    let mut lock = under_test.database.lock_orders().await.unwrap();
     let answer = under_test.invoke(&request).await;
     lock.query_drop("UNLOCK TABLES").await.unwrap();
     assert_eq!(answer.status, 503, "{answer:#?}");

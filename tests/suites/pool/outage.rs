@@ -190,12 +190,8 @@ impl Functions {
         self.warm_up(outage).await;
         let (mut locks, mut under_way) = (Vec::new(), Vec::new());
         for under_test in &self.all {
-            let mut lock = under_test.stack.admin().await.unwrap();
-            let schema = under_test.database.name();
-            let statement = format!("LOCK TABLES `{schema}`.orders WRITE");
             let request = under_test.new_request().await;
-            lock.query_drop(statement).await.unwrap();
-            locks.push(lock);
+            locks.push(under_test.database.lock_orders().await.unwrap());
             under_way.push(UnderWay::start(under_test, request));
             under_test.wait_until_blocked().await;
         }

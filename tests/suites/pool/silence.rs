@@ -72,9 +72,7 @@ async fn a_slow_read_is_sent_once() {
     let under_test = FunctionUnderTest::with(Call::Get, patient).await;
     under_test.succeed().await;
     let request = under_test.new_request().await;
-    let mut lock = under_test.stack.admin().await.unwrap();
-    let lock_orders = format!("LOCK TABLES `{}`.orders WRITE", under_test.database.name());
-    lock.query_drop(lock_orders).await.unwrap();
+    let mut lock = under_test.database.lock_orders().await.unwrap();
     let unlocked = async {
         under_test.wait_until_blocked().await;
         // Long enough for the function to check more than once whether the flow is silent.
