@@ -287,8 +287,11 @@ impl Vitess {
     ///
     /// Vitess does not answer.
     pub async fn plans(&self) -> Result<BTreeMap<String, u64>, VitessError> {
-        let plans = self.counts().await?["QueryExecutions"].take();
-        Ok(serde_json::from_value(plans).unwrap_or_default())
+        let counts = self.counts().await?;
+        let plans = counts.get("QueryExecutions").cloned();
+        Ok(plans
+            .and_then(|plans| serde_json::from_value(plans).ok())
+            .unwrap_or_default())
     }
 
     async fn counts(&self) -> Result<Value, VitessError> {
@@ -307,17 +310,8 @@ impl Vitess {
         let Login {
             username, schema, ..
         } = &self.tablets;
-        let shards: Vec<_> = match self.sharded {
-            true => shards::TWO
-                .map(|shard| (shard, shards::schema(schema, shard)))
-                .into(),
-            false => vec![("0", schema.clone())],
-        };
-        let shards = shards.into_iter().map(|(shard, schema)| {
-            format!(r#"shards: {{name: "{shard}" db_name_override: "{schema}"}} "#)
-        });
-        let shards: String = shards.collect();
-        let topology = format!(r#"keyspaces: {{name: "{keyspace}" {shards}replica_count: 1}}"#);
+        let shards = shards::topology(schema, self.sharded);
+        let topology = format!(r#"keyspaces: {{name: "{keyspace}" {shards} replica_count: 1}}"#);
         let mut run = command(&self.program);
         run.env("VTDATAROOT", folder)
             .args(["--proto-topo", &topology])

@@ -16,8 +16,20 @@ pub fn schema(name: &str, shard: &str) -> String {
     format!("{name}_{shard}")
 }
 
+/// The shards of a keyspace, one or two, as vtcombo reads them.
+pub(super) fn topology(name: &str, sharded: bool) -> String {
+    let shards = match sharded {
+        true => TWO.map(|shard| (shard, schema(name, shard))).into(),
+        false => vec![("0", name.to_owned())],
+    };
+    let shards = shards.iter().map(|(shard, schema)| {
+        format!(r#"shards: {{name: "{shard}" db_name_override: "{schema}"}}"#)
+    });
+    shards.collect::<Vec<_>>().join(" ")
+}
+
 /// Creates both schemas with the project's tables. The schema `name`, which must exist, gets views
-/// of the rows on both shards, so that a test can look at them and lock them without Vitess.
+/// of the rows on both shards, so that a test can look at them without Vitess.
 pub(crate) async fn create(admin: &mut Conn, name: &str) -> anyhow::Result<()> {
     for shard in TWO {
         let schema = schema(name, shard);
