@@ -83,7 +83,7 @@ impl StepError {
     /// What the state machine knows it by. `Transient` is tried again.
     fn name(&self) -> &'static str {
         match self {
-            Self::Api(error) if error.may_pass() => Failure::TRANSIENT,
+            Self::Api(error) => error.failure_name(),
             Self::Database {
                 error:
                     DatabaseError::Unavailable
@@ -91,8 +91,7 @@ impl StepError {
                     | DatabaseError::OutcomeUnknown,
                 ..
             } => Failure::TRANSIENT,
-            Self::Api(ApiError::NotAllowed { .. } | ApiError::NotFound { .. }) => "NotAllowed",
-            Self::Api(_) | Self::Password(_) => "PlanetScaleRefused",
+            Self::Password(_) => "PlanetScaleRefused",
             Self::Database { .. } => "DatabaseRefused",
             Self::Input(_) => "WrongInput",
             Self::OutOfOrder(_) => "OutOfOrder",

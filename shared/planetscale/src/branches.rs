@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::json;
+use time::{OffsetDateTime, serde::rfc3339};
 
 use super::{
     ApiError, Calls, Refusal,
@@ -25,6 +26,9 @@ pub struct Branch {
     /// Whether its schema can only be changed by deploy requests.
     #[serde(default, deserialize_with = "or_default")]
     pub safe_migrations: bool,
+    /// When it was created.
+    #[serde(with = "rfc3339")]
+    pub created_at: OffsetDateTime,
 }
 
 /// A fault that PlanetScale finds in a schema.

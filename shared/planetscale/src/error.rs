@@ -1,9 +1,10 @@
 //! Errors of calls.
 
+use lambda::operation::Failure;
+use secrets::SecretError;
 use serde::Deserialize;
 
 use super::transport::Grants;
-use secrets::SecretError;
 
 /// The longest message of the API that is passed on, in characters.
 const MESSAGE_LIMIT: usize = 500;
@@ -97,6 +98,15 @@ impl ApiError {
         }
     }
 
+    /// The name under which an operation fails because of this error.
+    pub fn failure_name(&self) -> &'static str {
+        match self {
+            error if error.may_pass() => Failure::TRANSIENT,
+            Self::NotAllowed { .. } | Self::NotFound { .. } => "NotAllowed",
+            _ => "PlanetScaleRefused",
+        }
+    }
+
     /// Whether there is no such thing, as far as the token can see.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
@@ -127,6 +137,12 @@ impl ApiError {
                 }
             }
         }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.failure_name(), error.to_string())
     }
 }
 

@@ -1,4 +1,5 @@
-//! A client of PlanetScale's management API: branches, their passwords and deploy requests.
+//! A client of PlanetScale's management API: branches, their passwords and backups, and deploy
+//! requests.
 //!
 //! [`PlanetScale`] is one database of one organization. [`PlanetScale::until`] returns the
 //! [`Calls`], which all end before the given deadline:
@@ -16,8 +17,8 @@
 //!
 //! - After 429, 5xx or a lost connection the request is sent again, with growing pauses or after
 //!   the time in `Retry-After`, until the deadline. A POST is sent again only if it certainly did
-//!   nothing (no connection, 429). Creating a branch or a deploy request first looks whether the
-//!   previous attempt succeeded.
+//!   nothing (no connection, 429). Creating a branch, a backup or a deploy request first looks
+//!   whether the previous attempt succeeded.
 //! - Lists are read to their last page. Unknown fields are ignored. An unknown state is kept as
 //!   `Other`.
 //! - Redirects are not followed, because the token goes with the request (planetscale-go,
@@ -29,6 +30,7 @@
 //! Paths and shapes are those of PlanetScale's OpenAPI document. What it does not describe, such as
 //! the bodies of errors, comes from planetscale-go.
 
+mod backups;
 mod branches;
 mod deploy_requests;
 mod deployments;
@@ -53,6 +55,7 @@ use lambda::{
 };
 use secrets::KeptSecret;
 
+pub use backups::{Backup, BackupState, Retention, WrongRetention};
 pub use branches::{Branch, LintError};
 pub use deploy_requests::{DeployRequest, Filter, NewDeployRequest, Openness};
 pub use deployments::{Deployment, DeploymentState, Operation, Progress};

@@ -11,6 +11,7 @@ async fn each_body_of_the_document_is_read() {
         "create_branch",
         "lint_branch_schema",
         "create_password",
+        "create_backup",
         "get_deploy_request",
         "list_deploy_operations",
     ];
@@ -29,6 +30,9 @@ async fn each_body_of_the_document_is_read() {
     let password = calls.create_password("a", &new).await.unwrap();
     let plain_text = password.plain_text.unwrap();
     assert_eq!(plain_text.expose_secret(), "pscale_pw_hunter2");
+    let retention = Retention::try_from("7 days".to_owned()).unwrap();
+    let backup = calls.create_backup("a", "", retention).await.unwrap();
+    assert_eq!(backup.state, BackupState::Pending);
     let request = calls.deploy_request(1).await.unwrap();
     assert_eq!(request.deployment_state, DeploymentState::Pending);
     assert!(request.deployment.unwrap().deployable);
