@@ -347,6 +347,26 @@ impl ControlPlane {
         self.shared.faults.fail_check(reason);
     }
 
+    /// Lets the next backup fail.
+    pub fn fail_backup(&self) {
+        self.shared.faults.fail_backup();
+    }
+
+    /// Moves all branches and backups into the past.
+    pub async fn age(&self, time: Duration) {
+        self.change(|records| {
+            records
+                .branches
+                .iter_mut()
+                .for_each(|branch| branch.age(time));
+            records
+                .backups
+                .iter_mut()
+                .for_each(|backup| backup.age(time));
+        })
+        .await;
+    }
+
     /// Creates the next branch without this table (`orders`) or column (`orders.total`), as if it
     /// came from an older schema.
     pub fn next_branch_lacks(&self, what: &str) {

@@ -16,6 +16,7 @@ enum BackupState {
     Pending,
     Running,
     Success,
+    Failed,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Backup {
     pub schema: String,
     name: String,
     state: BackupState,
+    /// Whether it fails instead of succeeding.
+    #[serde(default)]
+    fails: bool,
     size: u64,
     protected: bool,
     actor: String,
@@ -46,10 +50,17 @@ impl Backup {
 
     /// Whether it advances by itself.
     pub fn is_moving(&self) -> bool {
-        self.state != BackupState::Success
+        matches!(self.state, BackupState::Pending | BackupState::Running)
     }
 
-    /// Enters the next state: pending, running, success.
+    /// Moves it into the past.
+    pub fn age(&mut self, time: Duration) {
+        self.created_at = self.created_at.before(time);
+        self.started_at = self.started_at.map(|at| at.before(time));
+        self.completed_at = self.completed_at.map(|at| at.before(time));
+    }
+
+    /// Enters the next state: pending, running, success or failed.
     pub fn advance(&mut self) {
         let now = Time::now();
         match self.state {
@@ -58,10 +69,13 @@ impl Backup {
                 self.started_at = Some(now);
             }
             BackupState::Running => {
-                self.state = BackupState::Success;
+                self.state = match self.fails {
+                    true => BackupState::Failed,
+                    false => BackupState::Success,
+                };
                 self.completed_at = Some(now);
             }
-            BackupState::Success => return,
+            BackupState::Success | BackupState::Failed => return,
         }
         self.updated_at = now;
     }
@@ -173,6 +187,7 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         schema,
         name: input.name.unwrap_or_else(|| format!("backup-{id}")),
         state: BackupState::Pending,
+        fails: call.shared.faults.take_backup_failure(),
         size,
         protected: false,
         actor: call.actor.clone(),

@@ -106,6 +106,7 @@ struct Requested {
     failures: Vec<ApiFailure>,
     deployment: Option<usize>,
     check: Option<String>,
+    backup: bool,
     /// Tables and columns that the next branch does not get.
     stale: Vec<String>,
 }
@@ -132,6 +133,10 @@ impl Faults {
         self.lock().check = reason.map(str::to_owned);
     }
 
+    pub fn fail_backup(&self) {
+        self.lock().backup = true;
+    }
+
     pub fn lack(&self, what: &str) {
         self.lock().stale.push(what.to_owned());
     }
@@ -155,6 +160,11 @@ impl Faults {
     /// Takes the operation at which the deployment is to fail.
     pub fn take_deployment_failure(&self) -> Option<usize> {
         self.lock().deployment.take()
+    }
+
+    /// Takes whether the backup is to fail.
+    pub fn take_backup_failure(&self) -> bool {
+        std::mem::take(&mut self.lock().backup)
     }
 
     pub fn deploy_check_error(&self) -> Option<String> {

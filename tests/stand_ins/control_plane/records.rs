@@ -49,6 +49,12 @@ impl Time {
         Self(self.0.saturating_add(wait))
     }
 
+    /// The time before `wait`, or the beginning of the calendar.
+    pub fn before(self, wait: Duration) -> Self {
+        let wait = wait.try_into().unwrap_or(time::Duration::MAX);
+        Self(self.0.saturating_sub(wait))
+    }
+
     /// Whether it is in the past.
     pub fn is_over(self) -> bool {
         self <= Self::now()

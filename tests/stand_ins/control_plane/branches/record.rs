@@ -1,5 +1,7 @@
 //! The record of a branch and its JSON.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -54,6 +56,11 @@ impl Branch {
 
     pub fn is_ready(&self) -> bool {
         self.ready_at.is_over()
+    }
+
+    /// Moves it into the past.
+    pub fn age(&mut self, time: Duration) {
+        self.created_at = self.created_at.before(time);
     }
 
     /// The name of the branch that it is compared with: its parent, or the default branch.
