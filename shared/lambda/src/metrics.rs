@@ -95,7 +95,7 @@ table! {
     OutcomeUnknown: Count, "1 if the answer says that nobody knows whether the change has happened";
     Status4xx: Count, "1 if the answer has a status from 400 to 499, else 0";
     Status5xx: Count, "1 if the answer has a status of 500 or more, else 0";
-    BackupAge: None, "age of the newest successful backup in hours";
+    BackupAge: None, "hours since the newest successful backup was taken, or since the branch was made if there is none";
     BackupFailed: Count, "backups that failed, or could not be checked or started";
     RotationFailed: Count, "steps of a rotation that failed";
     SchemaChangeFailed: Count, "steps of a schema change that failed for good";

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    calls_planetscale,
+    calls_planetscale, connects,
     document::Document,
     transformed::{of_type, resources},
 };
@@ -42,13 +42,16 @@ fn a_function_may_only_write_its_logs_and_do_what_its_policies_name() {
         assert_eq!(statements(role), [&write_logs], "{name}");
 
         let binary = &resources[name]["Metadata"]["BuildProperties"]["Binary"];
-        let mut policies = vec![
-            json!({ "Ref": "SendTraces" }),
-            json!({ "Ref": "ReadDatabaseSecret" }),
-        ];
-        if calls_planetscale(binary.as_str().unwrap()) {
-            policies.push(json!({ "Ref": "ReadPlanetScaleToken" }));
-        }
+        let binary = binary.as_str().unwrap();
+        let policies: Vec<_> = [
+            ("SendTraces", true),
+            ("ReadDatabaseSecret", connects(binary)),
+            ("ReadPlanetScaleToken", calls_planetscale(binary)),
+        ]
+        .into_iter()
+        .filter(|(_, needed)| *needed)
+        .map(|(policy, _)| json!({ "Ref": policy }))
+        .collect();
         assert_eq!(role["ManagedPolicyArns"], json!(policies), "{name}");
     }
 }
@@ -99,6 +102,35 @@ fn the_state_machine_may_call_its_function_and_deliver_its_logs_and_traces_and_n
 }
 
 #[test]
+fn a_schedule_may_call_its_function_and_nothing_else() {
+    let Some(resources) = resources() else { return };
+    let mut schedules = 0;
+    for (name, schedule) in of_type(resources, "AWS::Scheduler::Schedule") {
+        // A name of its own would be taken where the account has the stack twice.
+        assert_eq!(schedule.get("Name"), None, "{name}");
+        let target = &schedule["Target"];
+        let function = get_att(&target["Arn"], "Arn");
+        let role = get_att(&target["RoleArn"], "Arn");
+        let call = json!({
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": { "Fn::GetAtt": [function, "Arn"] },
+        });
+        assert_eq!(
+            statements(&resources[role]["Properties"]),
+            [&call],
+            "{name}"
+        );
+        for made in [name, role] {
+            let condition = &resources[function]["Condition"];
+            assert_eq!(resources[made]["Condition"], *condition, "{made}");
+        }
+        schedules += 1;
+    }
+    assert!(schedules > 0);
+}
+
+#[test]
 fn every_route_that_is_deployed_asks_who_calls() {
     let Some(resources) = resources() else { return };
     let paths = &resources["Api"]["Properties"]["Body"]["paths"];
@@ -146,7 +178,7 @@ fn no_policy_has_a_wildcard_where_a_resource_can_be_named() {
 fn no_role_carries_a_policy_that_somebody_else_writes() {
     let Some(resources) = resources() else { return };
     for (name, role) in of_type(resources, "AWS::IAM::Role") {
-        for policy in role["ManagedPolicyArns"].as_array().unwrap() {
+        for policy in role["ManagedPolicyArns"].as_array().into_iter().flatten() {
             let own = policy["Ref"].as_str().unwrap_or_default();
             let kind = resources.get(own).map(|resource| &resource["Type"]);
             assert_eq!(

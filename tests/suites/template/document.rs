@@ -48,7 +48,7 @@ impl Document {
             })
     }
 
-    /// Whether anything refers to the parameter by `Ref`.
+    /// Whether anything refers to the parameter by `Ref`, or by `${…}` in a text.
     pub fn refers_to(&self, parameter: &str) -> bool {
         fn search(value: &Value, parameter: &str) -> bool {
             match value {
@@ -57,6 +57,7 @@ impl Document {
                         || fields.values().any(|field| search(field, parameter))
                 }
                 Value::Array(values) => values.iter().any(|value| search(value, parameter)),
+                Value::String(text) => text.contains(&format!("${{{parameter}}}")),
                 _ => false,
             }
         }
@@ -65,14 +66,13 @@ impl Document {
 }
 
 impl Function {
-    /// The properties of the events that call it, which are all routes of the API. A function that
-    /// only a state machine calls has none.
+    /// The properties of the routes that call it, which only a function of the API has.
     pub fn events(&self) -> Vec<&Value> {
         let events = self.properties.get("Events").and_then(Value::as_object);
         events
             .into_iter()
             .flat_map(Map::values)
-            .inspect(|event| assert_eq!(event["Type"], "HttpApi", "{}", self.name))
+            .filter(|event| event["Type"] == "HttpApi")
             .map(|event| &event["Properties"])
             .collect()
     }

@@ -51,6 +51,11 @@ fn calls_planetscale(folder: &str) -> bool {
     source(folder).contains("planetscale")
 }
 
+/// Whether the function connects to the database, by its source.
+fn connects(folder: &str) -> bool {
+    source(folder).contains("database::Database")
+}
+
 /// The text of a function's `main.rs`.
 fn source(folder: &str) -> String {
     let folder = tests::root().join("functions").join(folder);

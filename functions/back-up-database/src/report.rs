@@ -1,0 +1,104 @@
+//! What a check comes to, for its caller, the log and the metrics.
+
+use lambda::metrics::{self, Metric};
+use planetscale::{Backup, BackupState};
+use serde::Serialize;
+
+use crate::backups::Backups;
+
+/// What a check comes to. It is the answer and, shorter, a line of the log.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    status: Status,
+    /// Hours since the newest successful backup was taken, or since the branch was made if there is
+    /// none.
+    age_hours: f64,
+    /// The newest successful backup.
+    newest: Option<Summary>,
+    /// The newest backup that has not ended.
+    under_way: Option<Summary>,
+    /// The names of those that have failed since the newest successful one.
+    failed: Vec<String>,
+    /// The names of those that were deleted, because they were older than the retention.
+    deleted: Vec<String>,
+}
+
+/// How things stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
+pub enum Status {
+    /// The newest backup is young enough.
+    Fresh,
+    /// It is not, and a backup is under way that was begun before.
+    UnderWay,
+    /// It is not, and a backup was begun.
+    Begun,
+    /// It is not, and no backup could be begun.
+    Stale,
+}
+
+impl From<Status> for &'static str {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Fresh => "fresh",
+            Status::UnderWay => "under_way",
+            Status::Begun => "begun",
+            Status::Stale => "stale",
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    id: String,
+    name: String,
+    state: BackupState,
+    size_bytes: u64,
+}
+
+impl From<&Backup> for Summary {
+    fn from(backup: &Backup) -> Self {
+        Self {
+            id: backup.id.clone(),
+            name: backup.name.clone(),
+            state: backup.state.clone(),
+            size_bytes: backup.size,
+        }
+    }
+}
+
+impl Report {
+    pub fn of(backups: &Backups) -> Self {
+        let names = backups.failed().map(|backup| backup.name.clone());
+        Self {
+            status: backups.status,
+            age_hours: (backups.age_hours() * 100.0).round() / 100.0,
+            newest: backups.newest().map(Summary::from),
+            under_way: backups.under_way().map(Summary::from),
+            failed: names.collect(),
+            deleted: backups.deleted.clone(),
+        }
+    }
+
+    /// Writes the line of the log, and adds to the metrics.
+    pub fn publish(&self) {
+        metrics::add(Metric::BackupAge, self.age_hours);
+        let failures = self.failed.len() + usize::from(self.status == Status::Stale);
+        for _ in 0..failures {
+            metrics::add(Metric::BackupFailed, 1);
+        }
+        let newest = self.newest.as_ref();
+        let under_way = self.under_way.as_ref();
+        tracing::info!(
+            status = <&str>::from(self.status),
+            age_hours = self.age_hours,
+            newest = newest.map(|backup| &*backup.name),
+            size_bytes = newest.map(|backup| backup.size_bytes),
+            under_way = under_way.map(|backup| &*backup.name),
+            state = under_way.map(|backup| backup.state.as_str()),
+            failed = self.failed.join(" "),
+            deleted = self.deleted.join(" "),
+            "checked the backups"
+        );
+    }
+}
