@@ -4,6 +4,7 @@ mod environment;
 mod existing_database;
 pub mod lint;
 pub mod migrate;
+pub mod restore;
 mod sample;
 mod start;
 mod test;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate};
+use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate, restore};
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, the migrations, sample data, a
@@ -18,6 +18,8 @@ Usage: cargo dev [OPTIONS]                 runs everything until Ctrl-C
                                            empty schema, and says what would fail in production
        cargo dev migrate [OPTIONS]         brings new migrations to production as AWS would, on the
                                            stack that runs in another terminal
+       cargo dev restore [OPTIONS]         restores the newest backup of that stack into a branch, and
+                                           counts the rows of each table in both
 
 Options of cargo dev and cargo dev test:
   --server PATH    the database server, mysqld or mariadbd; the default is the variable MYSQLD, then
@@ -44,6 +46,9 @@ Options of cargo dev migrate:
   --approval       waits until the deploy request is approved
   --folder PATH    the folder of the running stack
 
+Options of cargo dev restore:
+  --folder PATH    the folder of the running stack
+
 Options of cargo dev lint:
   --server PATH    the database server; the default is that of the running stack, then the first
                    server that is found
@@ -58,6 +63,7 @@ enum Request {
     Test(Options, Vec<OsString>),
     Lint(lint::Request),
     Migrate(migrate::Request),
+    Restore(restore::Request),
 }
 
 fn main() -> ExitCode {
@@ -94,6 +100,10 @@ fn main() -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure(&error),
             }),
+            Request::Restore(request) => {
+                restore::run(&request).await?;
+                Ok(ExitCode::SUCCESS)
+            }
         }
     });
     result.unwrap_or_else(|error| failure(&error))
@@ -124,6 +134,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             }
             Value(word) if word == "migrate" && !test && options == Options::default() => {
                 return parse_migrate(arguments);
+            }
+            Value(word) if word == "restore" && !test && options == Options::default() => {
+                return parse_restore(arguments);
             }
             other => return Err(other.unexpected()),
         }
@@ -180,6 +193,18 @@ fn parse_migrate(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error
         }
     }
     Ok(Request::Migrate(request))
+}
+
+fn parse_restore(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut request = restore::Request::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("folder") => request.folder = Some(PathBuf::from(arguments.value()?)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Restore(request))
 }
 
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {

@@ -401,6 +401,7 @@ impl Everything {
   The database:         mysql --host={host} --port={port} --user={user} --password={password} --ssl-ca='{ca}' {schema}
   PlanetScale's tools:  (set -a; . {environment}; PSCALE_NO_UPDATE_NOTIFIER=1 pscale branch list {database})
   A new migration:      cargo dev migrate
+  A backup, restored:   cargo dev restore
   For other tools:      {environment}
   Your changes:         are served at the next call, those of template.yaml too
   To stop:              Ctrl-C

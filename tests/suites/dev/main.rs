@@ -101,11 +101,11 @@ fn add_migration(folder: &Path) -> String {
     name
 }
 
-/// Runs `cargo dev migrate`, which must succeed, and returns what it has written.
-fn migrated(folder: &Path) -> String {
-    let mut migrate = cargo_dev();
-    migrate.args(["migrate", "--folder", relative(folder)]);
-    let output = migrate.output().unwrap();
+/// Runs this command on the running stack. It must succeed; returns what it has written.
+fn succeeded(command: &str, folder: &Path) -> String {
+    let mut running = cargo_dev();
+    running.args([command, "--folder", relative(folder)]);
+    let output = running.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     said
@@ -288,7 +288,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert!(dev.output().contains("pscale branch list orders"));
 
     let migration = add_migration(&folder);
-    let said = migrated(&folder);
+    let said = succeeded("migrate", &folder);
     assert!(said.contains("Opens the deploy request"), "{said}");
     assert!(
         said.contains(&format!("+CREATE TABLE `{migration}`")),
@@ -298,7 +298,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
         said.contains(&format!("Production has {migration} ")),
         "{said}"
     );
-    let said = migrated(&folder);
+    let said = succeeded("migrate", &folder);
     assert!(said.contains("Production has every migration"), "{said}");
     let migration = add_migration(&folder);
     let said = migrated_with_approval(&folder);
@@ -306,6 +306,12 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
         said.contains(&format!("Production has {migration} ")),
         "{said}"
     );
+
+    let said = succeeded("restore", &folder);
+    assert!(said.contains("back-up-database: begun"), "{said}");
+    assert!(said.contains("as many rows of each table"), "{said}");
+    let said = succeeded("restore", &folder);
+    assert!(said.contains("back-up-database: fresh"), "{said}");
 
     let port_text = port.to_string();
     let said = refused(&["--folder", relative(&folder), "--port", &port_text]);
@@ -407,6 +413,7 @@ fn wrong_arguments_are_named() {
         (&["test", "--template", "x"], "--template"),
         (&["lint", "--port", "1"], "--port"),
         (&["migrate", "--port", "1"], "--port"),
+        (&["restore", "--port", "1"], "--port"),
         (&["lint", "a", "b"], "\"b\""),
     ] {
         let said = refused(arguments);
@@ -418,10 +425,12 @@ fn wrong_arguments_are_named() {
 }
 
 #[test]
-fn migrate_says_that_cargo_dev_is_not_running() {
+fn what_needs_a_running_stack_says_that_there_is_none() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-not-running");
-    let said = refused(&["migrate", "--folder", relative(&folder)]);
-    assert!(said.contains("cargo dev is not running"), "{said}");
+    for command in ["migrate", "restore"] {
+        let said = refused(&[command, "--folder", relative(&folder)]);
+        assert!(said.contains("cargo dev is not running"), "{said}");
+    }
 }
 
 #[test]
