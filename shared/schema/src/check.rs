@@ -72,15 +72,14 @@ impl fmt::Display for Finding {
 
 /// What the words of the migrations show before anything is run, by file and line.
 pub fn read<'m>(migrations: impl IntoIterator<Item = &'m Migration>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for migration in migrations {
+    let found = migrations.into_iter().flat_map(|migration| {
         let mut run = Run::new(migration);
         for (index, statement) in migration.statements().iter().enumerate() {
             run.refuse(index, words::read(statement).refused);
         }
-        findings.extend(run.findings(false));
-    }
-    findings
+        run.findings(false)
+    });
+    found.collect()
 }
 
 /// Runs the migrations on the session's schema, which is empty or as production is, and returns
@@ -102,7 +101,7 @@ pub async fn check<'m>(
     let mut missing = BTreeSet::new();
     let mut findings = Vec::new();
     for migration in migrations {
-        let start = snapshot.clone();
+        let start = snapshot.tables.clone();
         let mut run = Run::new(migration);
         for (index, statement) in migration.statements().iter().enumerate() {
             let reading = words::read(statement);
@@ -114,24 +113,18 @@ pub async fn check<'m>(
             match session.define(statement.text()).await {
                 Ok(()) => {}
                 Err(DefinitionError::Refused { words, .. }) => {
-                    run.refused(index, statement.line(), &words, &snapshot, &missing);
+                    run.refused(index, &words, &snapshot, &missing);
                     missing.extend(objects);
                     continue;
                 }
                 Err(DefinitionError::Database(error)) => return Err(error),
             }
-            let before = snapshot.clone();
-            if reading.renames {
-                snapshot = Snapshot::read(session).await?;
-            } else {
-                for object in &objects {
-                    snapshot.refresh(session, object).await?;
-                }
-            }
-            run.changed(index, &before, &snapshot);
-            if before == snapshot && !is_refused {
+            let names = (!reading.renames).then_some(objects);
+            let (before, after) = snapshot.refresh(session, names).await?;
+            run.changed(index, &before, &after);
+            if before == after && !is_refused {
                 let what = "the schema is the same after this statement";
-                run.report(index, statement.line(), Rule::NoChange, what);
+                run.report(index, statement.line(), Rule::NoChange, what.to_owned());
             }
         }
         run.judge(&start, &snapshot, options);

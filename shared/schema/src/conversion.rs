@@ -1,6 +1,6 @@
 //! What a column's new type makes of the values that it holds.
 
-use crate::snapshot::{Column, quoted};
+use crate::snapshot::{Row, quoted};
 
 /// What becomes of the values of a column. MySQL in strict mode refuses a value that has no room,
 /// and rounds or converts without a word where the new type merely knows less.
@@ -36,17 +36,12 @@ enum Type {
 }
 
 impl Type {
-    fn of(column: &Column) -> Self {
-        let (name, all) = (column.type_name(), column.data_type.as_str());
-        let inside = all
-            .split_once('(')
-            .and_then(|(_, rest)| rest.rsplit_once(')'));
-        let inside = inside.map_or("", |(inside, _)| inside);
-        let mut numbers = inside
-            .split(',')
-            .map(|number| number.trim().parse::<u32>().ok());
-        let (first, second) = (numbers.next().flatten(), numbers.next().flatten());
-        let (length, digits) = (u64::from(first.unwrap_or(1)), first.unwrap_or(0));
+    fn of(column: &Row) -> Self {
+        let (name, all) = (column.text("type"), column.text("data_type"));
+        let (size, scale) = (column.number("size"), column.number("scale"));
+        let size = size.unwrap_or_default();
+        let digits = u32::try_from(size).unwrap_or(u32::MAX);
+        let places = scale.and_then(|scale| scale.try_into().ok()).unwrap_or(0);
         let signed = !all.contains("unsigned");
         let number = |count: i128, places| match signed {
             true => Self::Number(-count, count - 1, places),
@@ -59,42 +54,32 @@ impl Type {
             "mediumint" => integer(24),
             "int" => integer(32),
             "bigint" => integer(64),
-            "bit" => Self::Number(0, (1 << length.min(64)) - 1, 0),
+            "bit" => Self::Number(0, (1 << size.min(64)) - 1, 0),
             "year" => Self::Number(1901, 2155, 0),
-            "decimal" => {
-                let places = second.unwrap_or(0);
-                number(
-                    10_i128.pow(first.unwrap_or(10).min(38).saturating_sub(places)),
-                    places,
-                )
-            }
+            "decimal" => number(10_i128.pow(digits.min(38).saturating_sub(places)), places),
             "float" => Self::Float(1 << 24),
             "double" => Self::Float(1 << 53),
-            "char" | "varchar" => Self::Text(length, name == "char"),
-            "binary" | "varbinary" => Self::Bytes(length, name == "binary"),
-            "tinytext" => Self::Text(0xFF, false),
-            "text" => Self::Text(0xFFFF, false),
-            "mediumtext" => Self::Text(0xFF_FFFF, false),
-            "longtext" => Self::Text(0xFFFF_FFFF, false),
-            "tinyblob" => Self::Bytes(0xFF, false),
-            "blob" => Self::Bytes(0xFFFF, false),
-            "mediumblob" => Self::Bytes(0xFF_FFFF, false),
-            "longblob" => Self::Bytes(0xFFFF_FFFF, false),
-            "enum" | "set" => Self::Members(members(inside), name == "set"),
+            "enum" | "set" => Self::Members(members(all), name == "set"),
             "date" => Self::Moment(true, None, false),
             "time" => Self::Moment(false, Some(digits), false),
             "datetime" | "timestamp" => Self::Moment(true, Some(digits), name == "timestamp"),
             "json" => Self::Json,
+            _ if name.ends_with("char") || name.ends_with("text") => {
+                Self::Text(size, name == "char")
+            }
+            _ if name.ends_with("binary") || name.ends_with("blob") => {
+                Self::Bytes(size, name == "binary")
+            }
             _ => Self::Other(all.to_owned()),
         }
     }
 }
 
-/// What the values of the old column become in the new one.
-pub(crate) fn convert(old: &Column, new: &Column) -> Conversion {
+/// What the values of the column of this name become in the new one.
+pub(crate) fn convert(name: &str, old: &Row, new: &Row) -> Conversion {
     use Conversion::{Fails, Keeps, Loses, Reorders, Retypes};
     use Type::{Bytes, Float, Json, Members, Moment, Number, Other, Text};
-    let column = quoted(&old.name);
+    let column = quoted(name);
     let longer = |than: u64| format!("CHAR_LENGTH({column}) > {than}");
     let fails = |conditions: Vec<Option<String>>| {
         let conditions: Vec<_> = conditions.into_iter().flatten().collect();
@@ -129,7 +114,7 @@ pub(crate) fn convert(old: &Column, new: &Column) -> Conversion {
         (Bytes(length, _), Bytes(new_length, _)) if new_length >= length => Keeps,
         (Bytes(..) | Text(..), Bytes(length, _)) => Fails(format!("LENGTH({column}) > {length}")),
         (Bytes(..), Text(..)) => {
-            let charset = new.charset.as_deref().unwrap_or("utf8mb4");
+            let charset = new.get("charset").unwrap_or("utf8mb4");
             Fails(format!("CONVERT({column} USING {charset}) IS NULL"))
         }
         (Members(values, set), Members(new_values, new_set)) if set == new_set => {
@@ -143,13 +128,8 @@ pub(crate) fn convert(old: &Column, new: &Column) -> Conversion {
                 conversion => conversion,
             }
         }
-        (Members(values, set), Text(length, _)) => {
-            let lengths = values.iter().map(|value| value.chars().count() as u64);
-            let most = match set {
-                true => lengths.map(|length| length + 1).sum(),
-                false => lengths.max().unwrap_or(0),
-            };
-            let cut = (most > length).then(|| longer(length));
+        (Members(..), Text(length, _)) => {
+            let cut = (old.number("size") > Some(length)).then(|| longer(length));
             fails(vec![cut, unknown_letters(&column, old, new)])
         }
         (Text(..), Members(values, false)) => {
@@ -178,8 +158,8 @@ pub(crate) fn convert(old: &Column, new: &Column) -> Conversion {
 }
 
 /// The rows with letters that the new character set does not have.
-fn unknown_letters(column: &str, old: &Column, new: &Column) -> Option<String> {
-    let (old, new) = (old.charset.as_deref()?, new.charset.as_deref()?);
+fn unknown_letters(column: &str, old: &Row, new: &Row) -> Option<String> {
+    let (old, new) = (old.get("charset")?, new.get("charset")?);
     let holds = matches!(
         (old, new),
         (_, "utf8mb4") | ("ascii", _) | ("latin1", "utf8mb3")
@@ -188,11 +168,11 @@ fn unknown_letters(column: &str, old: &Column, new: &Column) -> Option<String> {
     (!holds && old != new).then(|| format!("HEX({there_and_back}) <> HEX({column})"))
 }
 
-/// The values of an ENUM or a SET, from what stands in its parentheses.
-fn members(inside: &str) -> Vec<String> {
-    let inside = inside
-        .strip_prefix('\'')
-        .and_then(|inside| inside.strip_suffix('\''));
+/// The values of an ENUM or a SET: `enum('a','b')`.
+fn members(all: &str) -> Vec<String> {
+    let inside = all
+        .split_once("('")
+        .and_then(|(_, rest)| rest.strip_suffix("')"));
     let values = inside.unwrap_or_default().split("','");
     values.map(|value| value.replace("''", "'")).collect()
 }

@@ -1,10 +1,13 @@
 //! What tells one schema from another.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{difference::parts, files::checksum, snapshot::Snapshot};
+use crate::{
+    files::checksum,
+    snapshot::{Snapshot, Table},
+};
 
 /// SHA-256 of a schema, shown in lowercase hex digits. Two schemas with the same fingerprint serve
 /// the same statements in the same way.
@@ -48,24 +51,13 @@ impl FromStr for Fingerprint {
 impl Snapshot {
     /// What tells this schema from another.
     pub fn fingerprint(&self) -> Fingerprint {
-        let tables = self.tables.iter();
-        let tables: Vec<_> = tables
-            .map(|(name, table)| {
-                let order: Vec<_> = table.columns.iter().map(|column| &column.name).collect();
-                let parts: Vec<_> = parts(table)
-                    .into_iter()
-                    .map(|(key, (_, part))| (key, part))
-                    .collect();
-                (name, order, parts)
-            })
-            .collect();
-        let views: Vec<_> = self
-            .views
+        let tables = self
+            .tables
             .iter()
-            .map(|(name, view)| (name, view.as_ref()))
-            .collect();
+            .map(|(name, table)| (name, table.as_ref()));
+        let tables: BTreeMap<&String, &Table> = tables.collect();
         // It has a JSON: every key of a map in it is a text.
-        let json = serde_json::to_string(&(tables, views)).unwrap_or_default();
+        let json = serde_json::to_string(&tables).unwrap_or_default();
         Fingerprint(checksum(&json))
     }
 }

@@ -5,9 +5,9 @@ mod key;
 
 use crate::{
     check::Options,
-    difference::{Difference, Part, Subject, differences},
+    difference::{Difference, differences},
     rule::Rule,
-    snapshot::{Check, Make, Partition, Snapshot, Table, View, quoted},
+    snapshot::{Kind, Make, Part, Row, Subject, Table, Tables, quoted},
 };
 
 /// Something that breaks a rule.
@@ -30,31 +30,28 @@ const MARIADB_COLLATIONS: [&str; 5] = ["uca1400", "nopad", "mysql561", "myanmar"
 const LONGEST_CONSTRAINT: usize = 38;
 
 /// Everything about the end of a migration that breaks a rule.
-pub(crate) fn judge(start: &Snapshot, end: &Snapshot, options: &Options) -> Vec<Judgement> {
+pub(crate) fn judge(start: &Tables, end: &Tables, make: Make, options: &Options) -> Vec<Judgement> {
     let (nothing, mut judged) = (Table::default(), Vec::new());
     for Difference { subject, old, new } in differences(start, end) {
         let mut judge = Judge {
-            old: start.tables.get(&subject.table).map(AsRef::as_ref),
-            new: end
-                .tables
-                .get(&subject.table)
-                .map_or(&nothing, AsRef::as_ref),
-            mariadb: end.make == Make::MariaDb,
+            old: start.get(&subject.table).map(AsRef::as_ref),
+            new: end.get(&subject.table).map_or(&nothing, AsRef::as_ref),
+            mariadb: make == Make::MariaDb,
             options,
-            subject,
+            subject: subject.clone(),
             judged: &mut judged,
         };
         judge.part(old, new);
     }
-    for (name, new) in &end.tables {
-        let old = start.tables.get(name);
-        if old != Some(new) {
+    for (name, new) in end {
+        let old = start.get(name);
+        if let (true, Some(part)) = (old != Some(new), new.part(Kind::Table, "")) {
             let mut judge = Judge {
                 old: old.map(AsRef::as_ref),
                 new,
-                mariadb: end.make == Make::MariaDb,
+                mariadb: make == Make::MariaDb,
                 options,
-                subject: Subject::of(name, &Part::Table(&new.options), ""),
+                subject: part.subject.clone(),
                 judged: &mut judged,
             };
             judge.row_keys();
@@ -91,52 +88,53 @@ impl Judge<'_> {
         });
     }
 
-    fn part(&mut self, old: Option<Part>, new: Option<Part>) {
-        match (old, new) {
-            (Some(Part::Table(_)), None) => self.report(Rule::DropTable, "drops {} and its rows"),
-            (old, Some(Part::Table(new))) => {
-                if self.mariadb && new.kind != "BASE TABLE" {
-                    self.report(
-                        Rule::OnlyMariaDb,
-                        &format!("{{}} is {}", new.kind.to_lowercase()),
-                    );
-                }
-                if !new.engine.eq_ignore_ascii_case("InnoDB") {
-                    self.report(Rule::Engine, &format!("{{}} has the engine {}", new.engine));
-                }
-                if !matches!(old, Some(Part::Table(old)) if old.collation == new.collation) {
-                    self.collation(&new.collation);
-                }
+    fn part(&mut self, old: Option<&Part>, new: Option<&Part>) {
+        match (self.subject.kind, old, new) {
+            (Kind::Table, _, None) => self.report(Rule::DropTable, "drops {} and its rows"),
+            (Kind::Table, old, Some(new)) => self.table(old, new),
+            (Kind::View, _, None) => self.report(Rule::DropView, "drops {}"),
+            (Kind::View, old, Some(new)) => self.view(old, new),
+            (Kind::Column, None, Some(new)) => self.added_column(new),
+            (Kind::Column, _, None) => self.dropped_column(),
+            (Kind::Column, Some(old), Some(new)) => self.changed_column(old, new),
+            (Kind::Index, None, Some(new)) => self.added_key(new),
+            (Kind::Index, Some(old), None) => self.dropped_key(old),
+            (Kind::Index, Some(old), Some(new)) => self.changed_key(old, new),
+            (Kind::Check, Some(old), None) if self.goes_with_column(old) => {}
+            (Kind::Check | Kind::ForeignKey, _, None) => {
+                self.report(Rule::ConstraintName, "drops or changes {}");
             }
-            (Some(Part::View(_)), None) => self.report(Rule::DropView, "drops {}"),
-            (Some(Part::View(old)), Some(Part::View(new))) => self.view(Some(old), new),
-            (None, Some(Part::View(new))) => self.view(None, new),
-            (None, Some(Part::Column(new))) => self.added_column(new),
-            (Some(Part::Column(_)), None) => self.dropped_column(),
-            (Some(Part::Column(old)), Some(Part::Column(new))) => self.changed_column(old, new),
-            (None, Some(Part::Key(new))) => self.added_key(new),
-            (Some(Part::Key(old)), None) => self.dropped_key(old),
-            (Some(Part::Key(old)), Some(Part::Key(new))) => self.changed_key(old, new),
-            (None, Some(Part::Check(new))) => {
+            (Kind::Check, _, Some(new)) => {
                 self.constraint_name();
-                if self.old.is_some() && new.enforced {
-                    let query = self.rows_where(&format!("NOT ({})", new.clause));
+                if self.old.is_some() && new.is("enforced") {
+                    let query = self.rows_where(&format!("NOT ({})", new.text("clause")));
                     self.report_rows(Rule::CheckOnRows, "{} is new", query);
                 }
             }
-            (Some(Part::Check(old)), None) if self.goes_with_column(old) => {}
-            (Some(Part::Check(_) | Part::ForeignKey(_)), None) => {
-                self.report(Rule::ConstraintName, "drops or changes {}");
-            }
-            (None, Some(Part::ForeignKey(new))) => {
+            (Kind::ForeignKey, _, Some(new)) => {
                 self.constraint_name();
                 self.added_foreign_key(new);
             }
-            (old, Some(Part::Partitions(new))) => match old {
-                Some(Part::Partitions(old)) => self.partitions(old, new),
-                _ => self.partitions(&[], new),
-            },
-            _ => {}
+            (Kind::Partitioning, old, Some(new)) => {
+                self.partitions(old.map_or(&[], |old| &old.rows), &new.rows);
+            }
+            (Kind::Partitioning | Kind::Index, _, None) => {}
+        }
+    }
+
+    fn table(&mut self, old: Option<&Part>, new: &Part) {
+        let (table_type, engine) = (new.text("type"), new.text("engine"));
+        if self.mariadb && table_type != "BASE TABLE" {
+            self.report(
+                Rule::OnlyMariaDb,
+                &format!("{{}} is {}", table_type.to_lowercase()),
+            );
+        }
+        if !engine.eq_ignore_ascii_case("InnoDB") {
+            self.report(Rule::Engine, &format!("{{}} has the engine {engine}"));
+        }
+        if old.is_none_or(|old| old.get("collation") != new.get("collation")) {
+            self.collation(new.text("collation"));
         }
     }
 
@@ -159,16 +157,20 @@ impl Judge<'_> {
         }
     }
 
-    fn view(&mut self, old: Option<&View>, new: &View) {
-        let lost = |old: &View| {
-            old.columns
+    fn view(&mut self, old: Option<&Part>, new: &Part) {
+        let lost = |old: &Part| {
+            old.columns()
                 .iter()
-                .any(|column| !new.columns.contains(column))
+                .any(|column| !new.columns().contains(column))
         };
-        if !new.valid && old.is_none_or(|old| old.valid) {
+        if !new.is("valid") && old.is_none_or(|old| old.is("valid")) {
             let what = "{} reads what is not there, or is defined by a user who is not there";
             self.report(Rule::View, what);
-        } else if new.definition.to_lowercase().contains("json_table(") {
+        } else if new
+            .text("definition")
+            .to_lowercase()
+            .contains("json_table(")
+        {
             self.report(
                 Rule::View,
                 "{} uses JSON_TABLE, which PlanetScale does not have",
@@ -185,22 +187,25 @@ impl Judge<'_> {
     }
 
     /// Whether the CHECK is about a dropped column, with which it goes by itself.
-    fn goes_with_column(&self, check: &Check) -> bool {
-        let columns = self.old.into_iter().flat_map(|old| &old.columns);
-        let mut gone = columns.filter(|column| self.new.column(&column.name).is_none());
-        gone.any(|column| check.clause.contains(&quoted(&column.name)))
+    fn goes_with_column(&self, check: &Part) -> bool {
+        let mut columns = self.old.into_iter().flat_map(|old| &old.columns);
+        columns.any(|name| {
+            self.new.column(name).is_none() && check.text("clause").contains(&quoted(name))
+        })
     }
 
-    fn partitions(&mut self, old: &[Partition], new: &[Partition]) {
-        let has_word = |word: &str| new.iter().any(|partition| partition.method.contains(word));
-        let limits = || {
-            new.iter()
-                .filter_map(|partition| partition.limit.as_deref())
-        };
-        if has_word("LIST") {
+    fn partitions(&mut self, old: &[Row], new: &[Row]) {
+        let limits = || new.iter().filter_map(|partition| partition.get("limit"));
+        if new
+            .iter()
+            .any(|partition| partition.text("method").contains("LIST"))
+        {
             self.report(Rule::Partitioning, "{} is by LIST");
         }
-        if new.iter().any(|partition| partition.sub_method.is_some()) {
+        if new
+            .iter()
+            .any(|partition| partition.get("sub_method").is_some())
+        {
             self.report(Rule::Partitioning, "{} has subpartitions");
         }
         if limits().any(|limit| limit.contains(',') && limit.contains("MAXVALUE")) {
@@ -216,7 +221,7 @@ impl Judge<'_> {
     /// The query of rows for which the condition is true. None where it is about a new column.
     fn rows_where(&self, condition: &str) -> Option<String> {
         let known = |name: &str| self.old.is_some_and(|old| old.column(name).is_some());
-        let mut columns = self.new.columns.iter().map(|column| column.name.as_str());
+        let mut columns = self.new.columns.iter();
         let is_new = columns.any(|name| !known(name) && condition.contains(&quoted(name)));
         let table = quoted(&self.subject.table);
         (!is_new).then(|| format!("SELECT * FROM {table} WHERE {condition} LIMIT 10"))

@@ -1,26 +1,28 @@
 //! What a schema is, as its server's `information_schema` describes it.
+//!
+//! The queries stand beside this file, one for each kind of part. They name the fields of a [`Row`].
 
-mod rows;
+use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use database::{DatabaseError, Session};
-use serde::{Deserialize, Deserializer, Serialize};
+use database::{DatabaseError, Session, Statement, params};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 /// The tables and views of one schema at one moment, with all that a migration can change, in the
 /// server's own spelling. So only snapshots from servers of the same make compare: MySQL writes a
 /// default as `x`, MariaDB as `'x'`.
 ///
 /// Vitess keeps tables of its own beside them (`_vt_…`), which are left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(crate) make: Make,
     /// The schema's name.
     pub(crate) schema: String,
-    /// Shared, so that a copy of a snapshot costs little.
-    pub(crate) tables: BTreeMap<String, Arc<Table>>,
-    pub(crate) views: BTreeMap<String, Arc<View>>,
+    pub(crate) tables: Tables,
 }
+
+/// Tables and views by their names. They are shared, so that a copy costs little.
+pub(crate) type Tables = BTreeMap<String, Arc<Table>>;
 
 /// Whose server it is. They describe some things in other words and other columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,154 +33,138 @@ pub enum Make {
     MariaDb,
 }
 
-/// A table without its name. Keys and foreign keys have a part for each of their columns.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A table or a view: the part that describes it as a whole, and the others.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Table {
-    #[serde(flatten)]
-    pub(crate) options: Options,
-    #[serde(skip_deserializing)]
-    pub(crate) columns: Vec<Column>,
-    #[serde(skip_deserializing)]
-    pub(crate) keys: BTreeMap<String, Vec<KeyPart>>,
-    #[serde(skip_deserializing)]
-    pub(crate) checks: BTreeMap<String, Check>,
-    #[serde(skip_deserializing)]
-    pub(crate) foreign_keys: BTreeMap<String, Vec<ForeignKeyPart>>,
-    #[serde(skip_deserializing)]
-    pub(crate) partitions: Vec<Partition>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Options {
-    /// `BASE TABLE`; MariaDB also has `SYSTEM VERSIONED` and `SEQUENCE`.
-    pub(crate) kind: String,
-    pub(crate) engine: String,
-    /// The default of its columns.
-    pub(crate) collation: String,
-    /// `row_format=COMPRESSED` and the like.
-    options: String,
-    pub(crate) comment: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Column {
-    #[serde(skip_deserializing)]
-    pub(crate) name: String,
-    /// As `varchar(20)` or `bigint unsigned`.
-    pub(crate) data_type: String,
-    #[serde(deserialize_with = "yes")]
-    pub(crate) nullable: bool,
-    /// A literal or an expression; none also where it is NULL.
-    pub(crate) default: Option<String>,
-    /// `auto_increment`, `on update …`, `INVISIBLE` and the like.
-    pub(crate) extra: String,
-    pub(crate) charset: Option<String>,
-    pub(crate) collation: Option<String>,
-    comment: String,
-    /// Of a generated column.
-    pub(crate) expression: Option<String>,
-    /// The spatial reference system of a geometry.
-    srs: Option<u32>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeyPart {
-    #[serde(deserialize_with = "yes")]
-    pub(crate) unique: bool,
-    /// `BTREE`, `FULLTEXT`, `SPATIAL`; MariaDB also has `HASH`.
-    pub(crate) kind: String,
-    /// None where the part is an expression.
-    pub(crate) column: Option<String>,
-    expression: Option<String>,
-    /// Of the first characters, where it is not over the whole column.
-    pub(crate) length: Option<u64>,
-    /// `A` or `D`.
-    order: Option<String>,
-    #[serde(deserialize_with = "yes")]
-    pub(crate) visible: bool,
-    comment: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Check {
-    pub(crate) clause: String,
-    #[serde(deserialize_with = "yes")]
-    pub(crate) enforced: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ForeignKeyPart {
-    pub(crate) column: String,
-    /// Where the parent is in another schema.
-    pub(crate) other_schema: Option<String>,
-    pub(crate) parent: String,
-    pub(crate) parent_column: String,
-    on_update: String,
-    on_delete: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Partition {
-    #[serde(skip_deserializing)]
-    name: String,
-    /// `RANGE`, `LIST COLUMNS`, `HASH` and so on.
-    pub(crate) method: String,
-    pub(crate) expression: Option<String>,
-    pub(crate) sub_method: Option<String>,
-    sub_expression: Option<String>,
-    /// The limit of a RANGE, the values of a LIST.
-    pub(crate) limit: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct View {
-    pub(crate) definition: String,
-    check_option: String,
-    /// Whether everything that it reads is there.
-    #[serde(skip)]
-    pub(crate) valid: bool,
-    #[serde(skip)]
+    /// The names of a table's columns in their order.
     pub(crate) columns: Vec<String>,
+    /// By what tells one from another. That is the kind and the name, but what they say for CHECKs
+    /// and foreign keys, because a deployment changes their names.
+    pub(crate) parts: BTreeMap<String, Part>,
 }
+
+/// Something that is in a schema or is not. A key has a row for each of its columns, and the
+/// partitioning one for each partition; all else has one.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Part {
+    #[serde(skip)]
+    pub(crate) subject: Subject,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// What a message calls a part.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Subject {
+    pub(crate) table: String,
+    pub(crate) kind: Kind,
+    /// Empty for the table itself and for its partitioning.
+    #[serde(default)]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Table,
+    View,
+    Column,
+    Index,
+    #[serde(rename = "CHECK")]
+    Check,
+    #[serde(rename = "foreign key")]
+    ForeignKey,
+    Partitioning,
+}
+
+/// A row of a view of `information_schema`, by the names of its fields.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Row(BTreeMap<String, Value>);
+
+/// A row as the queries answer it.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(flatten)]
+    subject: Subject,
+    #[serde(default)]
+    position: u64,
+    #[serde(flatten)]
+    row: Row,
+}
+
+const SERVER: Statement = Statement::read("SERVER", "SELECT VERSION(), DATABASE()", "");
+
+/// The query of all parts of all tables, and the same of the table `:table`.
+macro_rules! parts {
+    ($($file:literal)*) => {
+        [parts!("", $($file)*), parts!(" AND t.table_name = :table", $($file)*)]
+    };
+    ($filter:literal, $first:literal $($file:literal)*) => {
+        Statement::read(
+            "SCHEMA",
+            concat!(include_str!($first), $filter, $(" UNION ALL ", include_str!($file), $filter),*),
+            "",
+        )
+    };
+}
+
+const ON_MYSQL: [Statement; 2] = parts!(
+    "snapshot/tables.sql" "snapshot/views.sql" "snapshot/columns.sql" "snapshot/keys.sql"
+    "snapshot/checks.sql" "snapshot/foreign_keys.sql" "snapshot/partitions.sql"
+);
+const ON_MARIADB: [Statement; 2] = parts!(
+    "snapshot/tables.sql" "snapshot/views.sql" "snapshot/columns_mariadb.sql"
+    "snapshot/keys_mariadb.sql" "snapshot/checks_mariadb.sql" "snapshot/foreign_keys.sql"
+    "snapshot/partitions.sql"
+);
 
 impl Snapshot {
-    /// Reads the session's schema, in eight queries whatever its size.
+    /// Reads the session's schema, in two queries whatever its size.
     ///
     /// # Errors
     ///
     /// See [`DatabaseError`].
     pub async fn read(session: &mut Session<'_>) -> Result<Self, DatabaseError> {
-        let (make, schema) = rows::server(session).await?;
-        let mut snapshot = Self {
-            make,
-            schema,
-            tables: BTreeMap::new(),
-            views: BTreeMap::new(),
+        let row: Option<(String, Option<String>)> = session.row(&SERVER, ()).await?;
+        let (version, schema) = row.unwrap_or_default();
+        let make = match version.contains("MariaDB") {
+            true => Make::MariaDb,
+            false => Make::MySql,
         };
-        snapshot.add(session, None).await?;
-        Ok(snapshot)
+        Ok(Self {
+            make,
+            schema: schema.unwrap_or_default(),
+            tables: tables(session, make, None).await?,
+        })
     }
 
-    /// Reads one table or view again, and the views that read it.
+    /// Reads these tables and views again, or all of them, and the views that read them. Returns
+    /// what was read, as it was before and as it is.
     pub(crate) async fn refresh(
         &mut self,
         session: &mut Session<'_>,
-        name: &str,
-    ) -> Result<(), DatabaseError> {
-        let mut names = vec![name.to_owned()];
+        names: Option<Vec<String>>,
+    ) -> Result<(Tables, Tables), DatabaseError> {
+        let Some(mut names) = names else {
+            let all = tables(session, self.make, None).await?;
+            return Ok((std::mem::replace(&mut self.tables, all.clone()), all));
+        };
+        let (mut before, mut after) = (Tables::new(), Tables::new());
         while let Some(name) = names.pop() {
-            self.tables.remove(&name);
-            self.views.remove(&name);
-            self.add(session, Some(&name)).await?;
+            let old = self.tables.remove_entry(&name);
+            let new = tables(session, self.make, Some(&name)).await?;
+            self.tables.extend(new.clone());
             let used = quoted(&name);
-            let readers = self
-                .views
-                .iter()
-                .filter(|(_, view)| view.definition.contains(&used));
-            let readers = readers.map(|(reader, _)| reader.clone());
-            names.extend(readers.filter(|reader| *reader != name));
+            let reads = |table: &Table| {
+                let view = table.part(Kind::View, "");
+                view.is_some_and(|view| view.text("definition").contains(&used))
+            };
+            let readers = self.tables.iter().filter(|(_, table)| reads(table));
+            names.extend(readers.map(|(reader, _)| reader.clone()));
+            names.retain(|other| *other != name);
+            before.extend(old);
+            after.extend(new);
         }
-        Ok(())
+        Ok((before, after))
     }
 
     /// Whose server it was read from.
@@ -187,71 +173,164 @@ impl Snapshot {
     }
 }
 
+/// Reads every table and view, or the one with this name.
+async fn tables(
+    session: &mut Session<'_>,
+    make: Make,
+    name: Option<&str>,
+) -> Result<Tables, DatabaseError> {
+    let [all, one] = match make {
+        Make::MySql => &ON_MYSQL,
+        Make::MariaDb => &ON_MARIADB,
+    };
+    let rows: Vec<String> = match name {
+        None => session.rows(all, ()).await?,
+        Some(name) => session.rows(one, params! { "table" => name }).await?,
+    };
+    let rows: Result<Vec<Answer>, _> = rows.iter().map(|row| serde_json::from_str(row)).collect();
+    let mut rows = rows.map_err(|error| {
+        tracing::error!(%error, "a row of information_schema has an unexpected shape");
+        DatabaseError::Refused
+    })?;
+    rows.sort_by_key(|row| row.position);
+    let (mut tables, mut parts) = (BTreeMap::<_, Table>::new(), BTreeMap::<_, Vec<Row>>::new());
+    for Answer { subject, row, .. } in rows {
+        // Online schema changes leave some for a while (Vitess' documentation, "Table lifecycle").
+        if subject.table.starts_with("_vt_") {
+            continue;
+        }
+        if subject.kind == Kind::Column {
+            let table = tables.entry(subject.table.clone()).or_default();
+            table.columns.push(subject.name.clone());
+        }
+        parts.entry(subject).or_default().push(row);
+    }
+    for (subject, rows) in parts {
+        let table = tables.entry(subject.table.clone()).or_default();
+        table.add(Part { subject, rows });
+    }
+    Ok(tables
+        .into_iter()
+        .map(|(name, table)| (name, Arc::new(table)))
+        .collect())
+}
+
 impl Table {
-    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| same(&column.name, name))
+    /// The parts come in the order of their kinds.
+    fn add(&mut self, mut part: Part) {
+        let kind = part.subject.kind;
+        if kind == Kind::View
+            && let Some(Row(view)) = part.rows.first_mut()
+        {
+            let columns = std::mem::take(&mut self.columns);
+            // MariaDB gives no columns to a view that reads what is not there.
+            if columns.is_empty() {
+                view.insert("valid".to_owned(), "NO".into());
+            }
+            view.insert("columns".to_owned(), columns.into());
+        } else if self.part(Kind::View, "").is_some() {
+            return;
+        }
+        let mut key = match kind {
+            Kind::Check | Kind::ForeignKey => {
+                // It has a JSON, as the server has just sent it.
+                let content = serde_json::to_string(&part.rows).unwrap_or_default();
+                format!("{kind} {content}")
+            }
+            kind => format!("{kind} {}", part.subject.name.to_lowercase()),
+        };
+        while self.parts.contains_key(&key) {
+            key.push('+');
+        }
+        self.parts.insert(key, part);
     }
 
-    /// The columns of each unique key that tells rows apart: whole ones, each NOT NULL, none of them
-    /// TEXT or BLOB (PlanetScale's documentation, "Schema lint errors").
-    pub(crate) fn row_keys(&self) -> impl Iterator<Item = Vec<&Column>> {
-        let keys = self
-            .keys
+    pub(crate) fn part(&self, kind: Kind, name: &str) -> Option<&Part> {
+        self.parts.get(&format!("{kind} {}", name.to_lowercase()))
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<&Part> {
+        self.part(Kind::Column, name)
+    }
+
+    /// The parts of this kind.
+    pub(crate) fn all(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Part> {
+        self.parts
             .values()
-            .filter(|parts| parts.iter().all(|part| part.unique));
-        keys.filter_map(|parts| {
-            let columns = parts.iter().map(|part| {
-                let column = self.column(part.whole_column()?)?;
-                (!column.nullable && !column.is_long()).then_some(column)
-            });
-            columns.collect()
-        })
+            .filter(move |part| part.subject.kind == kind)
     }
 }
 
-impl Column {
-    /// The type without its length, in lower case.
-    pub(crate) fn type_name(&self) -> &str {
-        self.data_type.split(['(', ' ']).next().unwrap_or_default()
-    }
+impl Deref for Part {
+    type Target = Row;
 
-    pub(crate) fn is_long(&self) -> bool {
-        let name = self.type_name();
-        name.ends_with("text") || name.ends_with("blob")
-    }
-
-    pub(crate) fn is_generated(&self) -> bool {
-        self.expression.is_some()
-    }
-
-    pub(crate) fn is_auto_increment(&self) -> bool {
-        self.extra.contains("auto_increment")
-    }
-
-    /// Whether an INSERT may leave it out. MySQL fills an ENUM that is NOT NULL with its first
-    /// value, in strict mode too.
-    pub(crate) fn may_be_left_out(&self) -> bool {
-        let is_filled = self.is_auto_increment() || self.is_generated();
-        self.nullable || self.default.is_some() || is_filled || self.type_name() == "enum"
+    /// The only row of a part that is not a key or a partitioning.
+    fn deref(&self) -> &Row {
+        const NONE: &Row = &Row(BTreeMap::new());
+        self.rows.first().unwrap_or(NONE)
     }
 }
 
-impl KeyPart {
-    /// The column, where the part is over the whole of it.
-    pub(crate) fn whole_column(&self) -> Option<&str> {
-        self.column.as_deref().filter(|_| self.length.is_none())
+impl Row {
+    pub(crate) fn get(&self, field: &str) -> Option<&str> {
+        self.0.get(field)?.as_str()
     }
 
-    /// What it is over, and for which queries.
-    pub(crate) fn over(&self) -> impl PartialEq {
-        let of = (self.column.clone(), self.expression.clone(), self.length);
-        (of, self.order.clone(), self.kind.clone())
+    /// Empty where it is NULL.
+    pub(crate) fn text(&self, field: &str) -> &str {
+        self.get(field).unwrap_or_default()
+    }
+
+    pub(crate) fn number(&self, field: &str) -> Option<u64> {
+        self.0.get(field)?.as_u64()
+    }
+
+    /// `information_schema` has YES and NO for true and false.
+    pub(crate) fn is(&self, field: &str) -> bool {
+        self.text(field) == "YES"
+    }
+
+    /// The columns of a view.
+    pub(crate) fn columns(&self) -> &[Value] {
+        self.0
+            .get("columns")
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
     }
 }
 
-/// `information_schema` has YES and NO for true and false.
-fn yes<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
-    Ok(String::deserialize(field)? == "YES")
+impl Serialize for Row {
+    /// Without what may differ where the schema is the same: a view is invalid where the user who
+    /// defined it is gone.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = self.0.iter();
+        serializer
+            .collect_map(fields.filter(|(field, _)| !matches!(field.as_str(), "valid" | "columns")))
+    }
+}
+
+impl Subject {
+    /// Whether it is a whole table or view.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.kind, Kind::Table | Kind::View)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, kind, name } = self;
+        match kind {
+            Kind::Table | Kind::View => write!(f, "the {kind} `{table}`"),
+            Kind::Partitioning => write!(f, "the {kind} of `{table}`"),
+            kind => write!(f, "the {kind} `{name}` of `{table}`"),
+        }
+    }
 }
 
 /// Names of columns that differ in nothing but upper and lower case are the same name.

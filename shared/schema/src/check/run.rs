@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{Finding, Options};
 use crate::{
-    allowance,
-    difference::{Difference, Subject, differences},
+    allowance::{Allowance, allowances},
+    difference::{Difference, differences},
     files::Migration,
     rule::Rule,
     rules::{Judgement, judge},
-    snapshot::{Make, Snapshot, Table, same},
+    snapshot::{Kind, Make, Snapshot, Subject, Tables, same},
     split::{Statement, Token},
 };
 
@@ -39,15 +39,8 @@ impl<'m> Run<'m> {
         }
     }
 
-    pub(super) fn report(
-        &mut self,
-        index: usize,
-        line: usize,
-        rule: Rule,
-        what: impl Into<String>,
-    ) {
-        let file = self.migration.file().to_owned();
-        let (what, query) = (what.into(), None);
+    pub(super) fn report(&mut self, index: usize, line: usize, rule: Rule, what: String) {
+        let (file, query) = (self.migration.file().to_owned(), None);
         self.found.push((
             index,
             Finding {
@@ -71,56 +64,60 @@ impl<'m> Run<'m> {
     pub(super) fn refused(
         &mut self,
         index: usize,
-        line: usize,
         words: &str,
-        snapshot: &Snapshot,
+        Snapshot { make, schema, .. }: &Snapshot,
         missing: &BTreeSet<String>,
     ) {
-        let words = words.replace(&format!("{}.", snapshot.schema), "");
+        let words = words.replace(&format!("{schema}."), "");
         let words = words.trim_end_matches('.');
-        if missing
-            .iter()
-            .any(|name| words.contains(&format!("'{name}'")))
-        {
+        let mut missing = missing.iter();
+        if missing.any(|name| words.contains(&format!("'{name}'"))) {
             return;
         }
-        let what = match snapshot.make {
+        let what = match make {
             Make::MySql => format!("the server refuses this: {words}"),
             Make::MariaDb => format!("MariaDB refuses this, whatever MySQL says: {words}"),
         };
+        let line = self
+            .migration
+            .statements()
+            .get(index)
+            .map_or(1, Statement::line);
         self.report(index, line, Rule::Refused, what);
     }
 
     /// Notes what the statement has changed.
-    pub(super) fn changed(&mut self, index: usize, before: &Snapshot, after: &Snapshot) {
+    pub(super) fn changed(&mut self, index: usize, before: &Tables, after: &Tables) {
         let touched = differences(before, after).into_iter();
         self.touched
             .extend(touched.map(|Difference { subject, old, new }| Touched {
                 index,
-                subject,
+                subject: subject.clone(),
                 there: (old.is_some(), new.is_some()),
             }));
     }
 
     /// Judges the end of the migration against its start.
-    pub(super) fn judge(&mut self, start: &Snapshot, end: &Snapshot, options: &Options) {
-        let mut judged = judge(start, end, options);
+    pub(super) fn judge(&mut self, start: &Tables, end: &Snapshot, options: &Options) {
+        let mut judged = judge(start, &end.tables, end.make, options);
         // What is there at the end need not be what was there at the start.
         for Touched { subject, there, .. } in &self.touched {
-            let is_there = |snapshot: &Snapshot| {
-                let table = snapshot.tables.get(&subject.table);
-                let is_column =
-                    |table: &Table| subject.is_column() && table.column(&subject.name).is_some();
-                table.is_some_and(|table| subject.is_whole() || is_column(table))
+            let rule = match subject.kind {
+                Kind::Table => Rule::DropTable,
+                Kind::Column => Rule::DropColumn,
+                _ => continue,
             };
-            if *there == (true, false) && is_there(start) && is_there(end) {
-                let rule = match subject.is_whole() {
-                    true => Rule::DropTable,
-                    false => Rule::DropColumn,
-                };
-                let what = format!("drops {subject} and what is in it");
+            let is_there = |tables: &Tables| {
+                let table = tables.get(&subject.table);
+                table.is_some_and(|table| table.part(subject.kind, &subject.name).is_some())
+            };
+            if *there == (true, false) && is_there(start) && is_there(&end.tables) {
+                let (subject, what) = (
+                    subject.clone(),
+                    format!("drops {subject} and what is in it"),
+                );
                 judged.push(Judgement {
-                    subject: subject.clone(),
+                    subject,
                     rule,
                     what,
                     query: None,
@@ -132,30 +129,28 @@ impl<'m> Run<'m> {
         }
     }
 
-    /// Reports it at the statement that has made it so, and at the line that names it.
-    fn place(&mut self, judgement: Judgement) {
-        let Judgement {
+    /// Reports it at the last statement that has made it so, and at the line that names it.
+    fn place(
+        &mut self,
+        Judgement {
             subject,
             mut rule,
             what,
             query,
-        } = judgement;
+        }: Judgement,
+    ) {
         let is_drop = matches!(rule, Rule::DropColumn | Rule::DropTable);
-        let exact = |touched: &&Touched| {
-            touched.subject == subject && (!is_drop || touched.there == (true, false))
+        let fits = |touched: &&Touched| {
+            let is_same = touched.subject == subject;
+            let is_made = match is_drop {
+                true => is_same && touched.there == (true, false),
+                false => is_same,
+            };
+            let creates = is_made && subject.is_whole() && touched.there == (false, true);
+            (creates, is_made, touched.subject.table == subject.table)
         };
-        let created =
-            |touched: &&Touched| touched.subject == subject && touched.there == (false, true);
-        let of_table = |touched: &&Touched| touched.subject.table == subject.table;
-        let touched = || self.touched.iter();
-        let found = match subject.is_whole() {
-            true => touched().find(created).or_else(|| touched().find(exact)),
-            false => touched().rfind(exact),
-        };
-        let found = found.or_else(|| touched().rfind(of_table));
-        let index = found
-            .or_else(|| self.touched.last())
-            .map_or(0, |touched| touched.index);
+        let touched = self.touched.iter().max_by_key(fits);
+        let index = touched.map_or(0, |touched| touched.index);
         let Some(statement) = self.migration.statements().get(index) else {
             return;
         };
@@ -174,10 +169,8 @@ impl<'m> Run<'m> {
         if rule == Rule::DroppedNotNull && says_null(statement, &subject.name) {
             rule = Rule::BecomesNull;
         }
-        let (file, line) = (
-            self.migration.file().to_owned(),
-            line_of(statement, &subject.name),
-        );
+        let line = line_of(statement, &subject.name);
+        let file = self.migration.file().to_owned();
         self.found.push((
             index,
             Finding {
@@ -195,17 +188,20 @@ impl<'m> Run<'m> {
     pub(super) fn findings(mut self, ran: bool) -> Vec<Finding> {
         let migration = self.migration;
         if migration.statements().is_empty() {
-            self.report(0, 1, Rule::Empty, "there is no statement in this file");
+            self.report(
+                0,
+                1,
+                Rule::Empty,
+                "there is no statement in this file".to_owned(),
+            );
         }
         for (index, statement) in migration.statements().iter().enumerate() {
             let is_judged = ran && self.touched.iter().any(|touched| touched.index == index);
-            for allowance in allowance::of(statement.comments()) {
+            for Allowance { line, code, rule } in allowances(statement.comments()) {
                 let before = self.found.len();
-                let rule = allowance.rule();
                 self.found
                     .retain(|(of, found)| *of != index || Ok(found.rule) != rule);
                 let is_unused = is_judged && self.found.len() == before;
-                let code = &allowance.code;
                 let fault = match rule {
                     Err(fault) => fault,
                     Ok(_) if is_unused => {
@@ -213,13 +209,12 @@ impl<'m> Run<'m> {
                     }
                     Ok(_) => continue,
                 };
-                self.report(index, allowance.line, Rule::Allowance, fault);
+                self.report(index, line, Rule::Allowance, fault);
             }
         }
-        for allowance in allowance::of(migration.stray_comments()) {
-            let code = &allowance.code;
+        for Allowance { line, code, .. } in allowances(migration.stray_comments()) {
             let what = format!("the allowance of `{code}` is not on a line before its statement");
-            self.report(usize::MAX, allowance.line, Rule::Allowance, what);
+            self.report(usize::MAX, line, Rule::Allowance, what);
         }
         self.found.sort_by_key(|(_, found)| found.line);
         self.found.into_iter().map(|(_, found)| found).collect()

@@ -4,7 +4,7 @@ use super::Judge;
 use crate::{
     conversion::{Conversion, convert},
     rule::Rule,
-    snapshot::{Column, quoted, same},
+    snapshot::{Kind, Part, Row, quoted, same},
 };
 
 /// Functions that return another value in each row. Those for the time return one for the whole
@@ -14,7 +14,7 @@ const PER_ROW: [&str; 4] = ["uuid(", "uuid_short(", "rand(", "random_bytes("];
 const MARIADB_TYPES: [&str; 3] = ["inet4", "inet6", "uuid"];
 
 impl Judge<'_> {
-    pub(super) fn added_column(&mut self, new: &Column) {
+    pub(super) fn added_column(&mut self, new: &Row) {
         self.definition(new);
         if self.old.is_none() {
             return;
@@ -24,36 +24,33 @@ impl Judge<'_> {
             self.report(Rule::NotNullWithoutDefault, what);
         }
         if new.default_per_row() {
-            self.report(
-                Rule::DefaultPerRow,
-                "{} is new and has another default in each row",
-            );
+            let what = "{} is new and has another default in each row";
+            self.report(Rule::DefaultPerRow, what);
         }
     }
 
     pub(super) fn dropped_column(&mut self) {
         self.report(Rule::DropColumn, "drops {} and what is in it");
-        let Some(old) = self.old else {
-            return;
-        };
-        let mut columns = self.new.columns.iter();
-        if let Some(new) = columns.find(|new| old.column(&new.name).is_none()) {
-            let what = format!("{{}} goes, and `{}` comes", new.name);
-            self.report(Rule::DropAndAdd, &what);
+        let known = |name: &str| self.old.is_none_or(|old| old.column(name).is_some());
+        if let Some(new) = self.new.columns.iter().find(|name| !known(name)) {
+            self.report(Rule::DropAndAdd, &format!("{{}} goes, and `{new}` comes"));
         }
     }
 
     /// What a laptop's server takes and PlanetScale does not.
-    fn definition(&mut self, column: &Column) {
-        if let Some(collation) = &column.collation {
+    fn definition(&mut self, column: &Row) {
+        if let Some(collation) = column.get("collation") {
             self.collation(collation);
         }
-        if self.mariadb && MARIADB_TYPES.contains(&column.type_name()) {
-            self.report(Rule::OnlyMariaDb, &format!("{{}} is {}", column.data_type));
+        if self.mariadb && MARIADB_TYPES.contains(&column.text("type")) {
+            self.report(
+                Rule::OnlyMariaDb,
+                &format!("{{}} is {}", column.text("data_type")),
+            );
         }
     }
 
-    pub(super) fn changed_column(&mut self, old: &Column, new: &Column) {
+    pub(super) fn changed_column(&mut self, old: &Part, new: &Part) {
         self.definition(new);
         if new.is_generated() {
             if !old.is_generated() {
@@ -61,12 +58,14 @@ impl Judge<'_> {
             }
             return;
         }
-        let updates = |column: &Column| column.extra.contains("on update");
-        let lost = if old.is_auto_increment() && !new.is_auto_increment() {
+        let loses =
+            |what: &str| old.text("extra").contains(what) && !new.text("extra").contains(what);
+        let has_default = |column: &Row| column.get("default").is_some();
+        let lost = if loses("auto_increment") {
             Some("AUTO_INCREMENT")
-        } else if updates(old) && !updates(new) {
+        } else if loses("on update") {
             Some("ON UPDATE")
-        } else if old.default.is_some() && new.default.is_none() && !new.is_auto_increment() {
+        } else if has_default(old) && !has_default(new) && !new.is_auto_increment() {
             Some("DEFAULT")
         } else if old.is_generated() && !new.may_be_left_out() {
             Some("expression")
@@ -83,59 +82,64 @@ impl Judge<'_> {
                 &format!("{{}} loses its {lost}: {effect}"),
             );
         }
-        if old.nullable && !new.nullable {
-            let query = self.rows_where(&format!("{} IS NULL", quoted(&old.name)));
-            let what = match new.may_be_left_out() {
-                true => "{} becomes NOT NULL",
-                false => "{} becomes NOT NULL without a default",
-            };
-            self.report_rows(Rule::BecomesNotNull, what, query);
-        } else if !old.nullable && new.nullable {
-            self.report(Rule::DroppedNotNull, "{} loses its NOT NULL");
+        match (old.is("nullable"), new.is("nullable")) {
+            (true, false) => {
+                let query = self.rows_where(&format!("{} IS NULL", quoted(&old.subject.name)));
+                let what = match new.may_be_left_out() {
+                    true => "{} becomes NOT NULL",
+                    false => "{} becomes NOT NULL without a default",
+                };
+                self.report_rows(Rule::BecomesNotNull, what, query);
+            }
+            (false, true) => self.report(Rule::DroppedNotNull, "{} loses its NOT NULL"),
+            _ => {}
         }
         self.converted(old, new);
+        self.compared(old, new);
     }
 
-    fn converted(&mut self, old: &Column, new: &Column) {
-        let becomes = match old.data_type == new.data_type {
-            true => "gets another character set".to_owned(),
-            false => format!("becomes {} and was {}", new.data_type, old.data_type),
+    fn converted(&mut self, old: &Part, new: &Row) {
+        let (was, is) = (old.text("data_type"), new.text("data_type"));
+        let becomes = match was == is {
+            true => "{} gets another character set".to_owned(),
+            false => format!("{{}} becomes {is} and was {was}"),
         };
-        match convert(old, new) {
+        match convert(&old.subject.name, old, new) {
             Conversion::Keeps => {}
-            Conversion::Retypes => self.report(Rule::OtherType, &format!("{{}} {becomes}")),
+            Conversion::Retypes => self.report(Rule::OtherType, &becomes),
             Conversion::Reorders => {
-                self.report(Rule::MemberOrder, "{} has its values in another order")
+                self.report(Rule::MemberOrder, "{} has its values in another order");
             }
             Conversion::Fails(condition) => {
                 let query = self.rows_where(&condition);
-                self.report_rows(Rule::NarrowerColumn, &format!("{{}} {becomes}"), query);
+                self.report_rows(Rule::NarrowerColumn, &becomes, query);
             }
             Conversion::Loses(how) => {
-                self.report(Rule::LossyColumn, &format!("{{}} {becomes}: {how}"));
+                self.report(Rule::LossyColumn, &format!("{becomes}: {how}"));
             }
         }
-        // Without the name of the character set.
-        let rules = |column: &'_ Column| -> Option<String> {
-            let (_, rules) = column.collation.as_deref()?.split_once('_')?;
-            Some(rules.to_owned())
+    }
+
+    /// The rules on how its values compare, which a collation's name says behind the character set.
+    fn compared(&mut self, old: &Row, new: &Part) {
+        let rules = |column: &Row| {
+            column
+                .text("collation")
+                .split_once('_')
+                .map(|(_, rules)| rules.to_owned())
         };
         let (Some(old_rules), Some(new_rules)) = (rules(old), rules(new)) else {
             return;
         };
-        if old_rules != new_rules {
-            let what = format!("{{}} compares by {new_rules}, and did by {old_rules}");
-            self.report(Rule::Collation, &what);
-            let keys = self.new.keys.values().filter(|parts| {
-                let mut parts = parts.iter();
-                new_rules != "bin"
-                    && parts.any(|part| {
-                        let column = part.column.as_deref();
-                        part.unique && column.is_some_and(|column| same(column, &new.name))
-                    })
-            });
-            for parts in keys.cloned().collect::<Vec<_>>() {
-                let query = self.duplicates(&parts);
+        if old_rules == new_rules {
+            return;
+        }
+        let what = format!("{{}} compares by {new_rules}, and did by {old_rules}");
+        self.report(Rule::Collation, &what);
+        for key in self.new.all(Kind::Index) {
+            let is_over = |part: &Row| same(part.text("column"), &new.subject.name);
+            if new_rules != "bin" && key.is("unique") && key.rows.iter().any(is_over) {
+                let query = self.duplicates(key);
                 let what = "{} compares in another way in a unique key";
                 self.report_rows(Rule::UniqueOnRows, what, query);
             }
@@ -143,9 +147,30 @@ impl Judge<'_> {
     }
 }
 
-impl Column {
+impl Row {
+    pub(super) fn is_long(&self) -> bool {
+        let name = self.text("type");
+        name.ends_with("text") || name.ends_with("blob")
+    }
+
+    pub(super) fn is_generated(&self) -> bool {
+        self.get("expression").is_some()
+    }
+
+    pub(super) fn is_auto_increment(&self) -> bool {
+        self.text("extra").contains("auto_increment")
+    }
+
+    /// Whether an INSERT may leave it out. MySQL fills an ENUM that is NOT NULL with its first
+    /// value, in strict mode too.
+    fn may_be_left_out(&self) -> bool {
+        let is_filled = self.is_auto_increment() || self.is_generated();
+        let may_be_empty = self.is("nullable") || self.get("default").is_some();
+        may_be_empty || is_filled || self.text("type") == "enum"
+    }
+
     pub(super) fn default_per_row(&self) -> bool {
-        let default = self.default.as_deref().unwrap_or_default().to_lowercase();
+        let default = self.text("default").to_lowercase();
         !default.starts_with('\'') && PER_ROW.iter().any(|function| default.contains(function))
     }
 }

@@ -3,58 +3,59 @@
 use super::Judge;
 use crate::{
     rule::Rule,
-    snapshot::{Column, ForeignKeyPart, KeyPart, Table, quoted, same},
+    snapshot::{Kind, Part, Row, Table, quoted},
 };
 
 const PRIMARY: &str = "PRIMARY";
 
 impl Judge<'_> {
-    pub(super) fn added_key(&mut self, new: &[KeyPart]) {
-        if new.iter().any(|part| part.kind == "HASH") {
+    pub(super) fn added_key(&mut self, new: &Part) {
+        if new.rows.iter().any(|part| part.text("type") == "HASH") {
             self.report(Rule::OnlyMariaDb, "{} is over more bytes than MySQL allows");
         }
-        let name = self.subject.name.clone();
-        let is_unique = is_unique_key(new);
-        let is_older = |other: &str| {
-            other < name.as_str() || self.old.is_some_and(|old| old.keys.contains_key(other))
+        let name = |key: &Part| key.subject.name.clone();
+        let is_older = |other: &Part| {
+            let old = self.old.and_then(|old| old.part(Kind::Index, &name(other)));
+            old.is_some() || name(other) < name(new)
         };
-        let mut others = self.new.keys.iter().filter(|(other, _)| **other != name);
-        let twin = others.find(|(other, parts)| {
-            let serves = match is_unique == is_unique_key(parts) {
+        let mut others = self
+            .new
+            .all(Kind::Index)
+            .filter(|other| name(other) != name(new));
+        let twin = others.find(|other| {
+            let serves = match new.is("unique") == other.is("unique") {
                 true => is_older(other),
-                false => !is_unique,
+                false => other.is("unique"),
             };
-            serves && same_parts(parts, new)
+            serves && over(other) == over(new)
         });
-        if let Some((other, _)) = twin {
-            let what = format!("{{}} is over the same columns as `{other}`");
+        if let Some(twin) = twin {
+            let what = format!("{{}} is over the same columns as `{}`", name(twin));
             self.report(Rule::DuplicateIndex, &what);
         }
-        if is_unique {
+        if new.is("unique") {
             self.unique(new);
         }
     }
 
-    pub(super) fn dropped_key(&mut self, old: &[KeyPart]) {
-        let remains = |part: &KeyPart| {
-            part.column
-                .as_deref()
-                .is_none_or(|column| self.new.column(column).is_some())
+    pub(super) fn dropped_key(&mut self, old: &Part) {
+        let remains = |part: &Row| {
+            part.get("column")
+                .is_none_or(|name| self.new.column(name).is_some())
         };
-        if self.subject.name != PRIMARY && old.iter().any(remains) {
+        if self.subject.name != PRIMARY && old.rows.iter().any(remains) {
             self.report(Rule::DropIndex, "drops {}");
         }
     }
 
-    pub(super) fn changed_key(&mut self, old: &[KeyPart], new: &[KeyPart]) {
-        let visible = |parts: &[KeyPart]| parts.iter().all(|part| part.visible);
-        let is_other = !same_parts(old, new);
-        if is_unique_key(new) && (!is_unique_key(old) || is_other) {
+    pub(super) fn changed_key(&mut self, old: &Part, new: &Part) {
+        let is_other = over(old) != over(new);
+        if new.is("unique") && (!old.is("unique") || is_other) {
             self.unique(new);
         }
-        if is_unique_key(old) && !is_unique_key(new) {
+        if old.is("unique") && !new.is("unique") {
             self.report(Rule::DropIndex, "{} is not unique any more");
-        } else if visible(old) && !visible(new) {
+        } else if old.is("visible") && !new.is("visible") {
             self.report(Rule::DropIndex, "{} becomes invisible");
         } else if is_other && self.subject.name != PRIMARY {
             self.report(Rule::DropIndex, "{} is over other columns");
@@ -62,37 +63,33 @@ impl Judge<'_> {
     }
 
     /// A unique key that may meet rows which are there.
-    fn unique(&mut self, key: &[KeyPart]) {
+    fn unique(&mut self, key: &Part) {
         let Some(old) = self.old else {
             return;
         };
-        let has = |part: &KeyPart| {
-            part.whole_column().is_some_and(|column| {
-                key.iter()
-                    .any(|of| of.whole_column().is_some_and(|name| same(name, column)))
-            })
+        let has = |part: &Row| {
+            let whole = |part: &Row| whole_column(part).map(str::to_lowercase);
+            whole(part).is_some() && key.rows.iter().any(|of| whole(of) == whole(part))
         };
-        if old
-            .keys
-            .values()
-            .any(|known| is_unique_key(known) && known.iter().all(has))
-        {
+        let mut known = old.all(Kind::Index).filter(|known| known.is("unique"));
+        if known.any(|known| known.rows.iter().all(has)) {
             return;
         }
-        let is_new = |part: &KeyPart| {
-            let column = self.new.column(part.column.as_deref()?)?;
-            old.column(&column.name).is_none().then_some(column)
+        let is_new = |part: &Row| {
+            let name = part.get("column")?;
+            old.column(name).is_none().then(|| self.new.column(name))?
         };
-        let new: Vec<&Column> = key.iter().filter_map(is_new).collect();
+        let new: Vec<&Part> = key.rows.iter().filter_map(is_new).collect();
         // Each row that is there gets NULL or a value of its own, which meets no other.
-        let differs = |column: &&Column| {
-            let is_null = column.nullable && column.default.is_none() && !column.is_generated();
+        let differs = |column: &&Part| {
+            let has_default = column.get("default").is_some() || column.is_generated();
+            let is_null = column.is("nullable") && !has_default;
             is_null || column.is_auto_increment() || column.default_per_row()
         };
         if new.iter().any(differs) {
             return;
         }
-        if new.len() == key.len() && !new.iter().any(|column| column.is_generated()) {
+        if new.len() == key.rows.len() && !new.iter().any(|column| column.is_generated()) {
             self.report(Rule::UniqueDefault, "{} is new and over new columns alone");
             return;
         }
@@ -105,25 +102,26 @@ impl Judge<'_> {
     }
 
     /// The query of values that rows share in what the key is over. None where that is computed.
-    pub(super) fn duplicates(&self, key: &[KeyPart]) -> Option<String> {
+    pub(super) fn duplicates(&self, key: &Part) -> Option<String> {
         let (mut columns, mut set) = (Vec::new(), Vec::new());
-        for part in key {
-            let new = self.new.column(part.column.as_deref()?)?;
-            let Some(old) = self.old?.column(&new.name) else {
+        for part in &key.rows {
+            let name = part.get("column")?;
+            let new = self.new.column(name)?;
+            let Some(old) = self.old?.column(name) else {
                 // Every row gets the same value in a new column.
                 (!new.is_generated()).then_some(())?;
                 continue;
             };
-            let column = quoted(&old.name);
-            if old.nullable {
+            let column = quoted(&old.subject.name);
+            if old.is("nullable") {
                 set.push(format!("{column} IS NOT NULL"));
             }
-            let mut compared = match part.length {
+            let mut compared = match part.number("length") {
                 Some(length) => format!("LEFT({column}, {length})"),
                 None => column,
             };
-            if let (Some(charset), Some(collation)) = (&new.charset, &new.collation)
-                && old.collation != new.collation
+            if let (Some(charset), Some(collation)) = (new.get("charset"), new.get("collation"))
+                && old.get("collation") != Some(collation)
             {
                 compared = format!("CONVERT({compared} USING {charset}) COLLATE {collation}");
             }
@@ -145,66 +143,57 @@ impl Judge<'_> {
     /// A table needs a key by which its rows are told apart, before and after.
     pub(super) fn row_keys(&mut self) {
         let new = self.new;
-        let is_wrong = |part: &KeyPart| {
-            let column = part.whole_column().and_then(|column| new.column(column));
-            column.is_none_or(Column::is_long)
+        let is_wrong = |part: &Row| {
+            let column = whole_column(part).and_then(|name| new.column(name));
+            column.is_none_or(|column| column.is_long())
         };
-        if new
-            .keys
-            .get(PRIMARY)
-            .is_some_and(|parts| parts.iter().any(is_wrong))
-        {
+        let primary = new.part(Kind::Index, PRIMARY);
+        if primary.is_some_and(|primary| primary.rows.iter().any(is_wrong)) {
             let what = "the primary key of {} is over TEXT, BLOB or a part of a column";
             self.report(Rule::PrimaryKeyPart, what);
-        } else if new.row_keys().next().is_none() {
+        } else if row_keys(new).next().is_none() {
             self.report(
                 Rule::NoKey,
                 "{} has no key by which its rows are told apart",
             );
         } else if let Some(old) = self.old {
             let lasts = |of: &Table, other: &Table| {
-                let has = |column: &&Column| other.column(&column.name).is_some();
-                of.row_keys().any(|key| key.iter().all(has))
+                row_keys(of).any(|key| {
+                    key.rows
+                        .iter()
+                        .all(|part| other.column(part.text("column")).is_some())
+                })
             };
-            if old.row_keys().next().is_some() && !(lasts(old, new) && lasts(new, old)) {
+            if row_keys(old).next().is_some() && !(lasts(old, new) && lasts(new, old)) {
                 let what = "no unique key of {} is over columns that are there before and after";
                 self.report(Rule::KeyReplaced, what);
             }
         }
     }
 
-    pub(super) fn added_foreign_key(&mut self, key: &[ForeignKeyPart]) {
-        let Some(first) = key.first() else {
-            return;
-        };
-        if first.other_schema.is_some() {
+    pub(super) fn added_foreign_key(&mut self, key: &Part) {
+        let parent = key.text("parent");
+        if key.get("other_schema").is_some() {
             self.report(Rule::OtherDatabase, "{} leads to another database");
         }
         if !self.options.foreign_keys {
-            self.report(
-                Rule::ForeignKey,
-                &format!("{{}} leads to `{}`", first.parent),
-            );
+            self.report(Rule::ForeignKey, &format!("{{}} leads to `{parent}`"));
         } else if let Some(old) = self.old {
-            let set = key
-                .iter()
-                .map(|part| format!("c.{} IS NOT NULL", quoted(&part.column)));
-            let equal = key.iter().map(|part| {
-                format!(
-                    "p.{} = c.{}",
-                    quoted(&part.parent_column),
-                    quoted(&part.column)
-                )
+            let columns = || key.rows.iter().map(|part| part.text("column"));
+            let set = columns().map(|name| format!("c.{} IS NOT NULL", quoted(name)));
+            let equal = key.rows.iter().map(|part| {
+                let (of_parent, own) = (part.text("parent_column"), part.text("column"));
+                format!("p.{} = c.{}", quoted(of_parent), quoted(own))
             });
             let query = format!(
                 "SELECT c.* FROM {} c LEFT JOIN {} p ON {} WHERE {} AND p.{} IS NULL LIMIT 10",
                 quoted(&self.subject.table),
-                quoted(&first.parent),
+                quoted(parent),
                 equal.collect::<Vec<_>>().join(" AND "),
                 set.collect::<Vec<_>>().join(" AND "),
-                quoted(&first.parent_column),
+                quoted(key.text("parent_column")),
             );
-            let is_known = key.iter().all(|part| old.column(&part.column).is_some());
+            let is_known = columns().all(|name| old.column(name).is_some());
             self.report_rows(
                 Rule::ForeignKeyOnRows,
                 "{} is new",
@@ -214,13 +203,31 @@ impl Judge<'_> {
     }
 }
 
-fn is_unique_key(key: &[KeyPart]) -> bool {
-    key.iter().all(|part| part.unique)
+/// The column, where the part of a key is over the whole of it.
+fn whole_column(part: &Row) -> Option<&str> {
+    part.get("column")
+        .filter(|_| part.number("length").is_none())
 }
 
-/// Whether both are over the same, whether they are unique or not.
-fn same_parts(one: &[KeyPart], other: &[KeyPart]) -> bool {
-    one.iter()
-        .map(KeyPart::over)
-        .eq(other.iter().map(KeyPart::over))
+/// What a key is over, and for which queries, whether it is unique or not.
+fn over(key: &Part) -> Vec<impl PartialEq> {
+    let fields = ["column", "expression", "order", "type"];
+    let over = |part: &Row| {
+        (
+            fields.map(|field| part.text(field).to_owned()),
+            part.number("length"),
+        )
+    };
+    key.rows.iter().map(over).collect()
+}
+
+/// The unique keys that tell rows apart: over whole columns, each NOT NULL, none of them TEXT or
+/// BLOB (PlanetScale's documentation, "Schema lint errors").
+fn row_keys(table: &Table) -> impl Iterator<Item = &Part> {
+    let tells = |part: &Row| {
+        let column = whole_column(part).and_then(|name| table.column(name));
+        column.is_some_and(|column| !column.is("nullable") && !column.is_long())
+    };
+    let keys = table.all(Kind::Index).filter(|key| key.is("unique"));
+    keys.filter(move |key| key.rows.iter().all(tells))
 }

@@ -1,5 +1,5 @@
-SELECT JSON_OBJECT('table', t.table_name, 'position', t.ordinal_position,
-  'name', t.constraint_name, 'column', t.column_name, 'other_schema',
+SELECT JSON_OBJECT('kind', 'foreign key', 'table', t.table_name, 'name', t.constraint_name,
+  'position', t.ordinal_position, 'column', t.column_name, 'other_schema',
   IF(t.referenced_table_schema = t.table_schema, NULL, t.referenced_table_schema),
   'parent', t.referenced_table_name, 'parent_column', t.referenced_column_name,
   'on_update', r.update_rule, 'on_delete', r.delete_rule)
