@@ -13,7 +13,7 @@ use crate::{
     branch,
     branch_login::BranchLogin,
     deploy_request::lint_findings,
-    error::{Result, StepError, listed, refuse},
+    error::{ErrorName, Result, StepError, listed, refuse},
     fingerprints::Fingerprints,
     production::Production,
     schema_change::{Outcome, SchemaChange},
@@ -27,17 +27,13 @@ const PREFIX: &str = "migrate-schema-";
 
 /// Applies the migrations, unless the branch has them already, and lets PlanetScale lint the
 /// result.
-pub async fn apply(mut change: SchemaChange, production: &Production) -> Result<SchemaChange> {
-    let (fingerprints, warnings) = match apply_alone(&change, production).await {
+pub async fn apply(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
+    let (fingerprints, warnings) = match apply_alone(change, production).await {
         Ok(Applied::All(fingerprints, warnings)) => (fingerprints, warnings),
         Ok(Applied::Waiting) => {
-            return match change.wait("another run to apply the migrations", LIMIT) {
-                Err(StepError::TooLong { .. }) => Err(StepError::AnotherAtWork(
-                    "another run is applying the same migrations: see whether it is alive"
-                        .to_owned(),
-                )),
-                waiting => waiting,
-            };
+            let waiting = change.wait("another run to apply the migrations", LIMIT);
+            let alive = "another run is applying the same migrations: see whether it is alive";
+            return waiting.map_err(|_| ErrorName::AnotherAtWork.because(alive));
         }
         Ok(Applied::Unfit(error)) => {
             branch::remove(&change.branch, production).await?;
@@ -52,15 +48,16 @@ pub async fn apply(mut change: SchemaChange, production: &Production) -> Result<
     let errors = production.api().lint(&change.branch).await?;
     if !errors.is_empty() {
         let findings = listed(&lint_findings(&errors));
-        return Err(StepError::Checks(format!("the branch: {findings}")));
+        let message = format!("PlanetScale refuses the branch: {findings}");
+        return Err(ErrorName::DeployRequestRefused.because(message));
     }
-    let outcome = match fingerprints.are_equal() {
-        true => Outcome::Deployed,
-        false => Outcome::Done,
-    };
+    let changes_nothing = fingerprints.are_equal();
     change.fingerprints = Some(fingerprints);
     change.warnings = warnings;
-    Ok(change.then(outcome))
+    Ok(match changes_nothing {
+        true => Outcome::Deployed,
+        false => Outcome::Done,
+    })
 }
 
 enum Applied {
@@ -121,8 +118,8 @@ async fn apply_on(
     let before = snapshot(branch).await?;
     if before.fingerprint() != in_production.fingerprint() {
         let differences = listed(&before.differences_from(&in_production));
-        return Ok(Applied::Unfit(StepError::Branch(format!(
-            "it does not have production's schema, or an attempt to apply the migrations was cut off: {differences}"
+        return Ok(Applied::Unfit(ErrorName::BranchUnfit.because(format!(
+            "the branch: it does not have production's schema, or an attempt to apply the migrations was cut off: {differences}"
         ))));
     }
     let warnings = run(branch, change, production).await?;
@@ -148,7 +145,7 @@ async fn run(
         let created = branch.define(ledger::CREATE).await;
         created.map_err(|error| match error {
             DefinitionError::Database(error) => StepError::of_branch(error),
-            refused => StepError::Statement(format!("{}: {refused}", ledger::TABLE)),
+            refused => ErrorName::StatementRefused.because(format!("{}: {refused}", ledger::TABLE)),
         })?;
     }
     let options = Options {

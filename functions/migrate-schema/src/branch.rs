@@ -6,7 +6,7 @@ use planetscale::{Branch, Progress};
 use schema::Plan;
 
 use crate::{
-    error::{Result, StepError},
+    error::{ErrorName, Result},
     fingerprints::Notes,
     production::Production,
     schema_change::{Outcome, SchemaChange},
@@ -23,16 +23,17 @@ const CHECKSUM: usize = 10;
 
 /// Makes the branch from production, or finds it. It also finds that the plan is deployed already,
 /// or is being deployed.
-pub async fn create(mut change: SchemaChange, production: &Production) -> Result<SchemaChange> {
+pub async fn create(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
     for request in production.deploy_requests(Some(&change.branch)).await? {
-        let outcome = match request.deployment_state.progress() {
+        let outcome = match request.progress() {
             Progress::Done => Outcome::Deployed,
             Progress::Under => Outcome::Deploying,
             Progress::Before | Progress::NoChanges | Progress::Failed => continue,
         };
         if let Some(notes) = Notes::of(&request, &production.migrations) {
             change.fingerprints = Some(notes.fingerprints);
-            return Ok(change.with(&request).then(outcome));
+            change.opened(&request);
+            return Ok(outcome);
         }
     }
     if find(&change.branch, production).await?.is_none() {
@@ -46,17 +47,18 @@ pub async fn create(mut change: SchemaChange, production: &Production) -> Result
         }
         change.branches += 1;
     }
-    Ok(change.then(Outcome::Done))
+    Ok(Outcome::Done)
 }
 
 /// Waits until the branch can be connected to.
-pub async fn wait(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
+pub async fn wait(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
     match find(&change.branch, production).await? {
-        Some(branch) if branch.ready => Ok(change.then(Outcome::Done)),
+        Some(branch) if branch.ready => Ok(Outcome::Done),
         Some(_) => change.wait("the branch", LIMIT),
-        None => change.recreate(StepError::Branch(
-            "it was deleted during the run".to_owned(),
-        )),
+        None => {
+            let deleted = "the branch: it was deleted during the run";
+            change.recreate(ErrorName::BranchUnfit.because(deleted))
+        }
     }
 }
 
@@ -100,17 +102,16 @@ pub fn name(plan: &Plan) -> String {
 
 /// Whether this function made the branch, by its name.
 pub fn is_own(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix(PREFIX) else {
-        return false;
-    };
-    let Some((versions, checksum)) = rest.rsplit_once('-') else {
-        return false;
-    };
+    let rest = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.rsplit_once('-'));
     let is_version = |part: &str| part.len() == 4 && part.bytes().all(|b| b.is_ascii_digit());
-    checksum.len() == CHECKSUM
-        && checksum.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && versions.split('-').count() <= 2
-        && versions.split('-').all(is_version)
+    rest.is_some_and(|(versions, checksum)| {
+        checksum.len() == CHECKSUM
+            && checksum.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && versions.split('-').count() <= 2
+            && versions.split('-').all(is_version)
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use planetscale::{NewPassword, Password, Role};
 use schema::Snapshot;
 
 use crate::{
-    error::{Result, StepError},
+    error::{ErrorName, Result, StepError},
     production::Production,
 };
 
@@ -78,10 +78,10 @@ fn connect(password: &Password, production: &Production) -> Result<Database> {
         host,
         port,
         username: password.username.clone(),
-        password: plain_text.ok_or(StepError::Password("its text is missing"))?,
+        password: plain_text.ok_or_else(|| unusable("its text is missing"))?,
         database: production.planetscale.keyspace().to_owned(),
     };
-    let settings = Settings::from_env().map_err(|faults| StepError::Input(faults.to_string()))?;
+    let settings = Settings::from_env().map_err(|faults| ErrorName::WrongInput.because(faults))?;
     let pool = PoolSettings {
         max: NonZeroUsize::MIN,
         connect_timeout: Duration::from_secs(10),
@@ -98,13 +98,17 @@ fn connect(password: &Password, production: &Production) -> Result<Database> {
 
 /// `host` or `host:port`.
 fn address(text: &str) -> Result<(String, u16)> {
-    match text.rsplit_once(':') {
-        None => Ok((text.to_owned(), Login::DEFAULT_PORT)),
-        Some((host, port)) => match port.parse() {
-            Ok(port) => Ok((host.to_owned(), port)),
-            Err(_) => Err(StepError::Password("its host has no valid port")),
-        },
-    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Ok((text.to_owned(), Login::DEFAULT_PORT));
+    };
+    let port = port.parse();
+    let port = port.map_err(|_| unusable("its host has no valid port"))?;
+    Ok((host.to_owned(), port))
+}
+
+fn unusable(why: &str) -> StepError {
+    let message = format!("PlanetScale gives a password that can't be used: {why}");
+    ErrorName::PlanetScaleRefused.because(message)
 }
 
 #[cfg(test)]

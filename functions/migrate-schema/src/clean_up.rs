@@ -1,38 +1,39 @@
 //! After a failure: what the run has made is removed, and why it failed is said.
 
 use planetscale::{DeploymentState, Openness, Progress};
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     branch,
-    error::{ANOTHER_AT_WORK, DIFFERENCE_REFUSED, Result},
+    error::{ErrorName, Result, StepError},
     production::Production,
-    schema_change::{Caught, CleanedUp, Failed, SchemaChange},
+    schema_change::{Caught, Outcome, SchemaChange},
 };
 
 /// Closes the deploy request, so that no other waits behind it, and deletes the branch with its
 /// passwords. What is under deployment, is deployed, or is in use by another run stays as it is for
 /// a later run. What cannot be cleaned up is said after why the run failed; an error that may pass
 /// is tried again.
-pub async fn clean_up(failed: Failed, production: &Production) -> Result<CleanedUp> {
-    let change = failed.change()?;
-    let (name, mut cause) = plain(failed.error);
-    let Some(change) = change.filter(|_| name != ANOTHER_AT_WORK) else {
-        return Ok(CleanedUp { error: name, cause });
-    };
-    match remove(&change, &name, production).await {
-        Ok(None) => {}
-        Ok(Some(left)) => cause += &format!(". {left}"),
-        Err(error) if error.may_pass() => return Err(error),
-        Err(error) => {
-            tracing::warn!(%error, "not everything was cleaned up");
-            let branch = &change.branch;
-            cause += &format!(
-                ". Not everything was cleaned up: {error}. Close its deploy request and delete the branch {branch} yourself"
-            );
+pub async fn clean_up(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
+    let failed = change.error.take();
+    let mut failed = plain(failed.ok_or_else(|| StepError::out_of_order("no step has failed"))?);
+    // The first step makes nothing, and where it failed there is no plan.
+    if !change.plan.is_empty() && failed.error != ErrorName::AnotherAtWork.to_string() {
+        match remove(change, &failed.error, production).await {
+            Ok(None) => {}
+            Ok(Some(left)) => failed.cause += &format!(". {left}"),
+            Err(error) if error.name == ErrorName::Transient => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "not everything was cleaned up");
+                let branch = &change.branch;
+                failed.cause += &format!(
+                    ". Not everything was cleaned up: {error}. Close its deploy request and delete the branch {branch} yourself"
+                );
+            }
         }
     }
-    Ok(CleanedUp { error: name, cause })
+    change.error = Some(failed);
+    Ok(Outcome::End)
 }
 
 /// Returns a sentence about what it has left on purpose, which follows the error of this name.
@@ -44,11 +45,11 @@ async fn remove(
     let mut left = None;
     for request in production.deploy_requests(Some(&change.branch)).await? {
         let (number, api) = (request.number, production.api());
-        let stays = match request.deployment_state.progress() {
+        let stays = match request.progress() {
             Progress::Under => {
                 "is being deployed and was left alone: start again to wait for its end"
             }
-            Progress::Done if error == DIFFERENCE_REFUSED => {
+            Progress::Done if error == ErrorName::DifferenceRefused.to_string() => {
                 "is deployed and not recorded: give production the schema that the migrations lead to by another deploy request, or change the text of the migrations (a comment is enough) so that they are deployed again. Then start again"
             }
             Progress::Done => "is deployed: start again to record it",
@@ -76,19 +77,12 @@ async fn remove(
 
 /// The name and the message. A function's error comes as JSON, others come as text. A Fail state
 /// may not raise a name of the states language's own (`States.…`).
-fn plain(Caught { error, cause }: Caught) -> (String, String) {
-    #[derive(Deserialize)]
-    struct OfFunction {
-        #[serde(rename = "errorMessage")]
-        message: String,
-    }
-    let name = match error.strip_prefix("States.") {
-        Some(name) => name.to_owned(),
-        None => error,
-    };
-    match serde_json::from_str::<OfFunction>(&cause) {
-        Ok(of_function) => (name, of_function.message),
-        Err(_) => (name, cause),
+fn plain(Caught { error, cause }: Caught) -> Caught {
+    let of_function = serde_json::from_str::<Value>(&cause).unwrap_or_default();
+    let message = of_function.get("errorMessage").and_then(Value::as_str);
+    Caught {
+        error: error.trim_start_matches("States.").to_owned(),
+        cause: message.unwrap_or(&cause).to_owned(),
     }
 }
 
@@ -111,8 +105,8 @@ mod tests {
                 error: error.to_owned(),
                 cause: cause.to_owned(),
             };
-            let (name, cause) = plain(caught);
-            assert_eq!((name.as_str(), cause.as_str()), expected);
+            let Caught { error, cause } = plain(caught);
+            assert_eq!((error.as_str(), cause.as_str()), expected);
         }
     }
 }

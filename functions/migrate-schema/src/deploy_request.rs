@@ -9,7 +9,7 @@ use planetscale::{
 
 use crate::{
     branch, branch_login,
-    error::{Result, StepError, listed},
+    error::{ErrorName, Result, StepError, listed},
     fingerprints::Notes,
     production::Production,
     schema_change::{Outcome, SchemaChange, Status},
@@ -22,51 +22,49 @@ const APPROVAL_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Opens the deploy request of the branch, or finds the one that another run has opened, and
 /// perhaps deployed. Where two runs have each opened one, both keep the first.
-pub async fn open(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
-    if let Some(found) = find(&change, production).await? {
-        return Ok(change.with(&found).then(Outcome::Done));
+pub async fn open(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
+    let mut request = find(change, production).await?;
+    if request.is_none() {
+        let new = NewDeployRequest {
+            branch: &change.branch,
+            into_branch: production.branch(),
+            notes: &change.fingerprints()?.notes(&change.plan),
+            auto_cutover: true,
+        };
+        let made = production.api().create_deploy_request(&new).await;
+        request = match (find(change, production).await?, made) {
+            (Some(found), _) => Some(found),
+            // Somebody has closed it since.
+            (None, Ok(made)) => Some(made),
+            (None, Err(error)) if branch::find(&change.branch, production).await?.is_none() => {
+                return change.recreate(error.into());
+            }
+            (None, Err(error)) => return Err(error.into()),
+        };
     }
-    let new = NewDeployRequest {
-        branch: &change.branch,
-        into_branch: production.branch(),
-        notes: &change.fingerprints()?.notes(&change.plan),
-        auto_cutover: true,
-    };
-    let made = production.api().create_deploy_request(&new).await;
-    match (find(&change, production).await?, made) {
-        (Some(found), _) => Ok(change.with(&found).then(Outcome::Done)),
-        // Somebody has closed it since.
-        (None, Ok(made)) => Ok(change.with(&made).then(Outcome::Done)),
-        (None, Err(error)) if branch::find(&change.branch, production).await?.is_none() => {
-            change.recreate(error.into())
-        }
-        (None, Err(error)) => Err(error.into()),
-    }
+    request.iter().for_each(|request| change.opened(request));
+    Ok(Outcome::Done)
 }
 
 /// The deploy request of the branch with the fingerprints of this change: the one that is deployed
 /// or being deployed, or else the one that was opened first. Others that are open are closed.
 async fn find(change: &SchemaChange, production: &Production) -> Result<Option<DeployRequest>> {
-    let rank = |request: &&DeployRequest| {
+    let rank = |request: &DeployRequest| {
         let notes = Notes::of(request, &production.migrations)?;
-        let is_own = Some(&notes.fingerprints) == change.fingerprints.as_ref();
-        let rank = match request.deployment_state.progress() {
+        let rank = match request.progress() {
             Progress::Done => 2,
             Progress::Under => 1,
             _ if request.state == Openness::Open => 0,
             _ => return None,
         };
+        let is_own = Some(&notes.fingerprints) == change.fingerprints.as_ref();
         is_own.then_some((rank, std::cmp::Reverse(request.number)))
     };
-    let requests = production.deploy_requests(Some(&change.branch)).await?;
-    let usable = requests.iter().filter(|request| rank(request).is_some());
-    let found = usable.max_by_key(rank).cloned();
+    let mut requests = production.deploy_requests(Some(&change.branch)).await?;
+    requests.sort_by_key(rank);
+    let found = requests.pop_if(|request| rank(request).is_some());
     for other in requests {
-        let is_found = found
-            .as_ref()
-            .is_some_and(|found| found.number == other.number);
-        let is_proposed = other.deployment_state.is_proposed();
-        if !is_found && other.state == Openness::Open && is_proposed {
+        if other.state == Openness::Open && other.deployment_state.is_proposed() {
             production.api().close_deploy_request(other.number).await?;
         }
     }
@@ -74,20 +72,20 @@ async fn find(change: &SchemaChange, production: &Production) -> Result<Option<D
 }
 
 /// Waits until PlanetScale has checked whether it can be deployed.
-pub async fn await_checks(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
-    let request = current(&change, production).await?;
-    match request.deployment_state.progress() {
-        Progress::Under => Ok(change.then(Outcome::Deploying)),
+pub async fn await_checks(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
+    let request = current(change, production).await?;
+    match request.progress() {
+        Progress::Under => Ok(Outcome::Deploying),
         // Without changes, production has the branch's schema. Whether that is the one that the
         // migrations lead to is checked before it is recorded.
-        Progress::Done | Progress::NoChanges => Ok(change.then(Outcome::Deployed)),
+        Progress::Done | Progress::NoChanges => Ok(Outcome::Deployed),
         Progress::Failed => Err(refused(&request)),
         Progress::Before => match &request.deployment {
             Some(deployment) if !deployment.lint_errors.is_empty() => Err(refused(&request)),
             Some(deployment)
                 if deployment.deployable && request.deployment_state == DeploymentState::Ready =>
             {
-                Ok(change.then(Outcome::Done))
+                Ok(Outcome::Done)
             }
             _ => change.wait("PlanetScale's checks of the deploy request", CHECKS_LIMIT),
         },
@@ -95,33 +93,33 @@ pub async fn await_checks(change: SchemaChange, production: &Production) -> Resu
 }
 
 /// Holds production and the branch against the fingerprints, before anybody is asked to approve.
-pub async fn check(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
-    match compare(&change, production).await? {
-        Outcome::Done if !change.options.deploy => Ok(change.end(Status::Opened)),
-        Outcome::Done if needs_approval(&change, production).await? => {
-            Ok(change.then(Outcome::Approve))
-        }
-        outcome => Ok(change.then(outcome)),
+pub async fn check(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
+    match compare(change, production).await? {
+        Outcome::Done if !change.options()?.deploy => Ok(change.end(Status::Opened)),
+        Outcome::Done if needs_approval(change, production).await? => Ok(Outcome::Approve),
+        outcome => Ok(outcome),
     }
 }
 
 /// Whether a person has to approve it, because the execution's input or the database says so.
 pub async fn needs_approval(change: &SchemaChange, production: &Production) -> Result<bool> {
-    if change.options.approval {
-        return Ok(true);
-    }
-    let database = production.api().database().await?;
-    Ok(database.require_approval_for_deploy)
+    let is_asked_for = change.options()?.approval;
+    Ok(is_asked_for
+        || production
+            .api()
+            .database()
+            .await?
+            .require_approval_for_deploy)
 }
 
 /// Waits until a person has approved it.
-pub async fn await_approval(change: SchemaChange, production: &Production) -> Result<SchemaChange> {
-    let request = current(&change, production).await?;
-    match request.deployment_state.progress() {
-        Progress::Under => Ok(change.then(Outcome::Deploying)),
-        Progress::Done | Progress::NoChanges => Ok(change.then(Outcome::Deployed)),
+pub async fn await_approval(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
+    let request = current(change, production).await?;
+    match request.progress() {
+        Progress::Under => Ok(Outcome::Deploying),
+        Progress::Done | Progress::NoChanges => Ok(Outcome::Deployed),
         Progress::Failed => Err(refused(&request)),
-        Progress::Before if request.approved => Ok(change.then(Outcome::Done)),
+        Progress::Before if request.approved => Ok(Outcome::Done),
         Progress::Before => change.wait("an approval of the deploy request", APPROVAL_LIMIT),
     }
 }
@@ -134,8 +132,7 @@ pub async fn compare(change: &SchemaChange, production: &Production) -> Result<O
         return compared;
     }
     // Another run may have begun to deploy it meanwhile, or have deleted the branch after that.
-    let request = current(change, production).await?;
-    match request.deployment_state.progress() {
+    match current(change, production).await?.progress() {
         Progress::Before => compared,
         _ => Ok(Outcome::Done),
     }
@@ -159,24 +156,25 @@ async fn compare_schemas(change: &SchemaChange, production: &Production) -> Resu
         none if none.is_empty() => "Production and the branch do not differ any more".to_owned(),
         some => format!("Compared with the branch, this is different in production: {some}"),
     };
-    Err(StepError::Difference(format!("{changed}. {differences}")))
+    Err(ErrorName::DifferenceRefused.because(format!("{changed}. {differences}")))
 }
 
 /// The deploy request as it is at this moment.
 pub async fn current(change: &SchemaChange, production: &Production) -> Result<DeployRequest> {
     let number = change.number()?;
     let request = production.api().deploy_request(number).await?;
-    let progress = request.deployment_state.progress();
-    if request.state == Openness::Closed && progress == Progress::Before {
-        return Err(StepError::Closed(number));
+    if request.state == Openness::Closed && request.progress() == Progress::Before {
+        let message = format!("deploy request {number} was closed before it was deployed");
+        return Err(ErrorName::DeployRequestClosed.because(message));
     }
     Ok(request)
 }
 
 /// What PlanetScale's checks have found, as a sentence.
 fn refused(request: &DeployRequest) -> StepError {
-    let findings = findings(request);
-    StepError::Checks(format!("deploy request {}: {findings}", request.number))
+    let (number, findings) = (request.number, findings(request));
+    let message = format!("PlanetScale refuses deploy request {number}: {findings}");
+    ErrorName::DeployRequestRefused.because(message)
 }
 
 /// Why PlanetScale does not deploy it, in its own words.

@@ -59,8 +59,7 @@ impl Fingerprints {
     pub fn notes(&self, plan: &Plan) -> String {
         let mut notes = String::from("Opened by migrate-schema for these migrations:\n\n");
         for planned in &plan.migrations {
-            let (version, name, checksum) = (planned.version, &planned.name, &planned.checksum);
-            notes += &format!("- {version:04}_{name} sha256:{checksum}\n");
+            notes += &format!("- {planned} sha256:{}\n", planned.checksum);
         }
         let Self { before, after } = self;
         notes + &format!("\n{BEFORE}{before}\n{AFTER}{after}\n")

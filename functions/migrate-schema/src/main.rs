@@ -16,45 +16,73 @@ mod plan;
 mod production;
 mod record;
 mod schema_change;
-mod step;
 
 use std::process::ExitCode;
 
 use database::Database;
 use lambda::operation::{self, Failure, Invocation};
 use planetscale::PlanetScale;
+use serde::Deserialize;
 
 use production::Production;
-use step::{Done, Step};
+use schema_change::SchemaChange;
 
 fn main() -> ExitCode {
     operation::serve(migrate_schema)
 }
 
+/// A step, with what the step before it has answered.
+#[derive(Debug, Deserialize)]
+struct Call {
+    step: Step,
+    state: SchemaChange,
+}
+
+/// The steps, as the state machine calls them.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    Plan,
+    CreateBranch,
+    AwaitBranch,
+    ApplyMigrations,
+    OpenDeployRequest,
+    AwaitChecks,
+    CheckDifference,
+    AwaitApproval,
+    Deploy,
+    AwaitDeployment,
+    Finish,
+    CleanUp,
+}
+
 async fn migrate_schema(
-    Invocation { input, deadline }: Invocation<Step>,
+    Invocation { input, deadline }: Invocation<Call>,
     (database, planetscale): (&'static Database, &'static PlanetScale),
-) -> Result<Done, Failure> {
-    let production = Production::new(database, planetscale, deadline)?;
-    let step = input.name();
-    let change = match input {
-        Step::Plan(start) => plan::plan(start, &production).await,
-        Step::CreateBranch(change) => branch::create(change, &production).await,
-        Step::AwaitBranch(change) => branch::wait(change, &production).await,
-        Step::ApplyMigrations(change) => apply::apply(change, &production).await,
-        Step::OpenDeployRequest(change) => deploy_request::open(change, &production).await,
-        Step::AwaitChecks(change) => deploy_request::await_checks(change, &production).await,
-        Step::CheckDifference(change) => deploy_request::check(change, &production).await,
-        Step::AwaitApproval(change) => deploy_request::await_approval(change, &production).await,
-        Step::Deploy(change) => deployment::begin(change, &production).await,
-        Step::AwaitDeployment(change) => deployment::wait(change, &production).await,
-        Step::Finish(change) => record::finish(change, &production).await,
-        Step::CleanUp(failed) => {
-            let cleaned_up = clean_up::clean_up(failed, &production).await?;
-            return Ok(Done::CleanUp(cleaned_up));
-        }
+) -> Result<SchemaChange, Failure> {
+    let production = &Production::new(database, planetscale, deadline)?;
+    let Call { step, mut state } = input;
+    let change = &mut state;
+    let outcome = match step {
+        Step::Plan => plan::plan(change, production).await,
+        Step::CreateBranch => branch::create(change, production).await,
+        Step::AwaitBranch => branch::wait(change, production).await,
+        Step::ApplyMigrations => apply::apply(change, production).await,
+        Step::OpenDeployRequest => deploy_request::open(change, production).await,
+        Step::AwaitChecks => deploy_request::await_checks(change, production).await,
+        Step::CheckDifference => deploy_request::check(change, production).await,
+        Step::AwaitApproval => deploy_request::await_approval(change, production).await,
+        Step::Deploy => deployment::begin(change, production).await,
+        Step::AwaitDeployment => deployment::wait(change, production).await,
+        Step::Finish => record::finish(change, production).await,
+        Step::CleanUp => clean_up::clean_up(change, production).await,
     }?;
-    let (branch, outcome) = (&change.branch, change.outcome);
-    tracing::info!(step, branch, ?outcome, "carried out a step");
-    Ok(Done::Step(Box::new(change)))
+    change.end_step(outcome);
+    tracing::info!(
+        ?step,
+        branch = change.branch,
+        ?outcome,
+        "carried out a step"
+    );
+    Ok(state)
 }

@@ -5,64 +5,47 @@ use schema::Plan;
 
 use crate::{
     branch,
-    error::{Result, StepError, refuse},
+    error::{ErrorName, Result, refuse},
     production::Production,
     record::record_deployed,
-    schema_change::{Outcome, SchemaChange, Start, Status},
+    schema_change::{Outcome, SchemaChange, Status},
 };
 
 /// Plans what production lacks. What a run that died has deployed and not recorded is recorded
 /// first.
-pub async fn plan(start: Start, production: &Production) -> Result<SchemaChange> {
-    let poll_seconds = start
-        .poll_seconds
-        .parse()
-        .map_err(|_| StepError::Input("poll_seconds is not a number".to_owned()))?;
-    let options = serde_json::from_value(start.options)
-        .map_err(|error| StepError::Input(format!("the input: {error}")))?;
+pub async fn plan(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
+    change.options()?;
+    change.poll_seconds()?;
     let ledger = production.ledger().await?;
     let mut plan = Plan::new(&production.migrations, &ledger)?;
     if !plan.is_empty() {
         record_deployed(&ledger, production).await?;
         plan = Plan::new(&production.migrations, &production.ledger().await?)?;
     }
-    let change = SchemaChange {
-        options,
-        execution: start.execution,
-        poll_seconds,
-        branch: branch::name(&plan),
-        plan,
-        fingerprints: None,
-        deploy_request: None,
-        branches: 0,
-        warnings: Vec::new(),
-        outcome: Outcome::Done,
-        waiting: None,
-        wait_seconds: 0,
-        result: None,
-    };
-    if change.plan.is_empty() {
+    if plan.is_empty() {
         return Ok(change.end(Status::NothingPending));
     }
-    let pending = change.plan.migrations(&production.migrations)?;
     // What must not be run is refused before there is a branch.
-    refuse(schema::read(pending))?;
-    refuse_others(&change, production).await?;
-    Ok(change)
+    refuse(schema::read(plan.migrations(&production.migrations)?))?;
+    let branch = branch::name(&plan);
+    refuse_others(&branch, production).await?;
+    change.branch = branch;
+    change.plan = plan;
+    Ok(Outcome::Done)
 }
 
 /// One change at a time. Which of two open ones is to go first, a person has to decide.
-async fn refuse_others(change: &SchemaChange, production: &Production) -> Result<()> {
+async fn refuse_others(branch: &str, production: &Production) -> Result<()> {
     let requests = production.deploy_requests(None).await?;
     let other = requests.into_iter().find(|request| {
         branch::is_own(&request.branch)
-            && request.branch != change.branch
+            && request.branch != branch
             && request.state == Openness::Open
-            && request.deployment_state.progress() != Progress::Done
+            && request.progress() != Progress::Done
     });
     match other {
         None => Ok(()),
-        Some(other) => Err(StepError::AnotherAtWork(format!(
+        Some(other) => Err(ErrorName::AnotherAtWork.because(format!(
             "deploy request {} ({}) is open for other migrations: deploy or close it, then start again",
             other.number, other.html_url
         ))),

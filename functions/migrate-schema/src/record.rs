@@ -5,21 +5,21 @@ use schema::{Fingerprint, Ledger, Migration};
 
 use crate::{
     branch, branch_login,
-    error::{Result, StepError, listed},
+    deployment::not_deployed,
+    error::{ErrorName, Result, listed},
     fingerprints::Notes,
     production::Production,
-    schema_change::{SchemaChange, Status},
+    schema_change::{Outcome, SchemaChange, Status},
 };
 
 /// Ends a change whose deploy request is deployed, or that needed none.
-pub async fn finish(mut change: SchemaChange, production: &Production) -> Result<SchemaChange> {
+pub async fn finish(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
     let fingerprints = change.fingerprints()?.clone();
-    let request = match &change.deploy_request {
-        Some(opened) => Some(production.api().deploy_request(opened.number).await?),
-        None => None,
-    };
-    if let Some(request) = &request {
-        check_standing(request)?;
+    let mut request = None;
+    if let Some(opened) = &change.deploy_request {
+        let opened = production.api().deploy_request(opened.number).await?;
+        check_standing(&opened)?;
+        request = Some(opened);
     }
     let number = request.as_ref().map(|request| request.number);
     check_production(&fingerprints.after, number, &change.branch, production).await?;
@@ -42,7 +42,7 @@ pub async fn finish(mut change: SchemaChange, production: &Production) -> Result
 pub async fn record_deployed(ledger: &Ledger, production: &Production) -> Result<()> {
     let requests = production.deploy_requests(None).await?;
     for request in requests.iter().rev() {
-        let deployed = request.deployment_state.progress() == Progress::Done;
+        let deployed = request.progress() == Progress::Done;
         if !deployed || !branch::is_own(&request.branch) {
             continue;
         }
@@ -82,7 +82,7 @@ async fn settle(
     }
     let now = api.deploy_request(request.number).await?;
     check_standing(&now)?;
-    if now.state == Openness::Open && now.deployment_state.progress() != Progress::Done {
+    if now.state == Openness::Open && now.progress() != Progress::Done {
         api.close_deploy_request(now.number).await?;
     }
     branch::remove(&request.branch, production).await?;
@@ -91,33 +91,32 @@ async fn settle(
 
 async fn skip_revert(number: u64, production: &Production) -> Result<()> {
     let api = production.api();
-    match api.skip_revert(number).await {
-        Err(
-            error @ ApiError::Refused {
-                refusal: Refusal::Final,
-                ..
-            },
-        ) => {
-            // Another run may have done so, or the time may be over.
-            let now = api.deploy_request(number).await?.deployment_state;
-            if now == DeploymentState::CompletePendingRevert {
-                return Err(error.into());
-            }
-            Ok(())
+    let Err(error) = api.skip_revert(number).await else {
+        return Ok(());
+    };
+    // Another run may have done so, or the time may be over.
+    let refused = matches!(
+        error,
+        ApiError::Refused {
+            refusal: Refusal::Final,
+            ..
         }
-        outcome => Ok(outcome.map(drop)?),
+    );
+    let pending = DeploymentState::CompletePendingRevert;
+    match refused && api.deploy_request(number).await?.deployment_state != pending {
+        true => Ok(()),
+        false => Err(error.into()),
     }
 }
 
 /// Refuses a deploy request that is being deployed, has failed, or was reverted.
 fn check_standing(request: &DeployRequest) -> Result<()> {
-    match request.deployment_state.progress() {
+    match request.progress() {
         Progress::Done | Progress::NoChanges | Progress::Before => Ok(()),
-        Progress::Under | Progress::Failed => Err(StepError::Deployment {
-            number: request.number,
-            state: request.deployment_state.to_string(),
-            reason: "production does not keep its changes, so it is not recorded".to_owned(),
-        }),
+        Progress::Under | Progress::Failed => {
+            let reason = "production does not keep its changes, so it is not recorded";
+            Err(not_deployed(request, reason))
+        }
     }
 }
 
@@ -145,7 +144,7 @@ async fn check_production(
         Ok(_) => "the branch was changed after the migrations had been applied to it".to_owned(),
         Err(_) => "somebody has changed production, or the branch before that".to_owned(),
     };
-    Err(StepError::Difference(format!(
+    Err(ErrorName::DifferenceRefused.because(format!(
         "{what}, because production does not have the schema that the migrations lead to: {differences}"
     )))
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use planetscale::DeployRequest;
 use schema::Plan;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
-    error::{Result, StepError},
+    error::{ErrorName, Result, StepError},
     fingerprints::Fingerprints,
 };
 
@@ -20,18 +20,6 @@ const LONGEST_PAUSE: u64 = 300;
 
 /// How many branches an execution makes at most.
 const MOST_BRANCHES: u32 = 3;
-
-/// What an execution is started with, and what the state machine adds.
-#[derive(Debug, Deserialize)]
-pub struct Start {
-    /// [`Options`], unless whoever started it made a mistake.
-    pub options: Value,
-    /// The execution's name, which tells it from others that run at the same time.
-    pub execution: String,
-    /// The shortest pause before a step is repeated, in seconds. It is a text, as is everything
-    /// that a deployment puts into a definition.
-    pub poll_seconds: String,
-}
 
 /// What whoever starts an execution may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,35 +37,35 @@ fn yes() -> bool {
     true
 }
 
-/// A schema change under way.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A schema change under way. At first, the state machine gives the fields up to `poll_seconds`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SchemaChange {
-    pub options: Options,
+    /// [`Options`], unless whoever started the execution made a mistake.
+    pub options: Value,
+    /// The execution's name, which tells it from others that run at the same time.
     pub execution: String,
-    pub poll_seconds: u64,
+    /// The shortest pause before a step is repeated, in seconds. It is a text, as is everything
+    /// that a deployment puts into a definition.
+    pub poll_seconds: String,
     pub plan: Plan,
     /// The branch on which the migrations are applied.
     pub branch: String,
     /// Known as soon as the migrations are on the branch.
-    #[serde(default)]
     pub fingerprints: Option<Fingerprints>,
-    #[serde(default)]
     pub deploy_request: Option<Opened>,
     /// How many branches this execution has made.
-    #[serde(default)]
     pub branches: u32,
     /// What a person should know although it stops nothing.
-    #[serde(default)]
     pub warnings: Vec<String>,
     pub outcome: Outcome,
-    #[serde(default)]
     pub waiting: Option<Waiting>,
     /// The pause before the same step, where the outcome is to wait.
-    #[serde(default)]
     pub wait_seconds: u64,
     /// What the execution ends with.
-    #[serde(default)]
     pub result: Option<Ended>,
+    /// The error of the step that failed, and after cleaning up what the execution fails with.
+    pub error: Option<Caught>,
 }
 
 /// A deploy request that was opened.
@@ -88,10 +76,11 @@ pub struct Opened {
 }
 
 /// The state machine chooses the next step by this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The step is done.
+    #[default]
     Done,
     /// The same step follows, after a pause.
     Wait,
@@ -139,29 +128,8 @@ pub enum Status {
     Deployed,
 }
 
-/// A schema change, and the error of the step that failed.
-#[derive(Debug, Deserialize)]
-pub struct Failed {
-    #[serde(flatten)]
-    change: Map<String, Value>,
-    pub error: Caught,
-}
-
-impl Failed {
-    /// None where the first step failed, which makes nothing: then the input stands there.
-    pub fn change(&self) -> Result<Option<SchemaChange>> {
-        if !self.change.contains_key("plan") {
-            return Ok(None);
-        }
-        let change = SchemaChange::deserialize(Value::Object(self.change.clone()));
-        change.map(Some).map_err(|_| {
-            StepError::OutOfOrder("another version of the function began the execution")
-        })
-    }
-}
-
-/// An error as Step Functions catches it.
-#[derive(Debug, Deserialize)]
+/// An error as Step Functions has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Caught {
     #[serde(rename = "Error")]
     pub error: String,
@@ -169,92 +137,90 @@ pub struct Caught {
     pub cause: String,
 }
 
-/// What the execution fails with.
-#[derive(Debug, Serialize)]
-pub struct CleanedUp {
-    pub error: String,
-    pub cause: String,
-}
-
 impl SchemaChange {
-    /// The step is done; `outcome` says what follows.
-    pub fn then(mut self, outcome: Outcome) -> Self {
+    /// What whoever started the execution has chosen.
+    pub fn options(&self) -> Result<Options> {
+        let options = Options::deserialize(&self.options);
+        options.map_err(|error| ErrorName::WrongInput.because(format!("the input: {error}")))
+    }
+
+    /// The shortest pause before a step is repeated, in seconds.
+    pub fn poll_seconds(&self) -> Result<u64> {
+        let seconds = self.poll_seconds.parse();
+        seconds.map_err(|_| ErrorName::WrongInput.because("poll_seconds is not a number"))
+    }
+
+    /// Notes what follows the step.
+    pub fn end_step(&mut self, outcome: Outcome) {
         self.outcome = outcome;
-        self.waiting = None;
-        self.wait_seconds = 0;
-        self
+        if outcome != Outcome::Wait {
+            self.waiting = None;
+            self.wait_seconds = 0;
+        }
     }
 
     /// The same step is repeated, unless it has waited for longer than `limit`. The pauses grow
     /// with the time, because an execution may have 25,000 events at most (AWS, Step Functions
     /// quotas).
-    pub fn wait(mut self, what: &'static str, limit: Duration) -> Result<Self> {
+    pub fn wait(&mut self, what: &str, limit: Duration) -> Result<Outcome> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
-        let waiting = match self.waiting.take() {
-            Some(waiting) if waiting.what == what => waiting,
-            _ => Waiting {
-                what: what.to_owned(),
-                since: now,
-            },
+        let new = || Waiting {
+            what: what.to_owned(),
+            since: now,
         };
+        let waiting = self.waiting.take().filter(|waiting| waiting.what == what);
+        let waiting = self.waiting.insert(waiting.unwrap_or_else(new));
         let waited = now.saturating_sub(waiting.since);
         if waited > limit.as_secs() {
-            return Err(StepError::TooLong { what });
+            let message = format!("it took too long to wait for {what}");
+            return Err(ErrorName::TookTooLong.because(message));
         }
-        self.wait_seconds = match self.poll_seconds {
+        self.wait_seconds = match self.poll_seconds()? {
             0 => 0,
             shortest => (waited / 20).clamp(shortest, LONGEST_PAUSE.max(shortest)),
         };
-        self.waiting = Some(waiting);
-        self.outcome = Outcome::Wait;
-        Ok(self)
+        Ok(Outcome::Wait)
     }
 
     /// Another branch is made, unless this execution has made too many.
-    pub fn recreate(self, error: StepError) -> Result<Self> {
+    pub fn recreate(&self, error: StepError) -> Result<Outcome> {
         if self.branches >= MOST_BRANCHES {
             return Err(error);
         }
         tracing::warn!(%error, "another branch is made");
-        Ok(self.then(Outcome::Recreate))
+        Ok(Outcome::Recreate)
     }
 
     /// The execution ends here and has succeeded.
-    pub fn end(mut self, status: Status) -> Self {
+    pub fn end(&mut self, status: Status) -> Outcome {
         let migrations = self.plan.migrations.iter();
         self.result = Some(Ended {
             status,
-            migrations: migrations
-                .map(|planned| format!("{:04}_{}", planned.version, planned.name))
-                .collect(),
+            migrations: migrations.map(ToString::to_string).collect(),
             deploy_request: self.deploy_request.clone(),
             warnings: self.warnings.clone(),
         });
-        self.then(Outcome::End)
+        Outcome::End
     }
 
     /// Remembers the deploy request.
-    pub fn with(mut self, request: &DeployRequest) -> Self {
+    pub fn opened(&mut self, request: &DeployRequest) {
         self.deploy_request = Some(Opened {
             number: request.number,
             url: request.html_url.clone(),
         });
-        self
     }
 
     /// The number of the deploy request.
     pub fn number(&self) -> Result<u64> {
-        let opened = self.deploy_request.as_ref();
-        opened
-            .map(|opened| opened.number)
-            .ok_or(StepError::OutOfOrder("there is no deploy request yet"))
+        let number = self.deploy_request.as_ref().map(|opened| opened.number);
+        number.ok_or_else(|| StepError::out_of_order("there is no deploy request yet"))
     }
 
     pub fn fingerprints(&self) -> Result<&Fingerprints> {
-        self.fingerprints
-            .as_ref()
-            .ok_or(StepError::OutOfOrder("the migrations are not applied yet"))
+        let fingerprints = self.fingerprints.as_ref();
+        fingerprints.ok_or_else(|| StepError::out_of_order("the migrations are not applied yet"))
     }
 }
 
@@ -265,13 +231,12 @@ mod tests {
     use super::*;
 
     fn change(waiting: Option<Waiting>) -> SchemaChange {
-        let mut change: SchemaChange = serde_json::from_value(json!({
-            "options": {}, "execution": "e", "poll_seconds": 5, "branch": "b", "outcome": "done",
-            "plan": { "creates_ledger": false, "migrations": [] },
-        }))
-        .unwrap();
-        change.waiting = waiting;
-        change
+        let poll_seconds = "5".to_owned();
+        SchemaChange {
+            waiting,
+            poll_seconds,
+            ..SchemaChange::default()
+        }
     }
 
     fn since(ago: Duration) -> Option<Waiting> {
@@ -286,12 +251,9 @@ mod tests {
     fn the_pauses_grow_with_the_time_up_to_five_minutes() {
         let day = Duration::from_secs(24 * 60 * 60);
         for (waited, pause) in [(0, 5), (60, 5), (600, 30), (6000, 300), (60_000, 300)] {
-            let waiting = change(since(Duration::from_secs(waited)));
-            assert_eq!(
-                waiting.wait("it", day).unwrap().wait_seconds,
-                pause,
-                "{waited}"
-            );
+            let mut change = change(since(Duration::from_secs(waited)));
+            assert_eq!(change.wait("it", day).unwrap(), Outcome::Wait);
+            assert_eq!(change.wait_seconds, pause, "{waited}");
         }
     }
 
@@ -299,23 +261,19 @@ mod tests {
     fn a_wait_for_something_else_has_its_own_limit() {
         let hour = Duration::from_secs(3600);
         let error = change(since(2 * hour)).wait("it", hour).unwrap_err();
-        assert!(matches!(error, StepError::TooLong { what: "it" }));
-        let other = change(since(2 * hour)).wait("another", hour).unwrap();
-        assert_eq!(other.outcome, Outcome::Wait);
+        assert_eq!(error.name, ErrorName::TookTooLong);
+        let other = change(since(2 * hour)).wait("another", hour);
+        assert_eq!(other.unwrap(), Outcome::Wait);
     }
 
     #[test]
-    fn a_change_of_another_version_is_not_mistaken_for_no_change() {
-        let failed = |mut change: Value| {
-            change["error"] = json!({ "Error": "e" });
-            serde_json::from_value::<Failed>(change).unwrap().change()
-        };
-        assert!(failed(json!({ "deploy": false })).unwrap().is_none());
-        let whole = serde_json::to_value(change(None)).unwrap();
-        assert!(failed(whole.clone()).unwrap().is_some());
-        let mut of_another = whole;
-        of_another["branch"] = json!(1);
-        assert!(failed(of_another).is_err());
+    fn the_change_begins_with_what_the_state_machine_gives() {
+        let start = json!({ "options": {}, "execution": "e", "poll_seconds": "5" });
+        let change: SchemaChange = serde_json::from_value(start).unwrap();
+        assert!(change.plan.is_empty() && change.options().unwrap().deploy);
+        assert_eq!(change.number().unwrap_err().name, ErrorName::OutOfOrder);
+        let of_another_version = json!({ "branch": 1 });
+        assert!(serde_json::from_value::<SchemaChange>(of_another_version).is_err());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Invocation<I> {
 
 /// Why an operation did not succeed.
 pub struct Failure {
-    name: &'static str,
+    name: String,
     message: String,
 }
 
@@ -45,9 +45,9 @@ impl Failure {
 
     /// A state machine matches `name` (`ErrorEquals`). `message` is for people. Neither may contain
     /// a secret, because both are logged and kept in the history of an execution.
-    pub fn new(name: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.into(),
             message: message.into(),
         }
     }
@@ -62,7 +62,7 @@ impl fmt::Debug for Failure {
 impl From<Failure> for Diagnostic {
     fn from(Failure { name, message }: Failure) -> Self {
         Self {
-            error_type: name.to_owned(),
+            error_type: name,
             error_message: message,
         }
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, Calls, Deployment, DeploymentState, Operation,
+    ApiError, Calls, Deployment, DeploymentState, Operation, Progress,
     branches::CREATE_ATTEMPTS,
     open_enum::open_enum,
     transport::{ApiRequest, Grants, or_default},
@@ -62,6 +62,13 @@ pub struct DeployRequest {
     /// Its page.
     #[serde(default, deserialize_with = "or_default")]
     pub html_url: String,
+}
+
+impl DeployRequest {
+    /// What the state of its deployment means to a caller that waits.
+    pub fn progress(&self) -> Progress {
+        self.deployment_state.progress()
+    }
 }
 
 /// Which deploy requests to list. The default lists all of them.

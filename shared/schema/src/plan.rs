@@ -1,5 +1,7 @@
 //! What a deployment is to do: which migrations, with which texts.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
 
 /// The pending migrations. It has no SQL in it, so that it can be handed on: who carries it out
 /// reads the files again, and finds out whether they are the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Whether the database lacks the ledger, so that its table is created too.
     pub creates_ledger: bool,
@@ -26,6 +28,13 @@ pub struct PlannedMigration {
     pub name: String,
     /// SHA-256 of its text, in hex.
     pub checksum: String,
+}
+
+impl fmt::Display for PlannedMigration {
+    /// As its file is named, without the ending.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}_{}", self.version, self.name)
+    }
 }
 
 /// Why the files are not those of the plan.
