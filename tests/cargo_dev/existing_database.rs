@@ -14,7 +14,7 @@ use std::process::ExitStatus;
 use anyhow::{Context as _, anyhow, bail};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
-use schema::{Migration, Migrations, Statement, ledger};
+use schema::{Migrations, Statement, ledger};
 
 use super::start::Purpose;
 use super::{Options, Run, programs, target};
@@ -172,7 +172,9 @@ async fn make_tables(connection: &mut Conn, schema: &str) -> anyhow::Result<usiz
 
 /// The tables and views of a database with any number of the migrations applied.
 fn tables_of(migrations: &Migrations) -> BTreeSet<String> {
-    let statements = migrations.iter().flat_map(Migration::statements);
+    let statements = migrations
+        .iter()
+        .flat_map(|migration| &migration.statements);
     let named = statements.flat_map(Statement::objects);
     named.chain([ledger::TABLE.to_owned()]).collect()
 }

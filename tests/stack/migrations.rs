@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use schema::{Ledger, Migrations, ledger};
+use schema::{Ledger, MigrationId, Migrations, ledger};
 
 /// ER_BAD_FIELD_ERROR.
 const UNKNOWN_COLUMN: u16 = 1054;
@@ -21,12 +21,17 @@ pub async fn apply(connection: &mut Conn, folder: &Path) -> anyhow::Result<usize
         connection.query_drop(ledger::CREATE).await?;
     }
     for migration in &pending {
-        for statement in migration.statements() {
-            let ran = connection.query_drop(statement.text()).await;
+        for statement in &migration.statements {
+            let ran = connection.query_drop(&statement.text).await;
             // What came before it stays: DDL is not rolled back.
-            ran.map_err(|error| anyhow!("{}:{}: {error}", migration.file(), statement.line()))?;
+            ran.map_err(|error| anyhow!("{}:{}: {error}", migration.file, statement.line))?;
         }
-        let row = (migration.version(), migration.name(), migration.checksum());
+        let MigrationId {
+            version,
+            name,
+            checksum,
+        } = &migration.id;
+        let row = (version, name, checksum);
         connection.exec_drop(ledger::RECORD.sql(), row).await?;
     }
     Ok(pending.len())

@@ -8,7 +8,7 @@ use lambda::{
     operation::Failure,
 };
 use planetscale::ApiError;
-use schema::{FilesError, Finding, LedgerError, Outdated, Rule};
+use schema::{FilesError, Finding, LedgerError, Rule};
 
 /// What a step, or a part of it, comes to.
 pub type Result<T, E = StepError> = std::result::Result<T, E>;
@@ -110,12 +110,6 @@ impl From<LedgerError> for StepError {
             LedgerError::Database(error) => Self::of_production(error),
             error => ErrorName::LedgerDiffers.because(error),
         }
-    }
-}
-
-impl From<Outdated> for StepError {
-    fn from(error: Outdated) -> Self {
-        ErrorName::LedgerDiffers.because(error)
     }
 }
 

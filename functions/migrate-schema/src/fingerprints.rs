@@ -5,7 +5,7 @@
 
 use database::{DatabaseError, Session};
 use planetscale::DeployRequest;
-use schema::{Fingerprint, Migration, Migrations, Plan, Snapshot, ledger};
+use schema::{Fingerprint, Ledger, Migration, Migrations, Plan, Snapshot, ledger};
 use serde::{Deserialize, Serialize};
 
 /// A row of the branch's ledger holds the fingerprints. Rows of a branch are deployed nowhere, and
@@ -40,13 +40,9 @@ impl Fingerprints {
 
     /// Those of a branch; none before all migrations are applied to it.
     pub async fn read(branch: &mut Session<'_>) -> Result<Option<Self>, DatabaseError> {
-        let ledgers: Option<u64> = branch.row(&ledger::EXISTS, ()).await?;
-        if ledgers.unwrap_or_default() == 0 {
-            return Ok(None);
-        }
-        let rows: Vec<(u32, String, String)> = branch.rows(&ledger::READ, ()).await?;
-        let row = rows.into_iter().find(|(version, ..)| *version == ROW);
-        Ok(row.and_then(|(_, before, after)| Self::parse(&before, &after)))
+        let ledger = Ledger::read(branch).await?;
+        let row = ledger.row(ROW);
+        Ok(row.and_then(|row| Self::parse(&row.name, &row.checksum)))
     }
 
     /// Writes them to the branch, as the last thing that is done to it.
@@ -67,8 +63,8 @@ impl Fingerprints {
 
     fn parse(before: &str, after: &str) -> Option<Self> {
         Some(Self {
-            before: before.trim().parse().ok()?,
-            after: after.trim().parse().ok()?,
+            before: Fingerprint::parse(before.trim())?,
+            after: Fingerprint::parse(after.trim())?,
         })
     }
 }
@@ -90,7 +86,7 @@ impl<'m> Notes<'m> {
             let (name, checksum) = line.strip_prefix("- ")?.split_once(" sha256:")?;
             let version: u32 = name.split_once('_')?.0.parse().ok()?;
             let migration = files.get(version)?;
-            (migration.checksum() == checksum.trim()).then_some(migration)
+            (migration.id.checksum == checksum.trim()).then_some(migration)
         });
         Some(Self {
             migrations: named.collect(),
@@ -101,7 +97,6 @@ impl<'m> Notes<'m> {
 
 #[cfg(test)]
 mod tests {
-    use schema::Ledger;
     use serde_json::json;
 
     use super::*;

@@ -45,7 +45,8 @@ impl Production {
 
     /// Which migrations production has.
     pub async fn ledger(&self) -> Result<Ledger> {
-        Ok(Ledger::read(&mut self.session().await?).await?)
+        let read = Ledger::read(&mut self.session().await?).await;
+        read.map_err(StepError::of_production)
     }
 
     /// Records migrations; those that are recorded already stay as they are.

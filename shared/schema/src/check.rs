@@ -74,7 +74,7 @@ impl fmt::Display for Finding {
 pub fn read<'m>(migrations: impl IntoIterator<Item = &'m Migration>) -> Vec<Finding> {
     let found = migrations.into_iter().flat_map(|migration| {
         let mut run = Run::new(migration);
-        for (index, statement) in migration.statements().iter().enumerate() {
+        for (index, statement) in migration.statements.iter().enumerate() {
             run.refuse(index, words::read(statement).refused);
         }
         run.findings(false)
@@ -103,14 +103,14 @@ pub async fn check<'m>(
     for migration in migrations {
         let start = snapshot.tables.clone();
         let mut run = Run::new(migration);
-        for (index, statement) in migration.statements().iter().enumerate() {
+        for (index, statement) in migration.statements.iter().enumerate() {
             let reading = words::read(statement);
             let is_refused = !reading.refused.is_empty();
             run.refuse(index, reading.refused);
             let Some(objects) = reading.objects else {
                 continue;
             };
-            match session.define(statement.text()).await {
+            match session.define(&statement.text).await {
                 Ok(()) => {}
                 Err(DefinitionError::Refused { words, .. }) => {
                     run.refused(index, &words, &snapshot, &missing);
@@ -124,7 +124,7 @@ pub async fn check<'m>(
             run.changed(index, &before, &after);
             if before == after && !is_refused {
                 let what = "the schema is the same after this statement";
-                run.report(index, statement.line(), Rule::NoChange, what.to_owned());
+                run.report(index, statement.line, Rule::NoChange, what.to_owned());
             }
         }
         run.judge(&start, &snapshot, options);

@@ -1,6 +1,8 @@
 //! The files `NNNN_name.sql`.
 
-use std::{fmt::Write, fs, io, path::Path};
+use std::{fmt, fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
 
 use crate::split::{Comment, Statement, split};
 
@@ -14,41 +16,48 @@ const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
-    /// The folder or a file can't be read, or a file is not UTF-8.
-    #[error("can't read {path}: {source}")]
-    Unreadable {
-        /// The folder or the file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
+    /// The folder or a file of this name can't be read, or a file is not UTF-8.
+    #[error("can't read {0}: {1}")]
+    Unreadable(String, io::Error),
     /// A name that is not `NNNN_name.sql`.
     #[error(
-        "{file} is not named like 0001_what_it_does.sql: four digits, then letters, digits, `_` and `-`"
+        "{0} is not named like 0001_what_it_does.sql: four digits, then letters, digits, `_` and `-`"
     )]
-    Name {
-        /// The file.
-        file: String,
-    },
+    Name(String),
     /// Two files with the same number.
-    #[error("{first} and {second} have the same number: give the newer one the next free number")]
-    Twice {
-        /// The first by name.
-        first: String,
-        /// The other.
-        second: String,
-    },
+    #[error("{0} and {1} have the same number: give the newer one the next free number")]
+    Twice(String, String),
+}
+
+/// What tells a migration from others, and from another text of itself. Shown, it is the file's
+/// name without its ending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationId {
+    /// Its number.
+    pub version: u32,
+    /// What follows the number in its file's name.
+    pub name: String,
+    /// SHA-256 of its text, in 64 lowercase hex digits.
+    pub checksum: String,
+}
+
+impl fmt::Display for MigrationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}_{}", self.version, self.name)
+    }
 }
 
 /// One file: a step of the schema, applied once and never changed afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
-    version: u32,
-    name: String,
-    file: String,
-    sql: String,
-    statements: Vec<Statement>,
-    stray_comments: Vec<Comment>,
+    /// Its number, its name and its text's checksum.
+    pub id: MigrationId,
+    /// Its file, with the folder, to be shown.
+    pub file: String,
+    /// Its statements, in order. None is empty.
+    pub statements: Vec<Statement>,
+    /// The comments that are before none of them.
+    pub(crate) stray_comments: Vec<Comment>,
 }
 
 impl Migration {
@@ -57,67 +66,33 @@ impl Migration {
             "" => file_name.to_owned(),
             folder => format!("{folder}/{file_name}"),
         };
-        let (version, name) =
-            parse_name(file_name).ok_or_else(|| FilesError::Name { file: file.clone() })?;
+        let Some((version, name)) = parse_name(file_name) else {
+            return Err(FilesError::Name(file));
+        };
         // A checkout on Windows is the same migration.
         let sql = text.replace("\r\n", "\n");
         // Some editors on Windows begin a file with this, and no server takes it.
         let without_mark = sql.strip_prefix('\u{feff}').unwrap_or(&sql);
         let (statements, stray_comments) = split(without_mark);
+        let checksum = checksum(&sql);
         Ok(Self {
-            version,
-            name,
+            id: MigrationId {
+                version,
+                name,
+                checksum,
+            },
             file,
             statements,
             stray_comments,
-            sql,
         })
-    }
-
-    /// Its number.
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// What follows the number in its file's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its file, with the folder, to be shown.
-    pub fn file(&self) -> &str {
-        &self.file
-    }
-
-    /// The file's text, with `\n` at the end of each line.
-    pub fn sql(&self) -> &str {
-        &self.sql
-    }
-
-    /// Its statements, in order. None is empty.
-    pub fn statements(&self) -> &[Statement] {
-        &self.statements
-    }
-
-    /// The comments that are before none of them.
-    pub(super) fn stray_comments(&self) -> &[Comment] {
-        &self.stray_comments
-    }
-
-    /// SHA-256 of the text, in 64 lowercase hex digits.
-    pub fn checksum(&self) -> String {
-        checksum(&self.sql)
     }
 }
 
 /// SHA-256 in lowercase hex digits.
 pub(crate) fn checksum(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
 }
 
 /// Four digits, so that the order of the names is that of the numbers.
@@ -178,12 +153,9 @@ impl Migrations {
         for (file_name, text) in files {
             let migration = Migration::parse(folder, file_name, text)?;
             if let Some(last) = migrations.last()
-                && last.version == migration.version
+                && last.id.version == migration.id.version
             {
-                return Err(FilesError::Twice {
-                    first: last.file.clone(),
-                    second: migration.file,
-                });
+                return Err(FilesError::Twice(last.file.clone(), migration.file));
             }
             migrations.push(migration);
         }
@@ -197,13 +169,14 @@ impl Migrations {
 
     /// The one with this number.
     pub fn get(&self, version: u32) -> Option<&Migration> {
-        self.iter().find(|migration| migration.version == version)
+        self.iter()
+            .find(|migration| migration.id.version == version)
     }
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> FilesError {
     let path = path.display().to_string();
-    move |source| FilesError::Unreadable { path, source }
+    move |error| FilesError::Unreadable(path, error)
 }
 
 #[cfg(test)]
@@ -251,7 +224,7 @@ mod tests {
         let windows = parse(&[("0001_a.sql", "abc\r\n")]).unwrap();
         assert_eq!(unix, windows);
         assert_eq!(
-            unix.get(1).unwrap().checksum(),
+            unix.get(1).unwrap().id.checksum,
             "edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb"
         );
     }
@@ -262,15 +235,18 @@ mod tests {
         let text = format!("\u{feff}{sql};\r\n");
         let migrations = parse(&[("0001_a.sql", &text)]).unwrap();
         let migration = migrations.get(1).unwrap();
-        let texts: Vec<_> = migration.statements().iter().map(Statement::text).collect();
-        assert_eq!(texts, [sql]);
-        assert_eq!(migration.checksum(), checksum(&format!("\u{feff}{sql};\n")));
+        let texts = migration.statements.iter().map(|statement| &statement.text);
+        assert_eq!(texts.collect::<Vec<_>>(), [sql]);
+        assert_eq!(
+            migration.id.checksum,
+            checksum(&format!("\u{feff}{sql};\n"))
+        );
         assert_eq!(
             parse(&[("0001_a.sql", "\u{feff}")])
                 .unwrap()
                 .get(1)
                 .unwrap()
-                .statements(),
+                .statements,
             []
         );
     }
@@ -285,15 +261,15 @@ mod tests {
     fn what_is_compiled_in_is_what_the_folder_has() {
         let read = Migrations::read(Path::new("../migrations")).unwrap();
         let built_in = Migrations::built_in().unwrap();
-        let texts = |migrations: &Migrations| -> Vec<(u32, String)> {
+        let ids = |migrations: &Migrations| -> Vec<MigrationId> {
             migrations
                 .iter()
-                .map(|migration| (migration.version(), migration.sql().to_owned()))
+                .map(|migration| migration.id.clone())
                 .collect()
         };
-        assert_eq!(texts(&read), texts(&built_in));
+        assert_eq!(ids(&read), ids(&built_in));
         assert_eq!(
-            built_in.get(1).unwrap().file(),
+            built_in.get(1).unwrap().file,
             "shared/migrations/0001_orders.sql"
         );
     }

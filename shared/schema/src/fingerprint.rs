@@ -1,6 +1,6 @@
 //! What tells one schema from another.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,20 +31,12 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The text is not a fingerprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a fingerprint is 64 lowercase hex digits")]
-pub struct NoFingerprint;
-
-impl FromStr for Fingerprint {
-    type Err = NoFingerprint;
-
-    fn from_str(text: &str) -> Result<Self, NoFingerprint> {
+impl Fingerprint {
+    /// None where the text is not one.
+    pub fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        match text.len() == 64 && text.bytes().all(is_digit) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(NoFingerprint),
-        }
+        let is_one = text.len() == 64 && text.bytes().all(is_digit);
+        is_one.then(|| Self(text.to_owned()))
     }
 }
 

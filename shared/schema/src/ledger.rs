@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use super::files::{Migration, Migrations};
 use database::{DatabaseError, Session, Statement};
+
+use crate::files::{Migration, MigrationId, Migrations};
 
 /// The table's name.
 pub const TABLE: &str = "schema_migrations";
@@ -48,75 +49,61 @@ pub const RECORD: Statement = Statement::idempotent_write(
      VALUES (?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE name = name",
 );
 
-/// How the files and the ledger contradict each other.
+/// How the files contradict the ledger or the plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// A file is not what was applied.
+    /// This file is not what was applied.
     #[error(
-        "{file} was changed after it was applied: restore it, and write what should change into a new file"
+        "{0} was changed after it was applied: restore it, and write what should change into a new file"
     )]
-    Changed {
-        /// The file as it is now.
-        file: String,
-    },
-    /// An applied migration has no file.
+    Changed(String),
+    /// An applied migration with this number and name has no file.
     #[error(
-        "migration {version:04} ({name}) was applied, but there is no file with its number: restore the file, or use the checkout that has it"
+        "migration {0:04} ({1}) was applied, but there is no file with its number: restore the file, or use the checkout that has it"
     )]
-    Missing {
-        /// Its number.
-        version: u32,
-        /// Its name.
-        name: String,
-    },
+    Missing(u32, String),
     /// A pending file has a number below one that was applied: another database, which gets all
     /// files at once, would get them in another order.
-    #[error("{file} is new, but migration {last:04} was applied already: give it a higher number")]
-    Late {
-        /// The pending file.
-        file: String,
-        /// The highest number that was applied.
-        last: u32,
-    },
+    #[error("{0} is new, but migration {1:04} was applied already: give it a higher number")]
+    Late(String, u32),
+    /// A file is not what was planned.
+    #[error("migration {0:04} is not what was planned: its file was changed since; plan again")]
+    Outdated(u32),
     /// The table can't be read or written.
     #[error("the table schema_migrations: {0}")]
     Database(#[from] DatabaseError),
 }
 
-/// What the table holds.
+/// What the table holds, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ledger {
-    exists: bool,
-    rows: BTreeMap<u32, (String, String)>,
-}
+pub struct Ledger(Option<BTreeMap<u32, MigrationId>>);
 
 impl Ledger {
     /// That of a database which lacks the table.
     pub fn absent() -> Self {
-        Self {
-            exists: false,
-            rows: BTreeMap::new(),
-        }
+        Self(None)
     }
 
     /// From rows of version, name and checksum, as [`READ`] returns them.
     pub fn new(rows: Vec<(u32, String, String)>) -> Self {
-        let rows = rows.into_iter();
-        Self {
-            exists: true,
-            rows: rows
-                .map(|(version, name, checksum)| (version, (name, checksum)))
-                .collect(),
-        }
+        let rows = rows.into_iter().map(|(version, name, checksum)| {
+            let id = MigrationId {
+                version,
+                name,
+                checksum,
+            };
+            (version, id)
+        });
+        Self(Some(rows.collect()))
     }
 
     /// Reads it from the session's database.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Database`].
-    pub async fn read(session: &mut Session<'_>) -> Result<Self, LedgerError> {
+    /// See [`DatabaseError`].
+    pub async fn read(session: &mut Session<'_>) -> Result<Self, DatabaseError> {
         let tables: Option<u64> = session.row(&EXISTS, ()).await?;
         if tables.unwrap_or_default() == 0 {
             return Ok(Self::absent());
@@ -126,7 +113,12 @@ impl Ledger {
 
     /// Whether the database has the table.
     pub fn exists(&self) -> bool {
-        self.exists
+        self.0.is_some()
+    }
+
+    /// The row with this number.
+    pub fn row(&self, version: u32) -> Option<&MigrationId> {
+        self.0.as_ref()?.get(&version)
     }
 
     /// Whether this migration, with this text, is recorded.
@@ -135,12 +127,11 @@ impl Ledger {
     ///
     /// [`LedgerError::Changed`] when it is recorded with another text.
     pub fn has(&self, migration: &Migration) -> Result<bool, LedgerError> {
-        match self.rows.get(&migration.version()) {
-            None => Ok(false),
-            Some((_, checksum)) if *checksum == migration.checksum() => Ok(true),
-            Some(_) => Err(LedgerError::Changed {
-                file: migration.file().to_owned(),
-            }),
+        match self.row(migration.id.version) {
+            Some(row) if row.checksum != migration.id.checksum => {
+                Err(LedgerError::Changed(migration.file.clone()))
+            }
+            row => Ok(row.is_some()),
         }
     }
 
@@ -153,25 +144,20 @@ impl Ledger {
         &self,
         migrations: &'m Migrations,
     ) -> Result<Vec<&'m Migration>, LedgerError> {
-        for (version, (name, _)) in &self.rows {
-            if migrations.get(*version).is_none() {
-                return Err(LedgerError::Missing {
-                    version: *version,
-                    name: name.clone(),
-                });
+        let mut last = 0;
+        for row in self.0.iter().flat_map(BTreeMap::values) {
+            last = row.version;
+            if migrations.get(last).is_none() {
+                return Err(LedgerError::Missing(last, row.name.clone()));
             }
         }
-        let last = self.rows.keys().next_back().copied().unwrap_or_default();
         let mut pending = Vec::new();
         for migration in migrations.iter() {
             if self.has(migration)? {
                 continue;
             }
-            if migration.version() < last {
-                return Err(LedgerError::Late {
-                    file: migration.file().to_owned(),
-                    last,
-                });
+            if migration.id.version < last {
+                return Err(LedgerError::Late(migration.file.clone(), last));
             }
             pending.push(migration);
         }
@@ -185,10 +171,13 @@ impl Ledger {
 ///
 /// [`LedgerError::Changed`] when it is recorded with another text; [`LedgerError::Database`].
 pub async fn record(session: &mut Session<'_>, migration: &Migration) -> Result<(), LedgerError> {
-    let row = (migration.version(), migration.name(), migration.checksum());
-    session.execute(&RECORD, row).await?;
-    let rows: Vec<(u32, String, String)> = session.rows(&READ, ()).await?;
-    Ledger::new(rows).has(migration).map(drop)
+    let MigrationId {
+        version,
+        name,
+        checksum,
+    } = &migration.id;
+    session.execute(&RECORD, (version, name, checksum)).await?;
+    Ledger::read(session).await?.has(migration).map(drop)
 }
 
 #[cfg(test)]
@@ -200,15 +189,17 @@ mod tests {
     }
 
     fn ledger(migrations: &Migrations) -> Ledger {
-        let row = |migration: &Migration| {
-            let name = migration.name().to_owned();
-            (migration.version(), name, migration.checksum())
-        };
-        Ledger::new(migrations.iter().map(row).collect())
+        let rows = migrations
+            .iter()
+            .map(|Migration { id, .. }| (id.version, id.clone()));
+        Ledger(Some(rows.collect()))
     }
 
     fn versions(pending: Vec<&Migration>) -> Vec<u32> {
-        pending.into_iter().map(Migration::version).collect()
+        pending
+            .into_iter()
+            .map(|migration| migration.id.version)
+            .collect()
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! - [`Migrations`] are the files `shared/migrations/NNNN_name.sql`, compiled in or read from a
 //!   folder. Each is split into its [`Statement`]s. [`FilesError`] names a file that is no migration.
 //! - [`ledger`] is the table that records which of them a database has. [`LedgerError`] means that
-//!   files and ledger contradict each other, and a person has to look at it.
-//! - [`Plan`] is what a deployment is to do. [`Outdated`] means that it was planned with other files.
+//!   the files contradict the ledger or the plan, and a person has to look at it.
+//! - [`Plan`] is what a deployment is to do.
 //! - [`Snapshot`] is what a schema is at a moment, read from its server. A [`Fingerprint`] tells one
 //!   from another.
 //! - [`read`] finds by the words what does not belong in a migration. [`check`] runs migrations, and
@@ -26,10 +26,10 @@ mod split;
 mod words;
 
 pub use check::{Finding, Options, check, read};
-pub use files::{FilesError, Migration, Migrations};
-pub use fingerprint::{Fingerprint, NoFingerprint};
+pub use files::{FilesError, Migration, MigrationId, Migrations};
+pub use fingerprint::Fingerprint;
 pub use ledger::{Ledger, LedgerError};
-pub use plan::{Outdated, Plan, PlannedMigration};
+pub use plan::Plan;
 pub use rule::{Rule, Severity};
 pub use snapshot::{Make, Snapshot};
 pub use split::Statement;

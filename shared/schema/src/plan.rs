@@ -1,11 +1,9 @@
 //! What a deployment is to do: which migrations, with which texts.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    files::{Migration, Migrations, checksum},
+    files::{Migration, MigrationId, Migrations, checksum},
     ledger::{Ledger, LedgerError},
 };
 
@@ -16,33 +14,7 @@ pub struct Plan {
     /// Whether the database lacks the ledger, so that its table is created too.
     pub creates_ledger: bool,
     /// The pending migrations, in order.
-    pub migrations: Vec<PlannedMigration>,
-}
-
-/// A pending migration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedMigration {
-    /// Its number.
-    pub version: u32,
-    /// Its name.
-    pub name: String,
-    /// SHA-256 of its text, in hex.
-    pub checksum: String,
-}
-
-impl fmt::Display for PlannedMigration {
-    /// As its file is named, without the ending.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}_{}", self.version, self.name)
-    }
-}
-
-/// Why the files are not those of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("migration {version:04} is not what was planned: its file was changed since; plan again")]
-pub struct Outdated {
-    /// The first one that differs.
-    pub version: u32,
+    pub migrations: Vec<MigrationId>,
 }
 
 impl Plan {
@@ -53,14 +25,9 @@ impl Plan {
     /// As [`Ledger::pending`].
     pub fn new(migrations: &Migrations, ledger: &Ledger) -> Result<Self, LedgerError> {
         let pending = ledger.pending(migrations)?.into_iter();
-        let planned = pending.map(|migration| PlannedMigration {
-            version: migration.version(),
-            name: migration.name().to_owned(),
-            checksum: migration.checksum(),
-        });
         Ok(Self {
             creates_ledger: !ledger.exists(),
-            migrations: planned.collect(),
+            migrations: pending.map(|migration| migration.id.clone()).collect(),
         })
     }
 
@@ -80,22 +47,17 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Outdated`] when one is not there or has another text.
+    /// [`LedgerError::Outdated`] when one is not there or has another text.
     pub fn migrations<'m>(
         &self,
         migrations: &'m Migrations,
-    ) -> Result<Vec<&'m Migration>, Outdated> {
-        let planned = self.migrations.iter();
-        planned
-            .map(|planned| {
-                migrations
-                    .get(planned.version)
-                    .filter(|migration| migration.checksum() == planned.checksum)
-                    .ok_or(Outdated {
-                        version: planned.version,
-                    })
-            })
-            .collect()
+    ) -> Result<Vec<&'m Migration>, LedgerError> {
+        let planned = self.migrations.iter().map(|planned| {
+            let migration = migrations.get(planned.version);
+            let same = migration.filter(|migration| migration.id.checksum == planned.checksum);
+            same.ok_or(LedgerError::Outdated(planned.version))
+        });
+        planned.collect()
     }
 }
 
@@ -112,8 +74,8 @@ mod tests {
 
     /// The plan of a database that has the table of orders.
     fn plan(migrations: &Migrations) -> Plan {
-        let first = migrations.get(1).unwrap();
-        let row = (1, first.name().to_owned(), first.checksum());
+        let first = migrations.get(1).unwrap().id.clone();
+        let row = (1, first.name, first.checksum);
         Plan::new(migrations, &Ledger::new(vec![row])).unwrap()
     }
 
@@ -129,7 +91,7 @@ mod tests {
     fn a_file_that_was_changed_since_is_found() {
         let plan = plan(&migrations("ALTER TABLE orders ADD a INT"));
         let changed = migrations("ALTER TABLE orders ADD b INT");
-        assert_eq!(plan.migrations(&changed), Err(Outdated { version: 2 }));
+        assert_eq!(plan.migrations(&changed), Err(LedgerError::Outdated(2)));
     }
 
     #[test]

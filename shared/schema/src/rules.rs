@@ -31,7 +31,7 @@ const LONGEST_CONSTRAINT: usize = 38;
 
 /// Everything about the end of a migration that breaks a rule.
 pub(crate) fn judge(start: &Tables, end: &Tables, make: Make, options: &Options) -> Vec<Judgement> {
-    let (nothing, mut judged) = (Table::default(), Vec::new());
+    let (nothing, mut judged, mut last) = (Table::default(), Vec::new(), None);
     for Difference { subject, old, new } in differences(start, end) {
         let mut judge = Judge {
             old: start.get(&subject.table).map(AsRef::as_ref),
@@ -42,18 +42,11 @@ pub(crate) fn judge(start: &Tables, end: &Tables, make: Make, options: &Options)
             judged: &mut judged,
         };
         judge.part(old, new);
-    }
-    for (name, new) in end {
-        let old = start.get(name);
-        if let (true, Some(part)) = (old != Some(new), new.part(Kind::Table, "")) {
-            let mut judge = Judge {
-                old: old.map(AsRef::as_ref),
-                new,
-                mariadb: make == Make::MariaDb,
-                options,
-                subject: part.subject.clone(),
-                judged: &mut judged,
-            };
+        // Once for each table that has changed.
+        if last.replace(&subject.table) != Some(&subject.table)
+            && let Some(table) = judge.new.part(Kind::Table, "")
+        {
+            judge.subject = table.subject.clone();
             judge.row_keys();
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     ledger,
     rule::Rule,
     snapshot::same,
-    split::{Kind, Statement, Token, object},
+    split::{Kind, Statement, Token},
 };
 
 /// What the words of a statement say.
@@ -45,16 +45,17 @@ const STATEMENTS: &[(&str, Rule)] = &[
     ),
 ];
 
-/// What CREATE, ALTER and DROP must not be about.
-const OBJECTS: &[(&str, Rule)] = &[
-    ("TRIGGER", Rule::Trigger),
-    ("PROCEDURE|FUNCTION|PACKAGE", Rule::Routine),
-    ("EVENT", Rule::Event),
-    ("USER|ROLE", Rule::Users),
-    ("SEQUENCE", Rule::OnlyMariaDb),
+/// What CREATE, ALTER and DROP may be about, and what they must not be about.
+const OBJECTS: &[(&str, Option<Rule>)] = &[
+    ("TABLE|TABLES|INDEX|VIEW", None),
+    ("TRIGGER", Some(Rule::Trigger)),
+    ("PROCEDURE|FUNCTION|PACKAGE", Some(Rule::Routine)),
+    ("EVENT", Some(Rule::Event)),
+    ("USER|ROLE", Some(Rule::Users)),
+    ("SEQUENCE", Some(Rule::OnlyMariaDb)),
     (
         "DATABASE|SCHEMA|SERVER|TABLESPACE|INSTANCE|LOGFILE|RESOURCE|REFERENCE",
-        Rule::Administration,
+        Some(Rule::Administration),
     ),
 ];
 
@@ -90,7 +91,7 @@ const HARMLESS: [Rule; 7] = [
 /// Reads what the statement is.
 pub(crate) fn read(statement: &Statement) -> Reading {
     let mut words = Words {
-        tokens: statement.tokens(),
+        tokens: &statement.tokens,
         place: 0,
         reading: Reading::default(),
     };
@@ -115,54 +116,49 @@ impl<'s> Words<'s> {
         let bare = |token: &&Token| token.kind == Kind::Word && !token.text.is_ascii();
         if let Some(token) = tokens.iter().find(bare) {
             let what = format!("`{}` is a name with letters outside ASCII", token.text);
-            self.refuse(token.line, Rule::Vitess, what);
+            self.refuse(token, Rule::Vitess, what);
         }
         // A query may stand in parentheses.
-        while self.take("(") {}
+        while self.take("(").is_some() {}
         let verb = tokens.get(self.place)?;
-        let known = STATEMENTS
-            .iter()
-            .find(|(words, _)| begins(tokens.get(self.place..), words));
-        if let Some((_, rule)) = known {
+        let mut known = STATEMENTS.iter();
+        if let Some((_, rule)) = known.find(|(words, _)| begins(tokens, self.place, words)) {
             self.foreign(verb, *rule);
             self.reading.renames = *rule == Rule::RenameTable;
             return self.reading.renames.then(Vec::new);
         }
-        let is_definition = is_one_of(verb, "CREATE|ALTER|DROP");
-        let (true, Some((place, object))) = (is_definition, object(tokens)) else {
+        let object = object(tokens).filter(|_| verb.is_one_of("CREATE|ALTER|DROP"));
+        let Some((place, object, rule)) = object else {
             let what = format!(
                 "no statement of MySQL begins like this with `{}`",
                 verb.text
             );
-            self.refuse(verb.line, Rule::NoSql, what);
+            self.refuse(verb, Rule::NoSql, what);
             return None;
         };
-        if let Some((_, rule)) = OBJECTS
-            .iter()
-            .find(|(words, _)| begins(tokens.get(place..), words))
-        {
-            let what = format!(
-                "{} {object} does not belong in a migration",
-                verb.text.to_uppercase()
-            );
-            self.refuse(verb.line, *rule, what);
+        if let Some(rule) = rule {
+            let (verb_text, object) = (verb.text.to_uppercase(), object.text.to_uppercase());
+            let what = format!("{verb_text} {object} does not belong in a migration");
+            self.refuse(verb, rule, what);
             return None;
         }
         for token in tokens.get(1..place).unwrap_or_default() {
             if token.is("TEMPORARY") {
                 self.foreign(token, Rule::Session);
-            } else if token.is("REPLACE") && object != "VIEW" {
+            } else if token.is("REPLACE") && !object.is("VIEW") {
                 self.conditional(token);
             }
         }
         self.place = place + 1;
-        self.condition();
-        let mut objects = Vec::new();
-        if object == "INDEX" {
+        if let Some(token) = self.take("IF") {
+            self.conditional(token);
+            while !self.next()?.is("EXISTS") {}
+        }
+        if object.is("INDEX") {
             while !self.next()?.is("ON") {}
         }
-        objects.push(self.name()?);
-        while verb.is("DROP") && self.take(",") {
+        let mut objects = vec![self.name()?];
+        while verb.is("DROP") && self.take(",").is_some() {
             objects.push(self.name()?);
         }
         self.rest(verb, object, objects.first()?);
@@ -170,61 +166,59 @@ impl<'s> Words<'s> {
     }
 
     /// What follows the names of the objects.
-    fn rest(&mut self, verb: &Token, object: &str, name: &str) {
+    fn rest(&mut self, verb: &Token, object: &Token, name: &str) {
         let (tokens, start) = (self.tokens, self.place);
         let (mut depth, mut begins_clause, mut is_copy) = (0_usize, true, false);
         for (place, token) in tokens.iter().enumerate().skip(start) {
             let next = tokens.get(place + 1);
-            let is_next = |words: &str| next.is_some_and(|next| is_one_of(next, words));
             depth = depth.saturating_sub(usize::from(token.is(")")));
-            if depth == 0 && token.is("IF") && is_next("EXISTS|NOT") {
+            if depth == 0 && begins(tokens, place, "IF EXISTS|NOT") {
                 self.conditional(token);
             }
             // EXTRACT and the like have a FROM in parentheses.
-            let before_table =
-                is_one_of(token, "REFERENCES|JOIN") || depth == 0 && token.is("FROM");
+            let before_table = token.is_one_of("REFERENCES|JOIN") || depth == 0 && token.is("FROM");
             if let (true, Some(database), Some(dot)) = (before_table, next, tokens.get(place + 2))
                 && dot.is(".")
             {
                 self.other_database(database);
             }
             // A LIKE of a CHECK stands deeper.
-            is_copy |= depth <= 1 && is_one_of(token, "SELECT|LIKE|TABLE")
+            is_copy |= depth <= 1 && token.is_one_of("SELECT|LIKE|TABLE")
                 || depth == 0 && token.is("VALUES");
-            if object == "VIEW" && token.is("TABLE") {
-                let what = "TABLE stands for a query".to_owned();
-                self.refuse(token.line, Rule::Vitess, what);
-            } else if object == "INDEX" && depth == 0 && is_one_of(token, "ALGORITHM|LOCK") {
+            if object.is("VIEW") && token.is("TABLE") {
+                self.refuse(token, Rule::Vitess, "TABLE stands for a query");
+            } else if object.is("INDEX") && depth == 0 && token.is_one_of("ALGORITHM|LOCK") {
                 self.foreign(token, Rule::HowToApply);
-            } else if verb.is("ALTER") && object == "TABLE" && begins_clause {
-                self.clause(token, tokens.get(place..).unwrap_or_default());
+            } else if verb.is("ALTER") && object.is("TABLE") && begins_clause {
+                self.clause(token, place);
             }
             begins_clause = depth == 0 && token.is(",");
             depth += usize::from(token.is("("));
         }
-        if is_copy && verb.is("CREATE") && object == "TABLE" {
+        if is_copy && verb.is("CREATE") && object.is("TABLE") {
             let what = format!("the columns and keys of `{name}` are copied and not written out");
-            self.refuse(verb.line, Rule::CopiedTable, what);
+            self.refuse(verb, Rule::CopiedTable, what);
         }
     }
 
     /// A clause of ALTER TABLE.
-    fn clause(&mut self, first: &Token, tokens: &[Token]) {
-        let name = |place: usize| tokens.get(place).map_or("", |token| token.text.as_str());
-        let known = CLAUSES
-            .iter()
-            .find(|(words, _)| begins(Some(tokens), words));
-        if let Some((_, rule)) = known {
+    fn clause(&mut self, first: &Token, place: usize) {
+        let mut known = CLAUSES.iter();
+        if let Some((_, rule)) = known.find(|(words, _)| begins(self.tokens, place, words)) {
             self.reading.renames |= first.is("RENAME");
-            if let Some(rule) = rule {
-                self.foreign(first, *rule);
-            }
+            rule.iter().for_each(|rule| self.foreign(first, *rule));
         } else if first.is("CHANGE") {
-            let old = 1 + usize::from(name(1).eq_ignore_ascii_case("COLUMN"));
-            if !same(name(old), name(old + 1)) {
+            let skipped = if begins(self.tokens, place, "CHANGE COLUMN") {
+                2
+            } else {
+                1
+            };
+            if let Some([old, new]) = self.tokens.get(place + skipped..place + skipped + 2)
+                && !same(&old.text, &new.text)
+            {
                 self.reading.renames = true;
-                let what = format!("renames the column `{}` to `{}`", name(old), name(old + 1));
-                self.refuse(first.line, Rule::RenameColumn, what);
+                let what = format!("renames the column `{}` to `{}`", old.text, new.text);
+                self.refuse(first, Rule::RenameColumn, what);
             }
         }
     }
@@ -232,48 +226,39 @@ impl<'s> Words<'s> {
     /// The name of a table or a view, under the rules on it.
     fn name(&mut self) -> Option<String> {
         let mut name = self.next().filter(|token| token.is_name())?;
-        if self.take(".") {
+        if self.take(".").is_some() {
             self.other_database(name);
             name = self.next()?;
         }
         if name.text == ledger::TABLE {
             let what = format!("`{}` is not for migrations", ledger::TABLE);
-            self.refuse(name.line, Rule::Ledger, what);
+            self.refuse(name, Rule::Ledger, what);
         }
         Some(name.text.clone())
     }
 
-    /// IF EXISTS or IF NOT EXISTS before a name.
-    fn condition(&mut self) {
-        if let Some(token) = self.tokens.get(self.place).filter(|token| token.is("IF")) {
-            self.conditional(token);
-            while self.next().is_some_and(|token| !token.is("EXISTS")) {}
-        }
-    }
-
     fn conditional(&mut self, token: &Token) {
-        let what = format!(
-            "{} hides whether the statement did anything",
-            token.text.to_uppercase()
-        );
-        self.refuse(token.line, Rule::Conditional, what);
+        let word = token.text.to_uppercase();
+        let what = format!("{word} hides whether the statement did anything");
+        self.refuse(token, Rule::Conditional, what);
     }
 
     fn other_database(&mut self, token: &Token) {
         let what = format!("a table is named with a database, `{}`", token.text);
-        self.refuse(token.line, Rule::OtherDatabase, what);
+        self.refuse(token, Rule::OtherDatabase, what);
     }
 
     fn foreign(&mut self, token: &Token, rule: Rule) {
-        let what = format!(
-            "{} does not belong in a migration",
-            token.text.to_uppercase()
+        let word = token.text.to_uppercase();
+        self.refuse(
+            token,
+            rule,
+            format!("{word} does not belong in a migration"),
         );
-        self.refuse(token.line, rule, what);
     }
 
-    fn refuse(&mut self, line: usize, rule: Rule, what: String) {
-        self.reading.refused.push((line, rule, what));
+    fn refuse(&mut self, token: &Token, rule: Rule, what: impl Into<String>) {
+        self.reading.refused.push((token.line, rule, what.into()));
     }
 
     fn next(&mut self) -> Option<&'s Token> {
@@ -282,23 +267,33 @@ impl<'s> Words<'s> {
         token
     }
 
-    fn take(&mut self, text: &str) -> bool {
-        let is_there = self
-            .tokens
-            .get(self.place)
-            .is_some_and(|token| token.is(text));
-        self.place += usize::from(is_there);
-        is_there
+    fn take(&mut self, text: &str) -> Option<&'s Token> {
+        let token = self.tokens.get(self.place)?;
+        token.is(text).then(|| self.next())?
     }
 }
 
-/// Whether the tokens begin with these words, each of which may be one of several.
-fn begins(tokens: Option<&[Token]>, words: &str) -> bool {
-    let mut tokens = tokens.unwrap_or_default().iter();
-    let mut words = words.split(' ');
-    words.all(|words| tokens.next().is_some_and(|token| is_one_of(token, words)))
+/// What CREATE, ALTER or DROP is about, the place of that word, and the rule that refuses it. Any
+/// such word may also be a name, as of the user in `DEFINER = event@localhost`.
+fn object(tokens: &[Token]) -> Option<(usize, &Token, Option<Rule>)> {
+    let pairs = tokens.windows(2).enumerate().take(24);
+    let mut found = pairs.filter_map(|(place, pair)| {
+        let [before, token] = pair else { return None };
+        let (_, rule) = OBJECTS.iter().find(|(words, _)| token.is_one_of(words))?;
+        (!before.is_one_of("=|@|.")).then_some((place + 1, token, *rule))
+    });
+    found.next()
 }
 
-fn is_one_of(token: &Token, words: &str) -> bool {
-    words.split('|').any(|word| token.is(word))
+/// Whether the statement may have a body of statements.
+pub(crate) fn has_body(tokens: &[Token]) -> bool {
+    let rule = object(tokens).and_then(|(.., rule)| rule);
+    matches!(rule, Some(Rule::Trigger | Rule::Routine | Rule::Event))
+}
+
+/// Whether these words begin at the place, each of which may be one of several.
+fn begins(tokens: &[Token], place: usize, words: &str) -> bool {
+    let mut tokens = tokens.iter().skip(place);
+    let mut words = words.split(' ');
+    words.all(|words| tokens.next().is_some_and(|token| token.is_one_of(words)))
 }

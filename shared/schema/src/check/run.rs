@@ -40,7 +40,7 @@ impl<'m> Run<'m> {
     }
 
     pub(super) fn report(&mut self, index: usize, line: usize, rule: Rule, what: String) {
-        let (file, query) = (self.migration.file().to_owned(), None);
+        let (file, query) = (self.migration.file.clone(), None);
         self.found.push((
             index,
             Finding {
@@ -80,9 +80,9 @@ impl<'m> Run<'m> {
         };
         let line = self
             .migration
-            .statements()
+            .statements
             .get(index)
-            .map_or(1, Statement::line);
+            .map_or(1, |statement| statement.line);
         self.report(index, line, Rule::Refused, what);
     }
 
@@ -151,7 +151,7 @@ impl<'m> Run<'m> {
         };
         let touched = self.touched.iter().max_by_key(fits);
         let index = touched.map_or(0, |touched| touched.index);
-        let Some(statement) = self.migration.statements().get(index) else {
+        let Some(statement) = self.migration.statements.get(index) else {
             return;
         };
         // The words have said it better.
@@ -170,7 +170,7 @@ impl<'m> Run<'m> {
             rule = Rule::BecomesNull;
         }
         let line = line_of(statement, &subject.name);
-        let file = self.migration.file().to_owned();
+        let file = self.migration.file.clone();
         self.found.push((
             index,
             Finding {
@@ -187,7 +187,7 @@ impl<'m> Run<'m> {
     /// and an allowance may be of what they do not show.
     pub(super) fn findings(mut self, ran: bool) -> Vec<Finding> {
         let migration = self.migration;
-        if migration.statements().is_empty() {
+        if migration.statements.is_empty() {
             self.report(
                 0,
                 1,
@@ -195,9 +195,9 @@ impl<'m> Run<'m> {
                 "there is no statement in this file".to_owned(),
             );
         }
-        for (index, statement) in migration.statements().iter().enumerate() {
+        for (index, statement) in migration.statements.iter().enumerate() {
             let is_judged = ran && self.touched.iter().any(|touched| touched.index == index);
-            for Allowance { line, code, rule } in allowances(statement.comments()) {
+            for Allowance { line, code, rule } in allowances(&statement.comments) {
                 let before = self.found.len();
                 self.found
                     .retain(|(of, found)| *of != index || Ok(found.rule) != rule);
@@ -212,7 +212,7 @@ impl<'m> Run<'m> {
                 self.report(index, line, Rule::Allowance, fault);
             }
         }
-        for Allowance { line, code, .. } in allowances(migration.stray_comments()) {
+        for Allowance { line, code, .. } in allowances(&migration.stray_comments) {
             let what = format!("the allowance of `{code}` is not on a line before its statement");
             self.report(usize::MAX, line, Rule::Allowance, what);
         }
@@ -223,14 +223,14 @@ impl<'m> Run<'m> {
 
 /// The line of the statement that names it first.
 fn line_of(statement: &Statement, name: &str) -> usize {
-    let mut tokens = statement.tokens().iter();
+    let mut tokens = statement.tokens.iter();
     let named = tokens.find(|token| token.is_name() && same(&token.text, name));
-    named.map_or(statement.line(), |token| token.line)
+    named.map_or(statement.line, |token| token.line)
 }
 
 /// Whether the column is defined with the word NULL, and so becomes NULL on purpose.
 fn says_null(statement: &Statement, column: &str) -> bool {
-    let tokens = statement.tokens();
+    let tokens = &statement.tokens;
     let is_column = |token: &Token| token.is_name() && same(&token.text, column);
     let from = tokens.iter().position(is_column).unwrap_or(0);
     let definition = tokens.get(from..).unwrap_or_default();
