@@ -23,7 +23,9 @@ use database::Database;
 use lambda::operation::{self, Failure, Invocation};
 use planetscale::PlanetScale;
 use serde::Deserialize;
+use serde_json::Value;
 
+use error::StepError;
 use production::Production;
 use schema_change::SchemaChange;
 
@@ -35,7 +37,8 @@ fn main() -> ExitCode {
 #[derive(Debug, Deserialize)]
 struct Call {
     step: Step,
-    state: SchemaChange,
+    /// A [`SchemaChange`].
+    state: Value,
 }
 
 /// The steps, as the state machine calls them.
@@ -61,7 +64,10 @@ async fn migrate_schema(
     (database, planetscale): (&'static Database, &'static PlanetScale),
 ) -> Result<SchemaChange, Failure> {
     let production = &Production::new(database, planetscale, deadline)?;
-    let Call { step, mut state } = input;
+    let Call { step, state } = input;
+    let of_another = "another version of the function began the execution";
+    let state = SchemaChange::deserialize(state);
+    let mut state = state.map_err(|_| StepError::out_of_order(of_another))?;
     let change = &mut state;
     let outcome = match step {
         Step::Plan => plan::plan(change, production).await,

@@ -36,7 +36,7 @@ pub enum Make {
 /// A table or a view: the part that describes it as a whole, and the others.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Table {
-    /// The names of a table's columns in their order.
+    /// The names of a table's columns in their order. A view has them in its row.
     pub(crate) columns: Vec<String>,
     /// By what tells one from another. That is the kind and the name, but what they say for CHECKs
     /// and foreign keys, because a deployment changes their names.
@@ -155,8 +155,8 @@ impl Snapshot {
             self.tables.extend(new.clone());
             let used = quoted(&name);
             let reads = |table: &Table| {
-                let view = table.part(Kind::View, "");
-                view.is_some_and(|view| view.text("definition").contains(&used))
+                let mut views = table.all(Kind::View);
+                views.any(|view| view.text("definition").contains(&used))
             };
             let readers = self.tables.iter().filter(|(_, table)| reads(table));
             names.extend(readers.map(|(reader, _)| reader.clone()));

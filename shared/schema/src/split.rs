@@ -1,8 +1,5 @@
 //! Splits a file into statements where MySQL's client and server do, and a statement into its words.
 
-#[cfg(test)]
-mod tests;
-
 use crate::words;
 
 /// One statement of a migration.
@@ -274,3 +271,6 @@ fn is_of_word(letter: char) -> bool {
 fn is_blank(letter: Option<char>) -> bool {
     letter.is_none_or(|letter| letter.is_whitespace() || letter.is_control())
 }
+
+#[cfg(test)]
+mod tests;
