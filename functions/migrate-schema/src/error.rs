@@ -8,7 +8,7 @@ use lambda::{
     operation::Failure,
 };
 use planetscale::ApiError;
-use schema::{FilesError, Finding, LedgerError, Rule};
+use schema::{Finding, LedgerError, Rule};
 
 /// What a step, or a part of it, comes to.
 pub type Result<T, E = StepError> = std::result::Result<T, E>;
@@ -95,12 +95,6 @@ impl From<ApiError> for StepError {
             _ => ErrorName::PlanetScaleRefused,
         };
         name.because(error)
-    }
-}
-
-impl From<FilesError> for StepError {
-    fn from(error: FilesError) -> Self {
-        ErrorName::MigrationsRefused.because(error)
     }
 }
 

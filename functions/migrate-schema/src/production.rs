@@ -5,7 +5,7 @@ use lambda::Deadline;
 use planetscale::{Calls, DeployRequest, Filter, PlanetScale};
 use schema::{Ledger, Migration, Migrations, Snapshot, ledger};
 
-use crate::error::{Result, StepError};
+use crate::error::{ErrorName, Result, StepError};
 
 /// Everything that a step works on.
 pub struct Production {
@@ -22,14 +22,15 @@ impl Production {
         planetscale: &'static PlanetScale,
         deadline: Deadline,
     ) -> Result<Self> {
+        let migrations = match schema::settings::migrations_folder() {
+            Some(folder) => Migrations::read(&folder),
+            None => Migrations::built_in(),
+        };
         Ok(Self {
             database,
             planetscale,
             deadline,
-            migrations: match schema::settings::migrations_folder() {
-                Some(folder) => Migrations::read(&folder)?,
-                None => Migrations::built_in()?,
-            },
+            migrations: migrations.map_err(|error| ErrorName::MigrationsRefused.because(error))?,
         })
     }
 

@@ -171,12 +171,9 @@ impl Ledger {
 ///
 /// [`LedgerError::Changed`] when it is recorded with another text; [`LedgerError::Database`].
 pub async fn record(session: &mut Session<'_>, migration: &Migration) -> Result<(), LedgerError> {
-    let MigrationId {
-        version,
-        name,
-        checksum,
-    } = &migration.id;
-    session.execute(&RECORD, (version, name, checksum)).await?;
+    let id = &migration.id;
+    let row = (id.version, &id.name, &id.checksum);
+    session.execute(&RECORD, row).await?;
     Ledger::read(session).await?.has(migration).map(drop)
 }
 

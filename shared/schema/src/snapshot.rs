@@ -112,7 +112,7 @@ const ON_MYSQL: [Statement; 2] = parts!(
     "snapshot/checks.sql" "snapshot/foreign_keys.sql" "snapshot/partitions.sql"
 );
 const ON_MARIADB: [Statement; 2] = parts!(
-    "snapshot/tables.sql" "snapshot/views.sql" "snapshot/columns_mariadb.sql"
+    "snapshot/tables.sql" "snapshot/views_mariadb.sql" "snapshot/columns_mariadb.sql"
     "snapshot/keys_mariadb.sql" "snapshot/checks_mariadb.sql" "snapshot/foreign_keys.sql"
     "snapshot/partitions.sql"
 );

@@ -169,18 +169,10 @@ impl<'m> Run<'m> {
         if rule == Rule::DroppedNotNull && says_null(statement, &subject.name) {
             rule = Rule::BecomesNull;
         }
-        let line = line_of(statement, &subject.name);
-        let file = self.migration.file.clone();
-        self.found.push((
-            index,
-            Finding {
-                file,
-                line,
-                rule,
-                what,
-                query,
-            },
-        ));
+        self.report(index, line_of(statement, &subject.name), rule, what);
+        if let Some((_, finding)) = self.found.last_mut() {
+            finding.query = query;
+        }
     }
 
     /// Everything that no comment allows, by line. `ran` is false where the words alone were read,
