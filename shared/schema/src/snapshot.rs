@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 
-use database::{DatabaseError, Session, Statement, params};
+use database::{DatabaseError, Session, Statement};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
@@ -93,32 +93,34 @@ struct Answer {
 
 const SERVER: Statement = Statement::read("SERVER", "SELECT VERSION(), DATABASE()", "");
 
-/// The query of all parts of all tables, and the same of the table `:table`.
+/// Queries of all tables, and the same of the table with a name.
+///
+/// They are not one UNION: MariaDB 10.11 dies of one that is prepared.
 macro_rules! parts {
     ($($file:literal)*) => {
-        [parts!("", $($file)*), parts!(" AND t.table_name = :table", $($file)*)]
-    };
-    ($filter:literal, $first:literal $($file:literal)*) => {
-        Statement::read(
-            "SCHEMA",
-            concat!(include_str!($first), $filter, $(" UNION ALL ", include_str!($file), $filter),*),
-            "",
-        )
+        [
+            [$(Statement::read("SCHEMA", include_str!($file), "")),*],
+            [$(Statement::read(
+                "SCHEMA",
+                concat!(include_str!($file), " AND t.table_name = ?"),
+                "",
+            )),*],
+        ]
     };
 }
 
-const ON_MYSQL: [Statement; 2] = parts!(
+const ON_MYSQL: [[Statement; 7]; 2] = parts!(
     "snapshot/tables.sql" "snapshot/views.sql" "snapshot/columns.sql" "snapshot/keys.sql"
     "snapshot/checks.sql" "snapshot/foreign_keys.sql" "snapshot/partitions.sql"
 );
-const ON_MARIADB: [Statement; 2] = parts!(
+const ON_MARIADB: [[Statement; 7]; 2] = parts!(
     "snapshot/tables.sql" "snapshot/views_mariadb.sql" "snapshot/columns_mariadb.sql"
     "snapshot/keys_mariadb.sql" "snapshot/checks_mariadb.sql" "snapshot/foreign_keys.sql"
     "snapshot/partitions.sql"
 );
 
 impl Snapshot {
-    /// Reads the session's schema, in two queries whatever its size.
+    /// Reads the session's schema, in eight queries whatever its size.
     ///
     /// # Errors
     ///
@@ -183,10 +185,13 @@ async fn tables(
         Make::MySql => &ON_MYSQL,
         Make::MariaDb => &ON_MARIADB,
     };
-    let rows: Vec<String> = match name {
-        None => session.rows(all, ()).await?,
-        Some(name) => session.rows(one, params! { "table" => name }).await?,
-    };
+    let mut rows: Vec<String> = Vec::new();
+    for (all, one) in all.iter().zip(one) {
+        rows.extend(match name {
+            None => session.rows(all, ()).await?,
+            Some(name) => session.rows(one, (name,)).await?,
+        });
+    }
     let rows: Result<Vec<Answer>, _> = rows.iter().map(|row| serde_json::from_str(row)).collect();
     let mut rows = rows.map_err(|error| {
         tracing::error!(%error, "a row of information_schema has an unexpected shape");
