@@ -41,7 +41,7 @@ pub use self::process::free_port;
 pub use self::server::PrivateServer;
 pub use self::template::{Function, Route, Template, Value, merged, yaml};
 
-use self::access::{Access, Login};
+use self::access::{Access, ConnectError, Login};
 use self::secrets::Secrets;
 use crate::vitess::shards;
 
@@ -131,6 +131,28 @@ impl Stack {
     /// `template.yaml`.
     pub fn template(&self) -> &Template {
         &self.template
+    }
+
+    /// A connection over TLS to an address such as that of a branch, whose certificate the stack's
+    /// authority has signed.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses the login, or nothing answers.
+    pub async fn connect_to(
+        &self,
+        address: &str,
+        user: &str,
+        password: &str,
+        schema: &str,
+    ) -> Result<Conn, mysql_async::Error> {
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+        let port = port.parse().unwrap_or(3306);
+        let connected = access::connect(host, port, self.ca_file(), user, password, Some(schema));
+        connected.await.map_err(|error| match error {
+            ConnectError::Refused(error) => error,
+            other => mysql_async::Error::Other(other.into()),
+        })
     }
 
     /// A connection over TLS as an administrator of the whole server: to see and kill others'

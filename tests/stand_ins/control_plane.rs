@@ -38,6 +38,7 @@ mod branch_schema;
 mod branches;
 mod call;
 mod changes;
+mod constants;
 mod constraint_names;
 pub mod contract;
 mod database;
@@ -168,6 +169,13 @@ struct Exclusive {
     records: Records,
     server: Server,
     store: Store,
+}
+
+impl Exclusive {
+    /// Saves the records if they have changed.
+    async fn save(&mut self) -> Result<(), mysql_async::Error> {
+        self.store.save(&self.records, &mut self.server).await
+    }
 }
 
 impl ControlPlane {
@@ -386,14 +394,9 @@ impl ControlPlane {
 
     async fn change(&self, change: impl FnOnce(&mut Records)) {
         let mut exclusive = self.shared.exclusive.lock().await;
-        let Exclusive {
-            records,
-            server,
-            store,
-        } = &mut *exclusive;
-        change(records);
+        change(&mut exclusive.records);
         // If this fails, the next call saves the records or reports the error.
-        let _ = store.save(records, server).await;
+        let _ = exclusive.save().await;
     }
 }
 
@@ -433,9 +436,7 @@ impl Shared {
     async fn advance_all(&self) {
         let mut exclusive = self.exclusive.lock().await;
         let Exclusive {
-            records,
-            server,
-            store,
+            records, server, ..
         } = &mut *exclusive;
         let requests = records.deploy_requests.iter();
         let numbers: Vec<u64> = requests
@@ -460,7 +461,7 @@ impl Shared {
             // The next call that reads the deploy request reports the error.
             let _ = deploying::advance(&mut call, number).await;
         }
-        let _ = store.save(records, server).await;
+        let _ = exclusive.save().await;
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::branches;
 use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
+use super::constants::with_constants;
 use super::records::{Time, new_id};
 use super::server::Rows;
 
@@ -42,12 +43,6 @@ pub struct Backup {
 }
 
 impl Backup {
-    pub fn rename_branch(&mut self, from: &str, to: &str) {
-        if self.branch == from {
-            to.clone_into(&mut self.branch);
-        }
-    }
-
     /// Whether it advances by itself.
     pub fn is_moving(&self) -> bool {
         matches!(self.state, BackupState::Pending | BackupState::Running)
@@ -85,29 +80,23 @@ impl Backup {
             BackupState::Success => self.size,
             _ => 0,
         };
-        json!({
-            "type": "Backup",
+        let own = json!({
             "id": self.id,
             "name": self.name,
             "state": self.state,
             "size": size,
-            "estimated_storage_cost": 0.0,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
             "started_at": self.started_at,
             "expires_at": self.expires_at,
             "completed_at": self.completed_at,
-            "deleted_at": null,
-            "pvc_size": 1 << 30,
             "uncompressed_size": size,
             "protected": self.protected,
-            "required": false,
             "restored_branches": self.restored,
             "actor": actor(&self.actor),
-            "backup_policy": null,
-            "schema_snapshot": null,
             "database_branch": call.records.branch(&self.branch).map(branches::Branch::reference),
-        })
+        });
+        with_constants("Backup", own)
     }
 }
 
@@ -324,23 +313,10 @@ fn find_mut<'c>(call: &'c mut Call<'_>, branch: &str, id: &str) -> Result<&'c mu
 pub fn policies(call: &Call<'_>) -> Result<Answer, Refusal> {
     let created_at = call.records.settings.created_at;
     let policy = json!({
-        "type": "BackupPolicy",
-        "id": "default",
-        "display_name": "Default system backup",
-        "name": "Default system backup",
-        "target": "production",
-        "retention_value": 2,
-        "retention_unit": "day",
-        "frequency_value": 12,
-        "frequency_unit": "hour",
-        "schedule_time": "00:00",
-        "schedule_day": null,
-        "schedule_week": null,
         "created_at": created_at,
         "updated_at": created_at,
-        "last_ran_at": null,
         "next_run_at": created_at.after(Duration::from_secs(12 * 60 * 60)),
-        "required": true,
     });
+    let policy = with_constants("BackupPolicy", policy);
     call.page(vec![policy], Total::Untold)
 }

@@ -23,9 +23,6 @@ pub const DEFAULT: &str = "main";
 /// How long a new branch is not ready, unless somebody reads it before.
 const BIRTH: Duration = Duration::from_secs(2);
 
-/// PlanetScale's limit for development branches (its docs, System limits).
-const MAX_BRANCHES: usize = 100;
-
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     let production = call.flag("production")?;
     let safe = call.flag("safe_migrations")?;
@@ -61,23 +58,11 @@ struct NewBranch {
     cluster_size: Option<String>,
     seed_data: Option<String>,
     deletion_protected: Option<bool>,
-    kind: Option<String>,
 }
 
 pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let input: NewBranch = call.input()?;
     check_name(call, &input.name)?;
-    if input.kind.as_deref().is_some_and(|kind| kind != "mysql") {
-        return Err(Refusal::unprocessable("Kind does not match the database's"));
-    }
-    let development = call
-        .records
-        .branches
-        .iter()
-        .filter(|branch| !branch.production);
-    if development.count() >= MAX_BRANCHES {
-        return Err(Refusal::unprocessable("Too many development branches"));
-    }
     let parent = input.parent_branch.filter(|name| !name.is_empty());
     let parent = find(call, parent.as_deref().unwrap_or(DEFAULT))?.clone();
     let backup = match (&input.backup_id, input.seed_data.as_deref()) {
@@ -152,27 +137,13 @@ pub fn update(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
         check_name(call, new_name)?;
     }
     let new_name = input.new_name.unwrap_or_else(|| name.to_owned());
-    for branch in &mut call.records.branches {
-        if branch.name == name {
-            branch.name.clone_from(&new_name);
-            branch.updated_at = Time::now();
-            branch.deletion_protected = input
-                .deletion_protected
-                .unwrap_or(branch.deletion_protected);
-        }
-        if branch.parent.as_deref() == Some(name) {
-            branch.parent = Some(new_name.clone());
-        }
+    if let Some(branch) = call.records.branch_mut(name) {
+        branch.updated_at = Time::now();
+        branch.deletion_protected = input
+            .deletion_protected
+            .unwrap_or(branch.deletion_protected);
     }
-    for request in &mut call.records.deploy_requests {
-        request.rename_branch(name, &new_name);
-    }
-    for password in &mut call.records.passwords {
-        password.rename_branch(name, &new_name);
-    }
-    for backup in &mut call.records.backups {
-        backup.rename_branch(name, &new_name);
-    }
+    call.records.rename_branch(name, &new_name);
     Ok(ok(find(call, &new_name)?.view(call)))
 }
 

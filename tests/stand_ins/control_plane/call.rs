@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Shared;
+use super::constants::merged;
 use super::records::Records;
 use super::server::Server;
 use crate::vitess::VitessError;
@@ -179,7 +180,7 @@ impl Call<'_> {
         };
         let start = (page - 1).saturating_mul(per_page);
         let data: Vec<Value> = all.into_iter().skip(start).take(per_page).collect();
-        let mut list = json!({
+        let list = json!({
             "type": "list",
             "current_page": page,
             "per_page": per_page,
@@ -189,11 +190,11 @@ impl Call<'_> {
             "prev_page_url": previous.map(url),
             "data": data,
         });
-        if let (Total::Told, Some(list)) = (total, list.as_object_mut()) {
-            list.insert("total_count".to_owned(), count.into());
-            list.insert("total_pages".to_owned(), pages.into());
-        }
-        Ok(ok(list))
+        let totals = match total {
+            Total::Told => json!({"total_count": count, "total_pages": pages}),
+            Total::Untold => Value::Null,
+        };
+        Ok(ok(merged(list, totals)))
     }
 }
 

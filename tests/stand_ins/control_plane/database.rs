@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::branches::DEFAULT;
 use super::call::{Answer, Call, Refusal, Total, ok};
+use super::constants::with_constants;
 use super::{DATABASE, ORGANIZATION};
 
 /// Where the database is in the API.
@@ -18,18 +19,7 @@ pub fn page(what: &str) -> String {
 
 /// The only region.
 pub fn region() -> Value {
-    json!({
-        "id": "local",
-        "provider": "AWS",
-        "enabled": true,
-        "public_ip_addresses": ["127.0.0.1"],
-        "display_name": "This machine",
-        "location": "Here",
-        "slug": "us-east",
-        "current_default": true,
-        "mysql_supported": true,
-        "postgresql_supported": false,
-    })
+    with_constants("Region", json!({}))
 }
 
 pub fn organizations(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -66,49 +56,23 @@ async fn view(call: &mut Call<'_>) -> Result<Value, Refusal> {
     let settings = &call.records.settings;
     let branches = &call.records.branches;
     let production = branches.iter().filter(|branch| branch.production).count();
-    Ok(json!({
+    let own = json!({
         "id": DATABASE,
-        "type": "database",
         "url": url,
         "branches_url": format!("{url}/branches"),
         "branches_count": branches.len(),
         "open_schema_recommendations_count": call.records.insights.recommendations.len(),
         "development_branches_count": branches.len() - production,
         "production_branches_count": production,
-        "issues_count": 0,
-        "multiple_admins_required_for_deletion": false,
-        "ready": true,
-        "at_backup_restore_branches_limit": false,
-        "at_development_branch_usage_limit": false,
-        "data_import": null,
         "region": region(),
         "html_url": page(""),
         "name": DATABASE,
-        "state": "ready",
-        "sharded": false,
-        "default_branch_shard_count": 1,
-        "default_branch_read_only_regions_count": 0,
         "default_branch_table_count": schema.tables.len(),
         "default_branch": DEFAULT,
         "require_approval_for_deploy": settings.require_approval_for_deploy,
-        "deletion_protected": false,
-        "resizing": false,
-        "resize_queued": false,
-        "config_changing": false,
-        "config_change_queued": false,
-        "allow_data_branching": true,
         "foreign_keys_enabled": settings.foreign_keys_enabled,
-        "automatic_migrations": null,
-        "restrict_branch_region": false,
-        "insights_raw_queries": false,
-        "plan": "scaler_pro",
-        "insights_enabled": true,
-        "production_branch_web_console": false,
-        "migration_table_name": null,
-        "migration_framework": null,
         "created_at": settings.created_at,
         "updated_at": settings.created_at,
-        "schema_last_updated_at": null,
-        "kind": "mysql",
-    }))
+    });
+    Ok(with_constants("Database", own))
 }

@@ -124,12 +124,7 @@ pub fn operations(call: &Call<'_>, number: u64) -> Result<Answer, Refusal> {
 pub async fn diff(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let request = find(call, number)?;
     if request.is_open() && request.deployment.stage.is_before_deploying() {
-        let branch = branches::find(call, &request.branch)?.schema.clone();
-        let into = branches::find(call, &request.into_branch)?.schema.clone();
-        let (from, to) = (
-            call.server.read(&into).await?,
-            call.server.read(&branch).await?,
-        );
+        let (from, to) = deploying::target_and_branch(call, number).await?;
         return Ok(ok(super::diff::view(&from, &to)));
     }
     Ok(ok(request.deployment.diff.clone()))

@@ -72,22 +72,31 @@ pub fn preceding<'c>(
     })
 }
 
+/// The schemas that a deploy request compares.
+pub async fn target_and_branch(
+    call: &mut Call<'_>,
+    number: u64,
+) -> Result<(BranchSchema, BranchSchema), Refusal> {
+    let request = deploy_request(call, number)?;
+    let (target, branch) = (request.into_branch.clone(), request.branch.clone());
+    let target = branches::find(call, &target)?.schema.clone();
+    let branch = branches::find(call, &branch)?.schema.clone();
+    Ok((
+        call.server.read(&target).await?,
+        call.server.read(&branch).await?,
+    ))
+}
+
 /// Compares the branch with its target and checks the changes.
 async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
-    let request = call
-        .records
-        .deploy_request(number)
-        .ok_or(Refusal::NotFound)?;
-    let branch = branches::find(call, &request.branch)?.schema.clone();
-    let target = branches::find(call, &request.into_branch)?.schema.clone();
-    let from = call.server.read(&target).await?;
-    let to = call.server.read(&branch).await?;
+    let (from, to) = target_and_branch(call, number).await?;
     let changes = changes(&from, &to, ConstraintNames::Original);
+    let branch = deploy_request(call, number)?.branch.clone();
+    let branch = branches::find(call, &branch)?.schema.clone();
     let lint_errors = schema_lint::lint(call, &branch).await?;
     let check_error = call.shared.faults.deploy_check_error();
 
-    let request = call.records.deploy_request_mut(number);
-    let request = request.ok_or(Refusal::NotFound)?;
+    let request = deploy_request(call, number)?;
     let stage = if !lint_errors.is_empty() || check_error.is_some() {
         Stage::Error
     } else if changes.is_empty() {
@@ -192,12 +201,7 @@ async fn wanted(
     number: u64,
     before: &BranchSchema,
 ) -> Result<Option<BranchSchema>, Refusal> {
-    let request = call
-        .records
-        .deploy_request(number)
-        .ok_or(Refusal::NotFound)?;
-    let branch = branches::find(call, &request.branch)?.schema.clone();
-    let wanted = call.server.read(&branch).await?;
+    let (_, wanted) = target_and_branch(call, number).await?;
     let changes = changes(before, &wanted, ConstraintNames::Original);
     let same = deployment(call, number)?.changes().eq(&changes);
     Ok(same.then_some(wanted))
@@ -365,13 +369,10 @@ fn kept_schema(call: &Call<'_>, number: u64) -> String {
     format!("{}_before_{number}", call.shared.production)
 }
 
-fn target(call: &Call<'_>, number: u64) -> Result<(String, String), Refusal> {
-    let request = call
-        .records
-        .deploy_request(number)
-        .ok_or(Refusal::NotFound)?;
-    let branch = branches::find(call, &request.into_branch)?;
-    Ok((branch.schema.clone(), branch.name.clone()))
+fn target(call: &mut Call<'_>, number: u64) -> Result<(String, String), Refusal> {
+    let into_branch = deploy_request(call, number)?.into_branch.clone();
+    let target = branches::find(call, &into_branch)?.schema.clone();
+    Ok((target, into_branch))
 }
 
 fn deploy_request<'c>(

@@ -12,6 +12,7 @@ use super::DATABASE;
 use super::branch_schema::BranchSchema;
 use super::call::actor;
 use super::changes::{Change, Kind};
+use super::constants::with_constants;
 use super::records::{Time, new_id};
 
 /// How long a deployment can be reverted.
@@ -166,63 +167,22 @@ impl Operation {
     }
 
     pub fn view(&self, deployment: &Deployment) -> Value {
-        json!({
+        let own = json!({
             "id": self.id,
             "state": self.state(deployment.stage),
             "keyspace_name": DATABASE,
             "table_name": self.change.table,
             "operation_name": self.name(),
-            "eta_seconds": 0,
             "progress_percentage": self.progress(deployment.stage),
-            "deploy_error_docs_url": null,
             "ddl_statement": self.change.statement,
             "syntax_highlighted_ddl": super::html(&self.change.statement),
             "created_at": self.created_at,
             "updated_at": deployment.updated_at,
-            "throttled_at": null,
             "can_drop_data": self.change.can_drop_data(),
-            "table_locked": false,
-            "table_recently_used": false,
-            "table_recently_used_at": null,
             "removed_foreign_key_names": self.change.removed_foreign_keys,
             "deploy_errors": self.error,
-        })
-    }
-
-    /// The same for all shards.
-    fn summary(&self, deployment: &Deployment) -> Value {
-        let mut summary = self.view(deployment);
-        let Some(members) = summary.as_object_mut() else {
-            return summary;
-        };
-        for name in ["deploy_error_docs_url", "updated_at", "table_locked"] {
-            members.remove(name);
-        }
-        let state = self.state(deployment.stage);
-        let progress = self.progress(deployment.stage);
-        let shard = json!({
-            "id": self.id,
-            "shard": "-",
-            "state": state,
-            "progress_percentage": progress,
-            "eta_seconds": 0,
         });
-        // A summary has no state for the queue.
-        let state = if state == "queued" { "pending" } else { state };
-        for (name, value) in [
-            ("state", json!(state)),
-            (
-                "deploy_errors",
-                json!(self.error.as_deref().unwrap_or_default()),
-            ),
-            ("shard_count", json!(1)),
-            ("shard_names", json!(["-"])),
-            ("sharded", json!(false)),
-            ("operations", json!([shard])),
-        ] {
-            members.insert(name.to_owned(), value);
-        }
-        summary
+        with_constants("Operation", own)
     }
 }
 
@@ -322,19 +282,15 @@ impl Deployment {
     pub fn view(&self, number: u64, into_branch: &str, preceding: &[Value]) -> Value {
         let who = |token: &Option<String>| token.as_deref().map(actor);
         let operations = self.operations.iter();
-        let summaries = operations.clone().map(|operation| operation.summary(self));
-        let operations = operations.clone().map(|operation| operation.view(self));
-        json!({
-            "type": "Deployment",
+        let operations = operations.map(|operation| operation.view(self));
+        let own = json!({
             "id": self.id,
             "auto_cutover": self.auto_cutover,
             "auto_delete_branch": self.auto_delete_branch,
             "created_at": self.created_at,
             "cutover_at": self.cutover_at,
-            "cutover_expiring": false,
             "deploy_check_errors": self.check_error,
             "finished_at": self.finished_at,
-            "force_cutover_requested_at": null,
             "queued_at": self.queued_at,
             "ready_to_cutover_at": self.ready_to_cutover_at,
             "started_at": self.started_at,
@@ -346,22 +302,13 @@ impl Deployment {
             "deployable": self.is_deployable(),
             "preceding_deployments": preceding,
             "deploy_operations": operations.collect::<Vec<_>>(),
-            "deploy_operation_summaries": summaries.collect::<Vec<_>>(),
             "lint_errors": self.lint_errors,
-            "sequential_diff_dependencies": [],
-            "lookup_vindex_operations": [],
-            "throttler_configurations": {},
-            "deployment_revert_request": null,
             "actor": who(&self.actor),
             "cutover_actor": who(&self.cutover_actor),
             "cancelled_actor": who(&self.cancelled_actor),
-            "schema_last_updated_at": null,
-            "table_locked": false,
-            "locked_table_name": null,
             "instant_ddl": self.instant_ddl,
             "instant_ddl_eligible": self.is_instant(),
-            "queue_paused": false,
-            "queue_pause_reason": null,
-        })
+        });
+        with_constants("Deployment", own)
     }
 }

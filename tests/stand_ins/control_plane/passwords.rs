@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::branches::{self, Branch};
 use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
+use super::constants::with_constants;
 use super::records::{Time, new_id};
 use super::{DATABASE, Shared};
 use crate::stack::access::{Login, random_password};
@@ -48,12 +49,6 @@ impl Password {
         self.expires_at.is_some_and(Time::is_over)
     }
 
-    pub fn rename_branch(&mut self, from: &str, to: &str) {
-        if self.branch == from {
-            to.clone_into(&mut self.branch);
-        }
-    }
-
     /// Lets it expire.
     pub fn expire(&mut self) {
         self.expires_at = Some(Time::now());
@@ -92,18 +87,14 @@ impl Password {
     /// Its JSON. Only the answer to its creation contains the password itself.
     fn view(&self, call: &Call<'_>, branch: &Branch, plain_text: Option<&str>) -> Value {
         let address = call.shared.address(branch).to_string();
-        json!({
+        let own = json!({
             "id": self.id,
             "name": self.name,
             "role": self.role,
             "cidrs": self.cidrs,
             "created_at": self.created_at,
-            "deleted_at": null,
             "expires_at": self.expires_at,
-            "last_used_at": null,
             "expired": self.is_expired(),
-            "direct_vtgate": false,
-            "direct_vtgate_addresses": [],
             "ttl_seconds": self.ttl_seconds,
             "access_host_url": address,
             "access_host_regional_url": address,
@@ -121,7 +112,8 @@ impl Password {
                 "mysql_edge_address": address,
                 "private_edge_connectivity": false,
             },
-        })
+        });
+        with_constants("Password", own)
     }
 }
 

@@ -142,6 +142,20 @@ impl Records {
         self.branches.iter_mut().find(|branch| branch.name == name)
     }
 
+    /// Gives a branch another name wherever it is named.
+    pub fn rename_branch(&mut self, from: &str, to: &str) {
+        let branches = self.branches.iter_mut();
+        let names = branches
+            .flat_map(|branch| branch.parent.iter_mut().chain([&mut branch.name]))
+            .chain(self.passwords.iter_mut().map(|of| &mut of.branch))
+            .chain(self.backups.iter_mut().map(|of| &mut of.branch));
+        let requests = self.deploy_requests.iter_mut();
+        let names = names.chain(requests.flat_map(|of| [&mut of.branch, &mut of.into_branch]));
+        for name in names.filter(|name| *name == from) {
+            to.clone_into(name);
+        }
+    }
+
     pub fn deploy_request(&self, number: u64) -> Option<&DeployRequest> {
         let mut all = self.deploy_requests.iter();
         all.find(|request| request.number == number)

@@ -8,11 +8,9 @@ use super::{
     reviews,
 };
 
-/// The accesses of which an operation needs one, as the API's document lists them.
+/// The accesses of which a token needs one. There are none if every token may do it.
 type Grants = &'static [&'static str];
 
-/// The document lists no access: every token may do it.
-const ANY: Grants = &[];
 const DATABASE_READERS: Grants = &[
     "read_database",
     "delete_database",
@@ -41,16 +39,37 @@ const BRANCH_MAKERS: Grants = &[
     "restore_production_branch_backup",
     "restore_backup",
 ];
-const PASSWORD_MAKERS: Grants = &["connect_production_branch", "connect_branch"];
 const PASSWORD_TAKERS: Grants = &[
     "delete_production_branch_password",
     "delete_branch_password",
 ];
-const BACKUP_TAKERS: Grants = &["delete_backups", "delete_production_branch_backups"];
-const INSIGHT_READERS: Grants = &["read_databases", "read_database"];
-const REVIEWERS: Grants = &["approve_deploy_request", "review_deploy_request"];
-const DEPLOYERS: Grants = &["create_deploy_request"];
-const DEPLOY_READERS: Grants = &["read_deploy_request"];
+
+/// What a call of the database needs, as the API's document lists it.
+fn grants(method: &str, path: &[&str]) -> Grants {
+    match (method, path) {
+        ("GET", []) => DATABASE_READERS,
+        ("GET", ["backup-policies"] | ["branches", _, "backups", ..]) => &["read_backups"],
+        ("GET", ["schema-recommendations"]) => &["read_database"],
+        ("GET", ["branches", _, "insights", ..]) => &["read_databases", "read_database"],
+        ("GET", ["passwords"] | ["branches", ..]) => BRANCH_READERS,
+        ("POST", ["branches"]) => BRANCH_MAKERS,
+        ("PATCH", ["branches", _]) => &["write_database"],
+        ("DELETE", ["branches", _]) => &["delete_branch"],
+        ("DELETE", ["branches", _, "passwords", ..]) => PASSWORD_TAKERS,
+        (_, ["branches", _, "passwords", ..]) => &["connect_production_branch", "connect_branch"],
+        ("DELETE", ["branches", _, "backups", ..]) => {
+            &["delete_backups", "delete_production_branch_backups"]
+        }
+        (_, ["branches", _, "backups", ..]) => &["write_backups"],
+        (_, ["branches", _, "promote" | "demote"]) => &["connect_production_branch"],
+        ("GET", ["deploy-requests", ..]) => &["read_deploy_request"],
+        ("POST", ["deploy-requests", _, "reviews"]) => {
+            &["approve_deploy_request", "review_deploy_request"]
+        }
+        (_, ["deploy-requests", ..]) => &["create_deploy_request"],
+        _ => &[],
+    }
+}
 
 impl Call<'_> {
     /// Refuses a write without access. A read without access finds nothing.
@@ -73,17 +92,30 @@ pub async fn perform(call: &mut Call<'_>, path: &[&str]) -> Result<Answer, Refus
     let method = call.method.clone();
     match (method.as_str(), path) {
         ("GET", ["v1", "organizations"]) => database::organizations(call),
-        (_, ["v1", "organizations", organization, rest @ ..]) if *organization == ORGANIZATION => {
-            match (method.as_str(), rest) {
-                ("GET", []) => Ok(database::organization(call)),
-                ("GET", ["databases"]) => {
-                    call.may(DATABASE_READERS)?;
-                    database::list(call).await
+        ("GET", ["v1", "organizations", ORGANIZATION]) => Ok(database::organization(call)),
+        ("GET", ["v1", "organizations", ORGANIZATION, "databases"]) => {
+            call.may(DATABASE_READERS)?;
+            database::list(call).await
+        }
+        (
+            method,
+            [
+                "v1",
+                "organizations",
+                ORGANIZATION,
+                "databases",
+                DATABASE,
+                path @ ..,
+            ],
+        ) => {
+            call.may(grants(method, path))?;
+            match path {
+                ["branches", name, path @ ..] => of_branch(call, method, name, path).await,
+                ["deploy-requests", number, path @ ..] => {
+                    let number = number.parse().map_err(|_| Refusal::NotFound)?;
+                    of_deploy_request(call, method, number, path).await
                 }
-                (method, ["databases", name, rest @ ..]) if *name == DATABASE => {
-                    of_database(call, method, rest).await
-                }
-                _ => Err(Refusal::NotFound),
+                path => of_database(call, method, path).await,
             }
         }
         _ => Err(Refusal::NotFound),
@@ -91,156 +123,66 @@ pub async fn perform(call: &mut Call<'_>, path: &[&str]) -> Result<Answer, Refus
 }
 
 async fn of_database(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result<Answer, Refusal> {
-    let (grants, path) = match (method, path) {
-        ("GET", []) => (DATABASE_READERS, path),
-        ("GET", ["backup-policies"]) => (&["read_backups"][..], path),
-        ("GET", ["schema-recommendations"]) => (&["read_database"][..], path),
-        ("GET", ["passwords"]) => (BRANCH_READERS, path),
-        ("GET", ["deploy-queue"]) => (ANY, path),
-        (_, ["branches", rest @ ..]) => return of_branches(call, method, rest).await,
-        (_, ["deploy-requests", rest @ ..]) => {
-            return of_deploy_requests(call, method, rest).await;
-        }
-        _ => return Err(Refusal::NotHere),
-    };
-    call.may(grants)?;
-    match path {
-        [] => database::get(call).await,
-        ["backup-policies"] => backups::policies(call),
-        ["schema-recommendations"] => insights::recommendations(call),
-        ["passwords"] => passwords::list(call, None),
-        _ => deploy_requests::queue(call),
+    match (method, path) {
+        ("GET", []) => database::get(call).await,
+        ("GET", ["backup-policies"]) => backups::policies(call),
+        ("GET", ["schema-recommendations"]) => insights::recommendations(call),
+        ("GET", ["passwords"]) => passwords::list(call, None),
+        ("GET", ["deploy-queue"]) => deploy_requests::queue(call),
+        ("GET", ["branches"]) => branches::list(call),
+        ("POST", ["branches"]) => branches::create(call).await,
+        ("GET", ["deploy-requests"]) => deploy_requests::list(call),
+        ("POST", ["deploy-requests"]) => deploy_requests::create(call),
+        _ => Err(Refusal::NotHere),
     }
 }
 
-async fn of_branches(call: &mut Call<'_>, method: &str, path: &[&str]) -> Result<Answer, Refusal> {
-    let [name, rest @ ..] = path else {
-        return match method {
-            "GET" => {
-                call.may(BRANCH_READERS)?;
-                branches::list(call)
-            }
-            "POST" => {
-                call.may(BRANCH_MAKERS)?;
-                branches::create(call).await
-            }
-            _ => Err(Refusal::NotHere),
-        };
-    };
-    match (method, rest) {
-        (_, ["passwords", rest @ ..]) => of_passwords(call, method, name, rest).await,
-        (_, ["backups", rest @ ..]) => of_backups(call, method, name, rest).await,
-        ("GET", ["insights", rest @ ..]) => {
-            call.may(INSIGHT_READERS)?;
-            of_insights(call, name, rest)
-        }
-        ("GET", _) => {
-            call.may(BRANCH_READERS)?;
-            match rest {
-                [] => branches::get(call, name),
-                ["schema"] => branches::schema(call, name).await,
-                ["schema", "lint"] => branches::lint(call, name).await,
-                ["diff"] => branches::diff(call, name).await,
-                _ => Err(Refusal::NotHere),
-            }
-        }
-        ("PATCH", []) => {
-            call.may(&["write_database"])?;
-            branches::update(call, name)
-        }
-        ("DELETE", []) => {
-            call.may(&["delete_branch"])?;
-            branches::delete(call, name).await
-        }
+async fn of_branch(
+    call: &mut Call<'_>,
+    method: &str,
+    name: &str,
+    path: &[&str],
+) -> Result<Answer, Refusal> {
+    match (method, path) {
+        ("GET", []) => branches::get(call, name),
+        ("PATCH", []) => branches::update(call, name),
+        ("DELETE", []) => branches::delete(call, name).await,
+        ("GET", ["schema"]) => branches::schema(call, name).await,
+        ("GET", ["schema", "lint"]) => branches::lint(call, name).await,
+        ("GET", ["diff"]) => branches::diff(call, name).await,
         ("POST", ["safe-migrations"]) => branches::protect(call, name, true).await,
         ("DELETE", ["safe-migrations"]) => branches::protect(call, name, false).await,
         ("POST", ["refresh-schema"]) => branches::refresh_schema(call, name),
-        ("POST", ["promote"]) => {
-            call.may(&["connect_production_branch"])?;
-            branches::promote(call, name, true)
-        }
-        ("POST", ["demote"]) => {
-            call.may(&["connect_production_branch"])?;
-            branches::promote(call, name, false)
-        }
+        ("POST", ["promote"]) => branches::promote(call, name, true),
+        ("POST", ["demote"]) => branches::promote(call, name, false),
+        ("GET", ["passwords"]) => passwords::list(call, Some(name)),
+        ("POST", ["passwords"]) => passwords::create(call, name).await,
+        ("GET", ["passwords", id]) => passwords::get(call, name, id),
+        ("PATCH", ["passwords", id]) => passwords::update(call, name, id),
+        ("DELETE", ["passwords", id]) => passwords::delete(call, name, id).await,
+        ("POST", ["passwords", id, "renew"]) => passwords::renew(call, name, id),
+        ("GET", ["backups"]) => backups::list(call, name),
+        ("POST", ["backups"]) => backups::create(call, name).await,
+        ("GET", ["backups", id]) => backups::get(call, name, id),
+        ("PATCH", ["backups", id]) => backups::update(call, name, id),
+        ("DELETE", ["backups", id]) => backups::delete(call, name, id).await,
+        ("GET", ["insights"]) => insights::queries(call, name),
+        ("GET", ["insights", "anomalies"]) => insights::anomalies(call, name),
+        ("GET", ["insights", "anomalies", id]) => insights::anomaly(call, name, id),
+        ("GET", ["insights", "errors"]) => insights::errors(call, name),
+        ("GET", ["insights", fingerprint]) => insights::runs(call, name, fingerprint),
+        ("GET", ["insights", fingerprint, "summary"]) => insights::summary(call, name, fingerprint),
         _ => Err(Refusal::NotHere),
     }
 }
 
-async fn of_passwords(
+async fn of_deploy_request(
     call: &mut Call<'_>,
     method: &str,
-    branch: &str,
+    number: u64,
     path: &[&str],
 ) -> Result<Answer, Refusal> {
-    call.may(match method {
-        "GET" => BRANCH_READERS,
-        "DELETE" => PASSWORD_TAKERS,
-        _ => PASSWORD_MAKERS,
-    })?;
     match (method, path) {
-        ("GET", []) => passwords::list(call, Some(branch)),
-        ("POST", []) => passwords::create(call, branch).await,
-        ("GET", [id]) => passwords::get(call, branch, id),
-        ("PATCH", [id]) => passwords::update(call, branch, id),
-        ("DELETE", [id]) => passwords::delete(call, branch, id).await,
-        ("POST", [id, "renew"]) => passwords::renew(call, branch, id),
-        _ => Err(Refusal::NotHere),
-    }
-}
-
-async fn of_backups(
-    call: &mut Call<'_>,
-    method: &str,
-    branch: &str,
-    path: &[&str],
-) -> Result<Answer, Refusal> {
-    call.may(match method {
-        "GET" => &["read_backups"],
-        "DELETE" => BACKUP_TAKERS,
-        _ => &["write_backups"],
-    })?;
-    match (method, path) {
-        ("GET", []) => backups::list(call, branch),
-        ("POST", []) => backups::create(call, branch).await,
-        ("GET", [id]) => backups::get(call, branch, id),
-        ("PATCH", [id]) => backups::update(call, branch, id),
-        ("DELETE", [id]) => backups::delete(call, branch, id).await,
-        _ => Err(Refusal::NotHere),
-    }
-}
-
-fn of_insights(call: &Call<'_>, branch: &str, path: &[&str]) -> Result<Answer, Refusal> {
-    match path {
-        [] => insights::queries(call, branch),
-        ["anomalies"] => insights::anomalies(call, branch),
-        ["anomalies", id] => insights::anomaly(call, branch, id),
-        ["errors"] => insights::errors(call, branch),
-        [fingerprint] => insights::runs(call, branch, fingerprint),
-        [fingerprint, "summary"] => insights::summary(call, branch, fingerprint),
-        _ => Err(Refusal::NotHere),
-    }
-}
-
-async fn of_deploy_requests(
-    call: &mut Call<'_>,
-    method: &str,
-    path: &[&str],
-) -> Result<Answer, Refusal> {
-    call.may(match (method, path) {
-        ("GET", _) => DEPLOY_READERS,
-        ("POST", [_, "reviews"]) => REVIEWERS,
-        _ => DEPLOYERS,
-    })?;
-    let [number, rest @ ..] = path else {
-        return match method {
-            "GET" => deploy_requests::list(call),
-            "POST" => deploy_requests::create(call),
-            _ => Err(Refusal::NotHere),
-        };
-    };
-    let number = number.parse().map_err(|_| Refusal::NotFound)?;
-    match (method, rest) {
         ("GET", []) => deploy_requests::get(call, number).await,
         ("PATCH", []) => deploy_requests::close(call, number),
         ("POST", ["deploy"]) => deploy_requests::deploy(call, number),

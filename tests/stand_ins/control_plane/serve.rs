@@ -99,9 +99,7 @@ impl Received<'_> {
     async fn answer(&self, shared: &Shared) -> Answer {
         let mut exclusive = shared.exclusive.lock().await;
         let Exclusive {
-            records,
-            server,
-            store,
+            records, server, ..
         } = &mut *exclusive;
         let actor = match authorized(records, self.authorization) {
             Ok(actor) => actor,
@@ -126,7 +124,7 @@ impl Received<'_> {
         };
         let performed = routes::perform(&mut call, &segments).await;
         // A refused call may have changed something before.
-        let kept = store.save(records, server).await.map_err(Refusal::from);
+        let kept = exclusive.save().await.map_err(Refusal::from);
         performed
             .and_then(|answer| kept.map(|()| answer))
             .unwrap_or_else(|refusal| {

@@ -21,12 +21,18 @@ fn requests_about(order: &Value) -> Vec<(&'static str, Event)> {
 }
 
 #[tokio::test]
-async fn a_token_may_do_everything_with_its_own_customer() {
-    let customer = customer();
-    let order = place(&tea(&customer)).await;
-    for (what, event) in requests_about(&order) {
-        let answer = send(event.jwt(&customer, "openid")).await;
-        assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
+async fn a_caller_may_do_everything_with_its_own_customers() {
+    let all = format!("openid {ALL_CUSTOMERS_SCOPE}");
+    let own: fn(Event, &str, &str) -> Event = |event, customer, _| event.jwt(customer, "openid");
+    let with_scope: fn(Event, &str, &str) -> Event = |event, _, all| event.jwt("office", all);
+    let with_iam: fn(Event, &str, &str) -> Event = |event, _, _| event;
+    for caller in [own, with_scope, with_iam] {
+        let customer = customer();
+        let order = place(&tea(&customer)).await;
+        for (what, event) in requests_about(&order) {
+            let answer = send(caller(event, &customer, &all)).await;
+            assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
+        }
     }
 }
 
@@ -72,101 +78,29 @@ async fn a_strangers_order_looks_like_a_missing_one() {
 }
 
 #[tokio::test]
-async fn a_token_for_all_customers_may_do_everything() {
-    let order = place(&tea(&customer())).await;
-    for (what, event) in requests_about(&order) {
-        let scopes = format!("openid {ALL_CUSTOMERS_SCOPE}");
-        let answer = send(event.jwt("back-office", &scopes)).await;
-        assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_scope_that_only_looks_similar_does_not_count() {
-    let order = place(&tea(&customer())).await;
-    for scope in [
-        "orders:all",
-        "/orders:all",
-        "https://evil.example/orders:all",
-        "https://orders.example/orders:all:read",
-        "https://orders.example/orders:al",
-        "https://orders.example/ORDERS:ALL",
-        "xhttps://orders.example/orders:all",
-    ] {
-        let answer = send(Event::get(path_of(&order)).jwt("somebody", scope)).await;
-        assert_eq!(answer.status, 404, "{scope}");
-    }
-}
-
-#[tokio::test]
-async fn without_a_configured_scope_no_token_acts_for_all_customers() {
-    let database = any_database().await;
-    let list = function("list-orders", &database).start().await.unwrap();
-    for scope in ["", "orders:all", ALL_CUSTOMERS_SCOPE] {
-        let event = Event::get("/customers/cust-1/orders").jwt("somebody", scope);
-        let answer = list.invoke(event).await.unwrap();
-        assert_eq!(answer.status, 403, "{scope:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_subject_must_equal_the_customer_exactly() {
-    let customer = customer();
-    let order = place(&tea(&customer)).await;
-    for sub in [
-        customer.to_uppercase(),
-        format!("{customer} "),
-        customer[..20].to_owned(),
-    ] {
-        let answer = send(Event::get(path_of(&order)).jwt(&sub, "")).await;
-        assert_eq!(answer.status, 404, "{sub:?}");
-    }
-}
-
-#[tokio::test]
 async fn a_token_that_names_nobody_is_401() {
     let order = place(&tea(&customer())).await;
-    for claims in [
-        json!({}),
-        json!({ "sub": "" }),
-        json!({ "scope": "orders:read" }),
-    ] {
-        for (what, event) in requests_about(&order) {
-            let answer = send(event.claims(claims.clone())).await;
-            assert_eq!(answer.status, 401, "{what} with {claims}");
-            problem(&answer, 401);
-            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-        }
+    for (_, event) in requests_about(&order) {
+        let answer = send(event.claims(json!({ "scope": "orders:read" }))).await;
+        problem(&answer, 401);
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
-}
-
-/// A caller that IAM has checked, with this identity in a Cognito identity pool.
-fn iam(cognito_identity: Value) -> Value {
-    json!({ "iam": {
-        "accessKey": "ASIAIOSFODNN7EXAMPLE",
-        "userArn": "arn:aws:sts::123456789012:assumed-role/app/CognitoIdentityCredentials",
-        "cognitoIdentity": cognito_identity
-    } })
 }
 
 #[tokio::test]
 async fn an_end_user_of_an_identity_pool_may_do_nothing() {
     let order = place(&tea(&customer())).await;
-    let identity = "us-east-1:3f2a6c0e-7a3e-4c11-9d0e-2f6f3c1d9a55";
-    for amr in [
-        json!(null),
-        json!(["unauthenticated"]),
-        json!(["authenticated"]),
-    ] {
-        for (what, event) in requests_about(&order) {
-            let cognito = json!({ "amr": amr, "identityId": identity, "identityPoolId": null });
-            let answer = send(event.authorizer(iam(cognito))).await;
-            let expected = match what {
-                "place" | "list" => 403,
-                _ => 404,
-            };
-            problem(&answer, expected);
-        }
+    let iam = json!({ "iam": {
+        "accessKey": "ASIAIOSFODNN7EXAMPLE",
+        "userArn": "arn:aws:sts::123456789012:assumed-role/app/CognitoIdentityCredentials",
+        "cognitoIdentity": { "amr": ["authenticated"], "identityId": "us-east-1:3f2a6c0e" }
+    } });
+    for (what, event) in requests_about(&order) {
+        let expected = match what {
+            "place" | "list" => 403,
+            _ => 404,
+        };
+        problem(&send(event.authorizer(iam.clone())).await, expected);
     }
     assert_eq!(send(Event::get(path_of(&order))).await.body, order);
 }
@@ -174,22 +108,14 @@ async fn an_end_user_of_an_identity_pool_may_do_nothing() {
 #[tokio::test]
 async fn a_request_without_an_authorizer_is_401() {
     let order = place(&tea(&customer())).await;
-    for (what, event) in requests_about(&order) {
+    for (_, event) in requests_about(&order) {
+        let lambda = json!({ "lambda": { "sub": "a" } });
         for event in [
             event.clone().anonymous(),
             event.clone().function_url().anonymous(),
-            event.clone().authorizer(json!({})),
-            event
-                .clone()
-                .authorizer(json!({ "jwt": null, "iam": null })),
-            event
-                .clone()
-                .authorizer(json!({ "lambda": { "sub": "a" } })),
-            event.clone().authorizer(json!({ "iam": {} })),
+            event.clone().authorizer(lambda),
         ] {
-            let answer = send(event).await;
-            assert_eq!(answer.status, 401, "{what}");
-            problem(&answer, 401);
+            problem(&send(event).await, 401);
         }
     }
     problem(&send(Event::get("/health").anonymous()).await, 401);
@@ -214,45 +140,6 @@ async fn a_setting_accepts_requests_without_an_authorizer() {
 }
 
 #[tokio::test]
-async fn fields_that_nobody_reads_do_not_fail_a_call() {
-    let order = place(&tea(&customer())).await;
-    let own = order["customer_id"].as_str().unwrap();
-    for (pointer, value) in [
-        ("/headers/x-odd", json!("a\u{1}b\n")),
-        ("/headers/user-agent", json!("\u{0}")),
-        ("/headers/x-odd", json!(["a"])),
-        ("/headers/x odd:", json!("a")),
-        ("/cookies", json!(null)),
-        ("/stageVariables", json!({ "a": null })),
-        ("/multiValueHeaders", json!(7)),
-        ("/requestContext/timeEpoch", json!("now")),
-        ("/requestContext/http/sourceIp", json!(null)),
-        ("/requestContext/authentication", json!([])),
-        (
-            "/requestContext/authorizer/jwt/claims/email_verified",
-            json!(true),
-        ),
-        (
-            "/requestContext/authorizer/jwt/claims/groups",
-            json!({ "a": [1] }),
-        ),
-        ("/requestContext/authorizer/jwt/scopes", json!("openid")),
-        ("/requestContext/authorizer/iam", json!(null)),
-        ("/isBase64Encoded", json!(null)),
-    ] {
-        for (what, event) in requests_about(&order).into_iter().take(3) {
-            let event = event.jwt(own, "openid").with_value(pointer, value.clone());
-            let answer = send(event).await;
-            let answered = matches!(answer.status, 200 | 201);
-            assert!(answered, "{what} with {value} at {pointer}: {answer:?}");
-        }
-    }
-    let signed = iam(json!({ "amr": null, "identityId": null, "identityPoolId": null }));
-    let read = Event::get(path_of(&order)).authorizer(signed);
-    assert_eq!(send(read).await.status, 200);
-}
-
-#[tokio::test]
 async fn a_base_path_of_a_custom_domain_changes_no_route() {
     let customer = customer();
     let order = place(&tea(&customer)).await;
@@ -265,15 +152,6 @@ async fn a_base_path_of_a_custom_domain_changes_no_route() {
     ] {
         let answer = send(event.with_value("/rawPath", json!(path))).await;
         assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
-    }
-}
-
-#[tokio::test]
-async fn iam_may_do_everything() {
-    let order = place(&tea(&customer())).await;
-    for (what, event) in requests_about(&order) {
-        let answer = send(event).await;
-        assert!(matches!(answer.status, 200 | 201), "{what}: {answer:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `POST /orders`.
 
 use serde_json::{Value, json};
+use tests::stand_ins::lambda::Answer;
 use tests::stand_ins::lambda::event::Event;
 
 use crate::client::{
@@ -26,26 +27,22 @@ async fn an_order_is_placed() {
     );
     assert_eq!(answer.body["created_at"], answer.body["updated_at"]);
     let location = format!("/orders/{}", answer.body["id"].as_str().unwrap());
-    assert_eq!(answer.header("location"), Some(location.as_str()));
-    assert_eq!(answer.header("etag"), Some("\"1\""));
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.header("idempotent-replayed"), None);
-}
-
-#[tokio::test]
-async fn a_placed_order_is_at_its_location() {
-    let placed = send(Event::post("/orders").json(&tea(&customer()))).await;
-    let read = send(Event::get(placed.header("location").unwrap())).await;
-
-    assert_eq!(read.status, 200);
-    assert_eq!(read.body, placed.body);
-    assert_eq!(read.header("etag"), placed.header("etag"));
+    for (name, value) in [
+        ("location", Some(location.as_str())),
+        ("etag", Some("\"1\"")),
+        ("content-type", Some("application/json")),
+        ("cache-control", Some("private, no-cache")),
+        ("idempotent-replayed", None),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}");
+    }
+    let read = send(Event::get(location)).await;
+    assert_eq!((read.status, read.body), (200, answer.body));
 }
 
 #[tokio::test]
 async fn amounts_have_exactly_the_decimals_of_their_currency() {
     for (currency, price, quantity, unit_price, total) in [
-        ("EUR", "4.50", 2, "4.50", "9.00"),
         ("EUR", "4.5", 2, "4.50", "9.00"),
         ("EUR", "4", 3, "4.00", "12.00"),
         ("EUR", "0", 1, "0.00", "0.00"),
@@ -109,248 +106,151 @@ async fn a_sku_is_kept_unchanged() {
     }
 }
 
-#[tokio::test]
-async fn a_body_may_be_in_base64() {
-    let event = Event::post("/orders").json(&tea(&customer())).base64();
-    assert_eq!(send(event).await.status, 201);
+/// A body as a client writes it, with one item.
+const ORDER: &str = r#"{"currency":"EUR","customer_id":"cust-1","items":[ITEM]}"#;
+const ITEM: &str = r#"{"quantity":2,"sku":"TEA-1","unit_price":"4.50"}"#;
+
+/// The order with this text in place of the other.
+fn written(right: &str, wrong: &str) -> String {
+    let item = ITEM.replacen(right, wrong, 1);
+    ORDER.replacen(right, wrong, 1).replace("ITEM", &item)
+}
+
+/// Sends a body that is said to be JSON.
+async fn post(body: impl Into<Vec<u8>>) -> Answer {
+    let event = Event::post("/orders").header("content-type", "application/json");
+    send(event.body(body)).await
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_an_order_in_json_is_400() {
     let deep = "[".repeat(100_000);
-    for (case, body) in [
-        ("nothing", ""),
-        ("not JSON", "customer_id=1"),
-        ("truncated", r#"{"customer_id": "a""#),
-        ("two values", "{} {}"),
-        ("a list", "[]"),
-        ("a text", r#""order""#),
-        ("null", "null"),
-        ("deeply nested", deep.as_str()),
-        ("not Unicode", "{\"customer_id\": \"\\ud800\"}"),
+    let goes_on = format!("{} {{}}", tea("cust-1"));
+    for body in [
+        "",
+        " ",
+        "customer_id=1",
+        r#"{"customer_id": "a""#,
+        "{'items': []}",
+        &goes_on,
+        "[]",
+        r#"["EUR", "cust-1", []]"#,
+        r#""order""#,
+        "null",
+        "7",
+        &deep,
+        "{\"customer_id\": \"\\ud800\"}",
     ] {
-        let event = Event::post("/orders")
-            .header("content-type", "application/json")
-            .body(body);
-        let answer = send(event).await;
-        assert_eq!(answer.status, 400, "{case}");
-        problem(&answer, 400);
+        let problem = problem(&post(body).await, 400);
+        assert_eq!(problem.field, None, "{body}");
     }
-}
-
-#[tokio::test]
-async fn bytes_that_are_not_text_are_400() {
-    let event = Event::post("/orders")
-        .header("content-type", "application/json")
-        .body([b'{', 0xff, 0xfe, b'}']);
-    problem(&send(event).await, 400);
+    problem(&post([b'{', 0xff, 0xfe, b'}']).await, 400);
+    let garbled = Event::post("/orders").json(&json!({})).base64();
+    problem(&send(garbled.with_value("/body", json!("{}"))).await, 400);
 }
 
 #[tokio::test]
 async fn a_body_of_the_wrong_shape_is_400_and_names_the_field() {
-    let item = json!({ "sku": "A", "quantity": 1, "unit_price": "1.00" });
-    for (change, field) in [
-        (json!({ "customer_id": 7 }), "customer_id"),
-        (json!({ "customer_id": null }), "customer_id"),
-        (json!({ "currency": ["EUR"] }), "currency"),
-        (json!({ "items": item }), "items"),
-        (json!({ "items": "A" }), "items"),
-        (json!({ "items": ["A"] }), "items[0]"),
-        (json!({ "items": [item, null] }), "items[1]"),
-        (
-            json!({ "items": [changed(&item, "sku", json!(1))] }),
-            "items[0].sku",
-        ),
-        (
-            json!({ "items": [changed(&item, "quantity", json!("2"))] }),
-            "items[0].quantity",
-        ),
-        (
-            json!({ "items": [changed(&item, "quantity", json!(1.5))] }),
-            "items[0].quantity",
-        ),
-        (
-            json!({ "items": [changed(&item, "quantity", json!(null))] }),
-            "items[0].quantity",
-        ),
-        (json!({ "items": [["A", 1, "1.00"]] }), "items[0]"),
-        (
-            json!({ "items": [changed(&item, "unit_price", json!(4.5))] }),
-            "items[0].unit_price",
-        ),
+    let quantity = "items[0].quantity";
+    for (right, wrong, field) in [
+        (r#""cust-1""#, "7", "customer_id"),
+        (r#""cust-1""#, "null", "customer_id"),
+        (r#""customer_id":"cust-1","#, "", "customer_id"),
+        (r#""EUR""#, r#"["EUR"]"#, "currency"),
+        (r#""currency":"EUR","#, "", "currency"),
+        (r#"{"cur"#, r#"{"currency":"USD","cur"#, "currency"),
+        (r#"{"cur"#, r#"{"total":"0.01","cur"#, "total"),
+        (r#","items":[ITEM]"#, "", "items"),
+        ("[ITEM]", "ITEM", "items"),
+        ("[ITEM]", r#""A""#, "items"),
+        ("ITEM]", "ITEM,null]", "items[1]"),
+        ("ITEM", r#""A""#, "items[0]"),
+        ("ITEM", r#"["A",1,"1.00"]"#, "items[0]"),
+        (r#"{"q"#, r#"{"total":"0.01","q"#, "items[0].total"),
+        (r#""sku":"TEA-1","#, "", "items[0].sku"),
+        (r#""TEA-1""#, "1", "items[0].sku"),
+        (r#""quantity":2,"#, "", quantity),
+        (":2", r#":"2""#, quantity),
+        (":2", ":null", quantity),
+        (":2", ":1.5", quantity),
+        (":2", ":0.1", quantity),
+        (":2", ":1e-1", quantity),
+        (r#","unit_price":"4.50""#, "", "items[0].unit_price"),
+        (r#""4.50""#, "4.5", "items[0].unit_price"),
     ] {
-        let mut order = tea(&customer());
-        for (name, value) in change.as_object().unwrap() {
-            order[name] = value.clone();
-        }
-        let answer = send(Event::post("/orders").json(&order)).await;
-        assert_eq!(answer.status, 400, "{change}");
-        assert_refused(&answer, 400, field);
+        assert_refused(&post(written(right, wrong)).await, 400, field);
     }
-}
-
-#[tokio::test]
-async fn a_missing_field_is_400_and_is_named() {
-    for (pointer, name, field) in [
-        ("", "customer_id", "customer_id"),
-        ("", "currency", "currency"),
-        ("", "items", "items"),
-        ("/items/0", "sku", "items[0].sku"),
-        ("/items/0", "quantity", "items[0].quantity"),
-        ("/items/0", "unit_price", "items[0].unit_price"),
-    ] {
-        let mut order = tea(&customer());
-        let object = order.pointer_mut(pointer).unwrap();
-        object.as_object_mut().unwrap().remove(name);
-        let answer = send(Event::post("/orders").json(&order)).await;
-        assert_refused(&answer, 400, field);
+    for digits in ["01", "+1", "1.", ".5", "0x1", "NaN", "Infinity"] {
+        let body = written(":2", &format!(":{digits}"));
+        problem(&post(body).await, 400);
     }
-}
-
-#[tokio::test]
-async fn an_unknown_field_is_400_and_is_named() {
-    for (pointer, field) in [("", "total"), ("/items/0", "items[0].total")] {
-        let mut order = tea(&customer());
-        order.pointer_mut(pointer).unwrap()["total"] = json!("0.01");
-        let answer = send(Event::post("/orders").json(&order)).await;
-        assert_refused(&answer, 400, field);
-    }
-}
-
-#[tokio::test]
-async fn a_repeated_field_is_400() {
-    let body = tea(&customer())
-        .to_string()
-        .replacen('{', r#"{"currency": "USD","#, 1);
-    let event = Event::post("/orders")
-        .header("content-type", "application/json")
-        .body(body);
-    assert_refused(&send(event).await, 400, "currency");
 }
 
 #[tokio::test]
 async fn a_value_that_breaks_a_rule_is_422_and_names_the_field() {
-    let item = json!({ "sku": "A", "quantity": 1, "unit_price": "1.00" });
-    let with = |name: &str, value: Value| json!({ "items": [changed(&item, name, value)] });
-    let long = "x".repeat(65);
-    let too_long_for_a_customer = "x".repeat(256);
-    let quantity = "items[0].quantity";
-    let price = "items[0].unit_price";
-    for (change, field) in [
-        (json!({ "customer_id": "" }), "customer_id"),
+    let (long, endless) = ("x".repeat(65), "9".repeat(200));
+    let long_customer = "x".repeat(256);
+    for (right, field, wrong) in [
         (
-            json!({ "customer_id": too_long_for_a_customer }),
+            "cust-1",
             "customer_id",
+            &["", "a b", " a", "a\u{200b}", "a\0b", "🍵", &long_customer][..],
         ),
-        (json!({ "customer_id": "a b" }), "customer_id"),
-        (json!({ "customer_id": " a" }), "customer_id"),
-        (json!({ "customer_id": "a\u{200b}" }), "customer_id"),
-        (json!({ "customer_id": "a\u{0}b" }), "customer_id"),
-        (json!({ "customer_id": "🍵" }), "customer_id"),
-        (json!({ "customer_id": "' OR '1'='1" }), "customer_id"),
-        (json!({ "currency": "XYZ" }), "currency"),
-        (json!({ "currency": "eur" }), "currency"),
-        (json!({ "currency": "" }), "currency"),
-        (json!({ "currency": "XAU" }), "currency"),
-        (json!({ "items": [] }), "items"),
-        (json!({ "items": vec![&item; 101] }), "items"),
-        (with("sku", json!("")), "items[0].sku"),
-        (with("sku", json!(long)), "items[0].sku"),
-        (with("sku", json!("A\u{0}")), "items[0].sku"),
-        (with("sku", json!("A\nB")), "items[0].sku"),
-        (with("sku", json!(" A")), "items[0].sku"),
-        (with("quantity", json!(0)), quantity),
-        (with("quantity", json!(-1)), quantity),
-        (with("quantity", json!(1_000_001)), quantity),
-        (with("quantity", json!(4_294_967_297_i64)), quantity),
-        (with("quantity", json!(-0.0)), quantity),
-        (with("quantity", json!(i64::MAX)), quantity),
-        (with("quantity", json!(u64::MAX)), quantity),
-        (with("quantity", json!(1e30)), quantity),
-        (with("quantity", json!(-1e30)), quantity),
-        (with("unit_price", json!("4.505")), price),
-        (with("unit_price", json!("-1.00")), price),
-        (with("unit_price", json!("+1.00")), price),
-        (with("unit_price", json!("1e3")), price),
-        (with("unit_price", json!("1,00")), price),
-        (with("unit_price", json!("")), price),
-        (with("unit_price", json!("NaN")), price),
-        (with("unit_price", json!("1.")), price),
-        (with("unit_price", json!(".5")), price),
-        (with("unit_price", json!("01.00")), price),
-        (with("unit_price", json!("10000000000.00")), price),
-        (with("unit_price", json!("9".repeat(200))), price),
-        // The total, 10000000000.00, is one cent too much.
+        ("EUR", "currency", &["XYZ", "eur", "", "XAU"]),
         (
-            json!({ "items": [
-                changed(&item, "unit_price", json!("9999999999.99")),
-                changed(&item, "unit_price", json!("0.01"))
-            ] }),
-            "items",
+            "TEA-1",
+            "items[0].sku",
+            &[
+                "",
+                " A",
+                "A\0",
+                "A\nB",
+                "A\u{200b}B",
+                "A\u{301}",
+                "\u{5d0}A",
+                "A\u{a0}",
+                &long,
+            ],
         ),
         (
-            json!({ "items": vec![
-                json!({ "sku": "A", "quantity": 1_000_000, "unit_price": "9999999999.99" }); 100
-            ] }),
-            "items",
+            "4.50",
+            "items[0].unit_price",
+            &[
+                "4.505",
+                "-1.00",
+                "+1.00",
+                "1e3",
+                "1,00",
+                "",
+                "NaN",
+                "1.",
+                ".5",
+                "01.00",
+                &endless,
+                "10000000000.00",
+            ],
         ),
     ] {
-        let mut order = tea(&customer());
-        for (name, value) in change.as_object().unwrap() {
-            order[name] = value.clone();
-        }
-        let answer = send(Event::post("/orders").json(&order)).await;
-        assert_eq!(answer.status, 422, "{change}: {}", answer.body);
-        assert_refused(&answer, 422, field);
-    }
-}
-
-#[tokio::test]
-async fn a_sku_with_invisible_characters_is_422() {
-    for hidden in [
-        "\u{ad}",
-        "\u{200b}",
-        "\u{200d}",
-        "\u{200e}",
-        "\u{200f}",
-        "\u{202e}",
-        "\u{2028}",
-        "\u{2060}",
-        "\u{2066}",
-        "\u{feff}",
-        "\u{fe0f}",
-        "\u{3164}",
-        "\u{2800}",
-        "\u{301}",
-        "\u{a0}",
-        "\u{e0041}",
-        "\u{7f}",
-        "\u{5d0}",
-        "\u{627}",
-        "\u{0}",
-        "\t",
-    ] {
-        for sku in [
-            format!("TEA{hidden}-1"),
-            format!("{hidden}TEA-1"),
-            format!("TEA-1{hidden}"),
-        ] {
-            let mut order = tea(&customer());
-            order["items"][0]["sku"] = json!(sku);
-            let answer = send(Event::post("/orders").json(&order)).await;
-            assert_eq!(answer.status, 422, "{sku:?}");
-            assert_refused(&answer, 422, "items[0].sku");
+        for wrong in wrong {
+            let body = written(&format!("\"{right}\""), &json!(wrong).to_string());
+            assert_refused(&post(body).await, 422, field);
         }
     }
-}
-
-/// An order with these digits as its quantity, which no JSON library would write.
-fn with_quantity(customer: &str, digits: &str) -> Event {
-    let body = tea(customer).to_string();
-    let body = body.replace(r#""quantity":2"#, &format!(r#""quantity":{digits}"#));
-    Event::post("/orders")
-        .header("content-type", "application/json")
-        .body(body)
+    for (currency, price) in [("JPY", "1.5"), ("JPY", "1.0"), ("BHD", "1.0001")] {
+        let body = written("EUR", currency).replace("4.50", price);
+        assert_refused(&post(body).await, 422, "items[0].unit_price");
+    }
+    // The total, 10000000000.00, is one cent too much.
+    let dear = [("4.50", "9999999999.99"), (":2", ":1")];
+    let dear = dear.iter().fold(ITEM.to_owned(), |item, (right, wrong)| {
+        item.replace(right, wrong)
+    });
+    let cheap = dear.replace("9999999999.99", "0.01");
+    let many = vec![dear.replace(":1,", ":1000000,"); 100].join(",");
+    let too_many = vec![ITEM; 101].join(",");
+    for items in ["", &format!("{dear},{cheap}"), &many, &too_many] {
+        assert_refused(&post(ORDER.replace("ITEM", items)).await, 422, "items");
+    }
 }
 
 #[tokio::test]
@@ -363,7 +263,7 @@ async fn a_whole_number_may_be_written_with_a_point_or_an_exponent() {
         ("0.5e1", 5),
         ("1000000.0", 1_000_000),
     ] {
-        let answer = send(with_quantity(&customer(), digits)).await;
+        let answer = post(written(":2", &format!(":{digits}"))).await;
         assert_eq!(answer.status, 201, "{digits}: {}", answer.body);
         assert_eq!(answer.body["items"][0]["quantity"], quantity, "{digits}");
     }
@@ -379,112 +279,101 @@ async fn a_number_outside_the_bounds_is_422_whatever_its_size() {
         "0e0",
         "-1",
         "1000001",
-        "9223372036854775807",
+        "4294967297",
         "9223372036854775808",
-        "18446744073709551615",
         "18446744073709551616",
-        "-9223372036854775808",
         "-9223372036854775809",
         "1e300",
-        "1e400",
         "-1e400",
         "1e99999999999999999999",
         &endless,
     ] {
-        let answer = send(with_quantity(&customer(), digits)).await;
-        assert_eq!(answer.status, 422, "{digits}: {}", answer.body);
+        let answer = post(written(":2", &format!(":{digits}"))).await;
         assert_refused(&answer, 422, "items[0].quantity");
-    }
-    for digits in [
-        "1.5", "0.1", "1e-1", "01", "+1", "1.", ".5", "0x1", "NaN", "Infinity",
-    ] {
-        let answer = send(with_quantity(&customer(), digits)).await;
-        assert_eq!(answer.status, 400, "{digits}: {}", answer.body);
-    }
-}
-
-#[tokio::test]
-async fn the_currency_limits_the_decimals() {
-    for (currency, price) in [
-        ("JPY", "1.5"),
-        ("JPY", "1.0"),
-        ("EUR", "1.001"),
-        ("BHD", "1.0001"),
-    ] {
-        let mut order = tea(&customer());
-        order["currency"] = json!(currency);
-        order["items"][0]["unit_price"] = json!(price);
-        let answer = send(Event::post("/orders").json(&order)).await;
-        assert_refused(&answer, 422, "items[0].unit_price");
     }
 }
 
 #[tokio::test]
 async fn a_problem_repeats_no_value_of_the_request() {
-    let mut order = tea(&customer());
-    order["items"][0]["unit_price"] = json!("hunter2hunter2");
-    let answer = send(Event::post("/orders").json(&order)).await;
-
-    problem(&answer, 422);
-    assert!(!format!("{answer:?}").contains("hunter2"));
+    for (right, wrong) in [
+        ("4.50", "hunter2"),
+        (r#""4.50""#, r#"{"hunter2": 1}"#),
+        (":2", r#":"hunter2, expected hunter2""#),
+        (":2", r#":"hunter2 at line 1""#),
+        (":2", ":hunter2"),
+        ("ITEM", r#""hunter2""#),
+        ("[ITEM]", r#""hunter2""#),
+        (ORDER, r#""hunter2""#),
+    ] {
+        let answer = post(written(right, wrong)).await;
+        assert!(matches!(answer.status, 400 | 422), "{wrong}");
+        assert!(!format!("{answer:?}").contains("hunter2"), "{answer:?}");
+    }
 }
 
 #[tokio::test]
-async fn only_json_is_accepted() {
-    for content_type in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "application/xml",
-        "multipart/form-data; boundary=x",
-        "application/jsonp",
-        "application/json, application/json",
-        "json",
-        "",
+async fn the_content_type_must_be_json_whatever_its_parameters() {
+    for (content_type, accepted) in [
+        ("application/json", true),
+        ("Application/JSON", true),
+        (" application/json ", true),
+        ("application/json;", true),
+        ("application/json; charset=utf-8", true),
+        ("application/json;charset=\"UTF-8\"", true),
+        ("application/json; charset=latin1", true),
+        ("application/json; charset", true),
+        ("application/json ; profile=orders", true),
+        ("application/vnd.orders.v1+json", true),
+        ("", false),
+        ("text/plain", false),
+        ("text/json", false),
+        ("application/x-www-form-urlencoded", false),
+        ("application/xml", false),
+        ("multipart/form-data; boundary=x", false),
+        ("application/jsonp", false),
+        ("application/+json", false),
+        ("application/a b+json", false),
+        ("application/json, application/json", false),
+        ("json", false),
     ] {
-        let event = Event::post("/orders")
-            .header("content-type", content_type)
-            .body(tea(&customer()).to_string());
-        let answer = send(event).await;
-        assert_eq!(answer.status, 415, "{content_type}");
-        assert_refused(&answer, 415, "Content-Type");
+        let event = Event::post("/orders").header("content-type", content_type);
+        let answer = send(event.body(tea(&customer()).to_string())).await;
+        match accepted {
+            true => assert_eq!(answer.status, 201, "{content_type}"),
+            false => assert_refused(&answer, 415, "Content-Type"),
+        }
     }
     let without = Event::post("/orders").body(tea(&customer()).to_string());
     assert_refused(&send(without).await, 415, "Content-Type");
 }
 
 #[tokio::test]
-async fn other_forms_of_json_are_accepted() {
-    for content_type in [
-        "application/json; charset=utf-8",
-        "Application/JSON",
-        "application/json;charset=UTF-8",
-        "application/json; charset=utf8",
-        "application/json; charset=latin1",
-        "application/json;",
-        "application/vnd.orders+json",
+async fn a_compressed_body_is_415_whatever_its_bytes() {
+    let compressed: &[u8] = &[0x1f, 0x8b, 0x08, 0x00, 0xff];
+    for encoding in [
+        "gzip",
+        "GZIP",
+        "br",
+        "deflate",
+        "zstd",
+        "identity, gzip",
+        "x",
     ] {
-        let event = Event::post("/orders")
-            .header("content-type", content_type)
-            .body(tea(&customer()).to_string());
-        assert_eq!(send(event).await.status, 201, "{content_type}");
+        for body in [compressed, ORDER.as_bytes()] {
+            let event = Event::post("/orders")
+                .header("content-type", "application/json")
+                .header("content-encoding", encoding)
+                .body(body);
+            let answer = send(event).await;
+            assert_refused(&answer, 415, "Content-Encoding");
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        }
     }
-}
-
-#[tokio::test]
-async fn a_compressed_body_is_415() {
-    for encoding in ["gzip", "br", "deflate", "identity, gzip"] {
-        let event = Event::post("/orders")
-            .header("content-type", "application/json")
-            .header("content-encoding", encoding)
-            .body([0x1f, 0x8b, 0x08, 0x00, 0xff]);
-        let answer = send(event).await;
-        assert_refused(&answer, 415, "Content-Encoding");
-        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+    for encoding in ["identity", "Identity", "", "identity, identity"] {
+        let plain = Event::post("/orders").header("content-encoding", encoding);
+        let answer = send(plain.json(&tea(&customer()))).await;
+        assert_eq!(answer.status, 201, "{encoding}");
     }
-    let plain = Event::post("/orders")
-        .header("content-encoding", "identity")
-        .json(&tea(&customer()));
-    assert_eq!(send(plain).await.status, 201);
 }
 
 #[tokio::test]
@@ -503,26 +392,29 @@ async fn a_new_order_cannot_already_exist() {
 #[tokio::test]
 async fn a_body_over_256_kib_is_413_before_it_is_parsed() {
     const LIMIT: usize = 256 * 1024;
-    let post = |body: String| {
-        Event::post("/orders")
-            .header("content-type", "application/json")
-            .body(body)
+    let event = |body: String| {
+        let event = Event::post("/orders").header("content-type", "application/json");
+        event.body(body)
     };
-    // An order may be padded with white space. If it is read, the answer is 201.
-    let order = tea(&customer()).to_string();
-    let padded = |length: usize| format!("{order}{}", " ".repeat(length - order.len()));
+    // An order may be padded with white space, and begin with a byte order mark. If it is read, the
+    // answer is 201.
+    let order = format!("\u{feff}{}", tea(&customer()));
+    let padded = |length: usize| event(format!("{order}{}", " ".repeat(length - order.len())));
 
-    assert_eq!(send(post(padded(LIMIT))).await.status, 201);
-    assert_eq!(send(post(padded(LIMIT)).base64()).await.status, 201);
-    problem(&send(post(padded(LIMIT + 1))).await, 413);
-    problem(&send(post(padded(LIMIT + 1)).base64()).await, 413);
-    problem(&send(post("x".repeat(1024 * 1024))).await, 413);
-}
-
-fn changed(object: &Value, name: &str, value: Value) -> Value {
-    let mut object = object.clone();
-    object[name] = value;
-    object
+    assert_eq!(send(padded(LIMIT)).await.status, 201);
+    assert_eq!(send(padded(LIMIT).base64()).await.status, 201);
+    let long = "!".repeat(LIMIT / 3 * 4 + 8);
+    for too_large in [
+        padded(LIMIT + 1),
+        padded(LIMIT + 1).base64(),
+        event("x".repeat(1024 * 1024)),
+        // It is not decoded, so it need not be valid base64.
+        event(String::new())
+            .base64()
+            .with_value("/body", json!(long)),
+    ] {
+        problem(&send(too_large).await, 413);
+    }
 }
 
 #[tokio::test]

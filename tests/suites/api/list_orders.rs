@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tests::stand_ins::lambda::Answer;
 use tests::stand_ins::lambda::event::Event;
 
-use crate::client::{assert_is_order, assert_refused, customer, path_of, place, send, tea};
+use crate::client::{
+    assert_is_order, assert_refused, customer, path_of, place, problem, send, tea,
+};
 
 fn list(customer: &str) -> Event {
     Event::get(format!("/customers/{customer}/orders"))
@@ -60,14 +62,10 @@ async fn orders_are_listed_newest_first_without_their_items() {
     let names: Vec<_> = answer.body.as_object().unwrap().keys().collect();
     assert_eq!(names, ["next", "orders"]);
     assert_eq!(answer.body["next"], Value::Null);
-}
-
-#[tokio::test]
-async fn a_customer_without_orders_has_an_empty_list() {
-    let answer = send(list(&customer())).await;
-
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.body, json!({ "orders": [], "next": null }));
+    // Customers that differ in case are different.
+    let other = send(list(&customer.to_uppercase())).await;
+    assert_eq!(other.status, 200);
+    assert_eq!(other.body, json!({ "orders": [], "next": null }));
 }
 
 #[tokio::test]
@@ -136,22 +134,6 @@ async fn a_list_can_be_limited_to_one_status() {
 }
 
 #[tokio::test]
-async fn a_customer_sees_no_order_of_another() {
-    let (one, orders) = customer_with(1).await;
-    customer_with(1).await;
-    let answer = send(list(&one)).await;
-    assert_eq!(ids(&answer.body["orders"]), orders);
-}
-
-#[tokio::test]
-async fn customers_that_differ_in_case_are_different() {
-    let customer = customer();
-    place(&tea(&customer)).await;
-    let answer = send(list(&customer.to_uppercase())).await;
-    assert_eq!(answer.body["orders"], json!([]));
-}
-
-#[tokio::test]
 async fn a_customer_id_may_come_from_any_identity_provider() {
     let number = customer();
     for (id, encoded) in [
@@ -200,9 +182,7 @@ async fn a_customer_id_that_breaks_the_rule_is_400() {
         &"x".repeat(256),
     ] {
         for event in [list(id), list(id).function_url()] {
-            let answer = send(event).await;
-            assert_eq!(answer.status, 400, "{id}");
-            assert_refused(&answer, 400, "customer_id");
+            assert_refused(&send(event).await, 400, "customer_id");
         }
     }
 }
@@ -238,44 +218,43 @@ async fn a_list_has_no_version() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_not_1_to_100_is_400() {
-    for limit in [
-        "0",
-        "-1",
-        "101",
-        "1000",
-        "abc",
-        "1.5",
-        "1e1",
-        "0x10",
-        " 5",
-        "٣",
-        "4294967297",
-        "99999999999999999999",
-        "5;DROP TABLE orders",
+async fn a_wrong_limit_or_status_is_400() {
+    for (name, values) in [
+        (
+            "limit",
+            &[
+                "0",
+                "-1",
+                "101",
+                "abc",
+                "1.5",
+                "1e1",
+                "0x10",
+                " 5",
+                "٣",
+                "4294967297",
+            ][..],
+        ),
+        (
+            "status",
+            &["open", "PAID", "paid ", "paid,paid", "' OR 1=1", "🍵", "\0"],
+        ),
     ] {
-        let answer = send(list(&customer()).query("limit", limit)).await;
-        assert_eq!(answer.status, 400, "{limit:?}");
-        assert_refused(&answer, 400, "limit");
+        for value in values {
+            let answer = send(list(&customer()).query(name, value)).await;
+            assert_refused(&answer, 400, name);
+        }
     }
     let twice = send(list(&customer()).query("limit", "1").query("limit", "2")).await;
     assert_refused(&twice, 400, "limit");
 }
 
 #[tokio::test]
-async fn an_unknown_status_is_400() {
-    for status in [
-        "open",
-        "PAID",
-        "paid ",
-        "paid,shipped",
-        "' OR 1=1",
-        "🍵",
-        "\u{0}",
-    ] {
-        let answer = send(list(&customer()).query("status", status)).await;
-        assert_eq!(answer.status, 400, "{status:?}");
-        assert_refused(&answer, 400, "status");
+async fn another_method_is_405() {
+    for method in ["DELETE", "POST"] {
+        let answer = send(Event::new(method, "/customers/cust-1/orders")).await;
+        problem(&answer, 405);
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
     }
 }
 
@@ -314,7 +293,6 @@ async fn a_cursor_from_elsewhere_is_400() {
         &of_a_status,
     ] {
         let answer = send(list(&customer).query("cursor", cursor)).await;
-        assert_eq!(answer.status, 400, "{cursor:?}");
         assert_refused(&answer, 400, "cursor");
     }
     let answer = send(list(&customer).query("cursor", &own)).await;
@@ -348,17 +326,4 @@ async fn a_change_shows_in_the_list() {
     paid.as_object_mut().unwrap().remove("items");
 
     assert_eq!(send(list(&customer)).await.body["orders"][0], paid);
-}
-
-#[tokio::test]
-async fn another_method_is_405() {
-    for method in ["DELETE", "POST"] {
-        let answer = send(Event::new(
-            method,
-            format!("/customers/{}/orders", customer()),
-        ))
-        .await;
-        assert_eq!(answer.status, 405, "{method}");
-        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
-    }
 }

@@ -5,7 +5,7 @@ use tests::stand_ins::lambda::event::Event;
 use tests::stand_ins::lambda::{Answer, log_lines};
 
 use crate::client::{
-    any_database, assert_has_form, customer, function, idempotency_key, path_of, send, tea,
+    any_database, assert_has_form, customer, function, idempotency_key, path_of, tea,
 };
 
 /// The summary line of the invocation. There must be exactly one.
@@ -242,17 +242,5 @@ async fn no_line_contains_a_value_or_a_secret() {
         ] {
             assert!(!output.contains(told), "{told}: {output}");
         }
-    }
-}
-
-#[tokio::test]
-async fn the_answer_and_the_log_have_the_same_request_id() {
-    for event in [Event::get("/health"), Event::get("/orders/1")] {
-        let answer = send(event).await;
-        assert_eq!(
-            answer.header("x-request-id"),
-            Some(answer.request_id.as_str())
-        );
-        assert_eq!(summary(&answer)["request_id"], answer.request_id);
     }
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, OptsBuilder, SslOpts};
 use planetscale::settings::PlanetScaleSettings;
 use planetscale::{Calls, DeployRequest, Filter, NewPassword, Openness, PlanetScale, Role};
 use reqwest::Method;
@@ -202,9 +201,7 @@ impl Pipeline {
 
     /// Runs statements on production without the control plane.
     pub async fn change_production(&self, statements: &[&str]) {
-        let mut admin = self.stack.admin().await.unwrap();
-        let schema = self.database.name();
-        admin.query_drop(format!("USE `{schema}`")).await.unwrap();
+        let mut admin = self.database.connect_as_admin().await.unwrap();
         for statement in statements {
             admin.query_drop(*statement).await.unwrap();
         }
@@ -220,23 +217,12 @@ impl Pipeline {
             ttl: None,
         };
         let password = api.calls().create_password(branch, &new).await.unwrap();
-        let (host, port) = password.access_host_url.split_once(':').unwrap();
-        let tls = SslOpts::default()
-            .with_root_certs(vec![self.stack.ca_file().unwrap().to_owned().into()])
-            .with_disable_built_in_roots(true);
-        let options = OptsBuilder::default()
-            .ip_or_hostname(host)
-            .tcp_port(port.parse().unwrap())
-            .user(Some(password.username))
-            .pass(
-                password
-                    .plain_text
-                    .map(|text| text.expose_secret().to_owned()),
-            )
-            .db_name(Some(DATABASE))
-            .prefer_socket(false)
-            .ssl_opts(tls);
-        let mut conn = Conn::new(options).await.unwrap();
+        let secret = password.plain_text.unwrap();
+        let (address, user) = (&password.access_host_url, &password.username);
+        let conn = self
+            .stack
+            .connect_to(address, user, secret.expose_secret(), DATABASE);
+        let mut conn = conn.await.unwrap();
         for statement in statements {
             conn.query_drop(*statement).await.unwrap();
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::DEFAULT;
 use crate::stand_ins::control_plane::call::{Call, actor};
+use crate::stand_ins::control_plane::constants::with_constants;
 use crate::stand_ins::control_plane::database;
 use crate::stand_ins::control_plane::records::{Time, new_id};
 
@@ -17,7 +18,7 @@ pub struct Branch {
     pub name: String,
     /// The schema on the local server.
     pub schema: String,
-    pub(super) parent: Option<String>,
+    pub parent: Option<String>,
     pub production: bool,
     pub safe_migrations: bool,
     pub(super) deletion_protected: bool,
@@ -97,48 +98,29 @@ impl Branch {
         let ready = self.is_ready();
         let address = call.shared.address(self).to_string();
         let path = format!("{}/branches/{}", database::path(), self.name);
-        json!({
-            "type": "Branch",
+        let own = json!({
             "id": self.id,
             "name": self.name,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
-            "deleted_at": null,
-            "restore_checklist_completed_at": null,
             "schema_last_updated_at": self.schema_updated_at,
-            "kind": "mysql",
             "mysql_address": address,
             "mysql_edge_address": address,
             "state": if ready { "ready" } else { "pending" },
-            "direct_vtgate": false,
-            "vtgate_size": "vtg_5",
-            "vtgate_name": null,
-            "vtgate_count": 1,
-            "vtgate_autoscaling": false,
-            "vtgate_max_count": null,
-            "vtgate_target_cpu_utilization": null,
-            "vtgate_options": {},
             "cluster_name": if self.production { "PS_10" } else { "PS_DEV" },
-            "cluster_iops": null,
             "ready": ready,
             "schema_ready": ready,
-            "metal": false,
             "production": self.production,
             "safe_migrations": self.safe_migrations,
             "deletion_protected": self.deletion_protected,
-            "sharded": false,
-            "shard_count": 1,
-            "keyspace_count": 1,
-            "stale_schema": false,
             "actor": self.actor.as_deref().map(actor),
             "restored_from_branch": self.restored_from,
-            "private_edge_connectivity": false,
             "has_replicas": self.production,
-            "has_read_only_replicas": false,
             "html_url": database::page(&self.name),
             "url": format!("{}{path}", call.shared.url),
             "region": database::region(),
             "parent_branch": self.parent,
-        })
+        });
+        with_constants("Branch", own)
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::stand_ins::control_plane::call::{Call, actor};
+use crate::stand_ins::control_plane::constants::with_constants;
 use crate::stand_ins::control_plane::deploying::preceding;
 use crate::stand_ins::control_plane::deployment::{Deployment, Stage};
 use crate::stand_ins::control_plane::records::Time;
@@ -55,14 +56,6 @@ impl DeployRequest {
         self.branch == branch || self.into_branch == branch
     }
 
-    pub fn rename_branch(&mut self, from: &str, to: &str) {
-        for branch in [&mut self.branch, &mut self.into_branch] {
-            if branch == from {
-                to.clone_into(branch);
-            }
-        }
-    }
-
     /// Notes that a branch is deleted, and closes the deploy request.
     pub fn lose_branch(&mut self, branch: &str, actor: &str) {
         if self.branch == branch && self.branch_deleted_at.is_none() {
@@ -110,8 +103,7 @@ impl DeployRequest {
 
     pub fn view(&self, call: &Call<'_>) -> Value {
         let who = |token: &Option<String>| token.as_deref().map(actor);
-        json!({
-            "type": "DeployRequest",
+        let own = json!({
             "id": self.id,
             "number": self.number,
             "actor": actor(&self.actor),
@@ -122,9 +114,6 @@ impl DeployRequest {
             "branch_deleted_by": who(&self.branch_deleted_by),
             "branch_deleted_at": self.branch_deleted_at,
             "into_branch": self.into_branch,
-            "into_branch_sharded": false,
-            "into_branch_shard_count": 1,
-            "into_branch_keyspace_count": 1,
             "approved": self.is_approved(),
             "state": if self.is_open() { "open" } else { "closed" },
             "deployment_state": self.deployment.stage,
@@ -137,7 +126,8 @@ impl DeployRequest {
             "updated_at": self.updated_at,
             "closed_at": self.closed_at,
             "deployed_at": self.deployed_at,
-        })
+        });
+        with_constants("DeployRequest", own)
     }
 
     pub(super) fn deployment_view(&self, call: &Call<'_>) -> Value {

@@ -107,7 +107,7 @@ async fn lists_are_paged_and_filtered() {
     }
     assert_eq!(names(&api.get("/branches?q=c").await), ["c"]);
     assert_eq!(names(&api.get("/branches?production=true").await), ["main"]);
-    assert_eq!(api.status("/branches?page=x").await, 400);
+    assert_eq!(api.status("GET", "/branches?page=x").await, 400);
 }
 
 #[tokio::test]
@@ -142,8 +142,7 @@ async fn requested_failures_happen_once_and_in_order() {
 #[tokio::test]
 async fn everything_survives_a_restart() {
     let api = FreshControlPlane::start().await;
-    api.branch("dev").await;
-    api.run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+    api.branch_with("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
     let mut password = api.password("dev", "admin").await;
     let request = api.deploy("dev").await;
@@ -184,9 +183,8 @@ async fn everything_survives_a_restart() {
         .await
         .unwrap();
     assert!(
-        api.login(&api.password("main", "admin").await)
+        api.login_as("main", "admin")
             .await
-            .unwrap()
             .query_drop("DROP TABLE notes")
             .await
             .is_err()

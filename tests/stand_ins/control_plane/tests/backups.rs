@@ -37,10 +37,7 @@ async fn a_branch_can_be_created_from_a_backup() {
     let branch = api.post("/branches", restore).await;
     assert_eq!(branch["restored_from_branch"]["name"], "main");
     api.ready_branch("old").await;
-    let mut conn = api
-        .login(&api.password("old", "reader").await)
-        .await
-        .unwrap();
+    let mut conn = api.login_as("old", "reader").await;
     let rows: Vec<(i32, String, i32)> = conn.query("SELECT * FROM notes").await.unwrap();
     assert_eq!(rows, [(1, "one".to_owned(), 3)]);
     let restored = api.get(&path).await;
@@ -97,13 +94,13 @@ async fn a_protected_backup_cannot_be_deleted() {
                 (200, &json!(status == 422))
             );
             if status == 422 {
-                assert_eq!(api.delete(&path).await, status);
+                assert_eq!(api.status("DELETE", &path).await, status);
             }
         }
     }
     let unclear = Some(json!({"protected": "perhaps"}));
     assert_eq!(api.send("PATCH", &path, unclear).await.0, 400);
-    assert_eq!(api.delete(&path).await, 204);
+    assert_eq!(api.status("DELETE", &path).await, 204);
     assert_eq!(api.get("/branches/main/backups").await["data"], json!([]));
     let wrong = json!({"retention_unit": "eon"});
     assert_eq!(

@@ -49,10 +49,7 @@ async fn a_branch_is_a_copy_of_its_parent_without_rows() {
         ]
     );
 
-    let mut conn = api
-        .login(&api.password("dev", "admin").await)
-        .await
-        .unwrap();
+    let mut conn = api.login_as("dev", "admin").await;
     for empty in ["notes", "a", "schema_migrations"] {
         let rows: Option<u32> = conn
             .query_first(format!("SELECT COUNT(*) FROM {empty}"))
@@ -72,8 +69,8 @@ async fn deleting_a_branch_deletes_its_logins() {
     let api = FreshControlPlane::start().await;
     api.branch("dev").await;
     let password = api.password("dev", "admin").await;
-    assert_eq!(api.delete("/branches/dev").await, 204);
-    assert_eq!(api.status("/branches/dev").await, 404);
+    assert_eq!(api.status("DELETE", "/branches/dev").await, 204);
+    assert_eq!(api.status("GET", "/branches/dev").await, 404);
     assert_eq!(server_error(api.login(&password).await).0, 1045);
     let (status, refusal) = api.send("DELETE", "/branches/main", None).await;
     assert_eq!(status, 422);
@@ -105,7 +102,7 @@ async fn a_branch_survives_its_parent() {
     api.ready_branch("b").await;
     api.run("b", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
-    assert_eq!(api.delete("/branches/a").await, 204);
+    assert_eq!(api.status("DELETE", "/branches/a").await, 204);
     assert_eq!(api.get("/branches/b").await["parent_branch"], json!(null));
     let diff = api.get("/branches/b/diff").await;
     assert_eq!(diff["data"][0]["name"], "notes");
@@ -114,7 +111,7 @@ async fn a_branch_survives_its_parent() {
     let again = json!({"name": "a", "parent_branch": "b"});
     api.post("/branches", again).await;
     let path = "/branches/a?delete_descendants=true";
-    assert_eq!(api.delete(path).await, 204);
+    assert_eq!(api.status("DELETE", path).await, 204);
     api.get("/branches/b").await;
 }
 
@@ -123,14 +120,8 @@ async fn ddl_is_refused_where_safe_migrations_are_enabled() {
     let api = FreshControlPlane::start().await;
     api.branch("dev").await;
     let direct = (1105, "direct DDL is disabled".to_owned());
-    let mut main = api
-        .login(&api.password("main", "admin").await)
-        .await
-        .unwrap();
-    let mut dev = api
-        .login(&api.password("dev", "admin").await)
-        .await
-        .unwrap();
+    let mut main = api.login_as("main", "admin").await;
+    let mut dev = api.login_as("dev", "admin").await;
     assert_eq!(
         server_error(main.query_drop("CREATE TABLE a (id INT PRIMARY KEY)").await),
         direct

@@ -34,8 +34,7 @@ fn originals(names: &[String]) -> Vec<&str> {
 async fn every_deployment_of_a_table_renames_all_its_constraints() {
     let api = FreshControlPlane::start().await;
     api.control_plane.enable_foreign_keys(true).await;
-    api.branch("dev").await;
-    api.run(
+    api.branch_with(
         "dev",
         &[
             "CREATE TABLE parents (id INT PRIMARY KEY)",
@@ -56,10 +55,7 @@ async fn every_deployment_of_a_table_renames_all_its_constraints() {
 
     // A new branch has production's names.
     api.branch("next").await;
-    let mut conn = api
-        .login(&api.password("next", "admin").await)
-        .await
-        .unwrap();
+    let mut conn = api.login_as("next", "admin").await;
     let drop = "ALTER TABLE children DROP CONSTRAINT positive";
     let (number, _) = server_error(conn.query_drop(drop).await);
     assert!([1091, 3940].contains(&number), "{number}");

@@ -37,8 +37,7 @@ async fn every_operation_matches_the_document() {
 async fn branches(api: &FreshControlPlane) {
     api.get("").await;
     api.get("/schema-recommendations?state=open").await;
-    api.branch("dev").await;
-    api.run(
+    api.branch_with(
         "dev",
         &[
             "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)",
@@ -57,10 +56,13 @@ async fn branches(api: &FreshControlPlane) {
         .await;
     api.run("dev", &["DROP TABLE loose"]).await;
     api.post("/branches/dev/safe-migrations", json!({})).await;
-    assert_eq!(api.delete("/branches/dev/safe-migrations").await, 200);
+    assert_eq!(
+        api.status("DELETE", "/branches/dev/safe-migrations").await,
+        200
+    );
     let change = json!({"new_name": "next", "deletion_protected": true});
     assert_eq!(api.patch("/branches/dev", change).await, 200);
-    assert_eq!(api.delete("/branches/next").await, 422);
+    assert_eq!(api.status("DELETE", "/branches/next").await, 422);
     let change = json!({"deletion_protected": false});
     assert_eq!(api.patch("/branches/next", change).await, 200);
     api.post("/branches/next/demote", json!({})).await;
@@ -70,7 +72,7 @@ async fn branches(api: &FreshControlPlane) {
     )
     .await;
     let path = "/branches/next?delete_descendants=true";
-    assert_eq!(api.delete(path).await, 204);
+    assert_eq!(api.status("DELETE", path).await, 204);
     assert_eq!(api.get("/branches").await["total_count"], 1);
 }
 
@@ -85,7 +87,7 @@ async fn passwords(api: &FreshControlPlane) {
     let (status, changed) = api.send("PATCH", &path, Some(change)).await;
     assert_eq!((status, &changed["name"]), (200, &json!("other")));
     api.act(&path, "renew").await;
-    assert_eq!(api.delete(&path).await, 204);
+    assert_eq!(api.status("DELETE", &path).await, 204);
 }
 
 async fn backups(api: &FreshControlPlane) {
@@ -101,7 +103,7 @@ async fn backups(api: &FreshControlPlane) {
     api.post("/branches", body).await;
     api.get(&path).await;
     assert_eq!(api.patch(&path, json!({"protected": false})).await, 200);
-    assert_eq!(api.delete(&path).await, 204);
+    assert_eq!(api.status("DELETE", &path).await, 204);
 }
 
 async fn insights(api: &FreshControlPlane) {
@@ -139,14 +141,8 @@ async fn deploy_requests(api: &FreshControlPlane) {
     .into_iter()
     .enumerate()
     {
-        api.branch(name).await;
-        api.run(
-            name,
-            &[&format!(
-                "CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY)"
-            )],
-        )
-        .await;
+        let table = format!("CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY)");
+        api.branch_with(name, &[&table]).await;
         let request = api.open(name, false).await;
         api.until(&request, &["ready"]).await;
         if end == "complete-deploy" {
@@ -190,7 +186,7 @@ async fn deploy_requests(api: &FreshControlPlane) {
 /// Refusals have the shape of errors.
 async fn failures(api: &FreshControlPlane) {
     for (path, status) in [("/branches/none", 404), ("/deploy-requests/99", 404)] {
-        assert_eq!(api.status(path).await, status, "{path}");
+        assert_eq!(api.status("GET", path).await, status, "{path}");
     }
     let nobody = ServiceToken {
         id: "nobody".to_owned(),
@@ -214,67 +210,45 @@ fn a_violation_is_found() {
         skipped("PLANETSCALE_OPENAPI does not name PlanetScale's API document");
         return;
     };
-    let exchange = |method: &str, query: &[(&str, &str)], request, status, response| {
-        tests::stand_ins::control_plane::Exchange {
+    let error = json!({"code": "not_found", "message": "Not Found"});
+    let (name, unknown) = (json!({"name": 1}), json!({"name": "a", "parent": "b"}));
+    let untimely = json!({"code": "a", "message": "b", "born_at": ""});
+    for (method, query, request, status, response, wrong) in [
+        ("GET", "page=x", None, 404, error.clone(), "parameter page"),
+        (
+            "GET",
+            "pages=1",
+            None,
+            404,
+            error.clone(),
+            "no parameter pages",
+        ),
+        ("POST", "", Some(name), 404, error.clone(), "request"),
+        ("POST", "", Some(unknown), 404, error, "no member parent"),
+        ("GET", "", None, 200, json!({"data": []}), "response"),
+        ("GET", "", None, 201, json!({}), "no such status"),
+        ("PUT", "", None, 200, json!({}), "no such operation"),
+        (
+            "GET",
+            "",
+            None,
+            404,
+            json!({"error": "x"}),
+            "no code and message",
+        ),
+        ("GET", "", None, 404, untimely, "is not a time"),
+    ] {
+        let parameters = query.split_once('=').into_iter();
+        let exchange = tests::stand_ins::control_plane::Exchange {
             method: method.parse().unwrap(),
             path: "/v1/organizations/local/databases/orders/branches".to_owned(),
-            query: query
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            query: parameters
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
             request,
             status,
             response: Some(response),
-        }
-    };
-    let error = json!({"code": "not_found", "message": "Not Found"});
-    for (exchange, wrong) in [
-        (
-            exchange("GET", &[("page", "x")], None, 404, error.clone()),
-            "parameter page",
-        ),
-        (
-            exchange("GET", &[("pages", "1")], None, 404, error.clone()),
-            "no parameter pages",
-        ),
-        (
-            exchange("POST", &[], Some(json!({"name": 1})), 404, error.clone()),
-            "request",
-        ),
-        (
-            exchange(
-                "POST",
-                &[],
-                Some(json!({"name": "a", "parent": "b"})),
-                404,
-                error.clone(),
-            ),
-            "no member parent",
-        ),
-        (
-            exchange("GET", &[], None, 200, json!({"data": []})),
-            "response",
-        ),
-        (exchange("GET", &[], None, 201, json!({})), "no such status"),
-        (
-            exchange("PUT", &[], None, 200, json!({})),
-            "no such operation",
-        ),
-        (
-            exchange("GET", &[], None, 404, json!({"error": "x"})),
-            "no code and message",
-        ),
-        (
-            exchange(
-                "GET",
-                &[],
-                None,
-                404,
-                json!({"code": "a", "message": "b", "born_at": ""}),
-            ),
-            "is not a time",
-        ),
-    ] {
+        };
         let violations = contract.check(&[exchange]).violations;
         assert!(
             violations.iter().any(|found| found.contains(wrong)),

@@ -10,8 +10,7 @@ const NOTES: &str = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, note VARCH
 #[tokio::test]
 async fn a_deployment_goes_through_its_states_and_changes_production() {
     let api = FreshControlPlane::start().await;
-    api.branch("dev").await;
-    api.run(
+    api.branch_with(
         "dev",
         &[
             NOTES,
@@ -29,35 +28,15 @@ async fn a_deployment_goes_through_its_states_and_changes_production() {
     assert_eq!(pending["deployment"]["deployable"], false);
     let ready = api.until(&request, &["ready"]).await;
     assert_eq!(ready["deployment"]["deployable"], true);
-    let operations = api.get(&format!("{request}/operations")).await;
-    let seen: Vec<[&Value; 3]> = operations["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| {
-            [
-                &one["table_name"],
-                &one["operation_name"],
-                &one["can_drop_data"],
-            ]
-        })
-        .collect();
+    let operations = format!("{request}/operations");
+    let members = ["table_name", "operation_name", "can_drop_data"];
     assert_eq!(
-        seen,
-        [["notes", "CREATE"], ["orders", "ALTER"]]
-            .map(|[table, name]| { [&json!(table), &json!(name), &json!(false)].map(Clone::clone) })
-            .iter()
-            .map(|[a, b, c]| [a, b, c])
-            .collect::<Vec<_>>()
+        api.list(&operations, members).await,
+        json!([["notes", "CREATE", false], ["orders", "ALTER", false]])
     );
     let diff = api.get(&format!("{request}/diff")).await;
-    assert!(
-        diff["data"][1]["raw"]
-            .as_str()
-            .unwrap()
-            .contains("+  `gift` tinyint"),
-        "{diff}"
-    );
+    let raw = diff["data"][1]["raw"].as_str().unwrap();
+    assert!(raw.contains("+  `gift` tinyint"), "{diff}");
 
     let queued = api.post(&deploy, json!({"instant_ddl": false})).await;
     assert_eq!(queued["deployment_state"], "queued");
@@ -78,9 +57,8 @@ async fn a_deployment_goes_through_its_states_and_changes_production() {
     // The deploy request stays open while it can be reverted, and its branch cannot be deleted.
     let deployed = api.get(&request).await;
     assert!(deployed["deployed_at"].is_string(), "{deployed}");
-    let ending =
-        |request: &Value| json!([request["state"], request["closed_at"], request["closed_by"]]);
-    assert_eq!(ending(&deployed), json!(["open", null, null]));
+    let ending = ["state", "closed_at", "closed_by"].map(|name| &deployed[name]);
+    assert_eq!(json!(ending), json!(["open", null, null]));
     for (method, path, body) in [
         ("DELETE", "/branches/dev", None),
         ("PATCH", request.as_str(), Some(json!({"state": "closed"}))),
@@ -89,10 +67,8 @@ async fn a_deployment_goes_through_its_states_and_changes_production() {
     }
 
     let done = api.act(&request, "skip-revert").await;
-    assert_eq!(
-        (&done["deployment_state"], &done["state"]),
-        (&json!("complete"), &json!("closed"))
-    );
+    assert_eq!(done["deployment_state"], "complete");
+    assert_eq!(done["state"], "closed");
     for time in [
         &done["deployed_at"],
         &done["closed_at"],
@@ -117,38 +93,26 @@ async fn a_deployment_deletes_its_branch_if_allowed() {
         api.run(name, &[&table]).await;
         let request = api.ready(name).await;
         let path = format!("/branches/{name}");
-        for (method, path, body) in [
-            (
-                "PUT",
-                format!("{request}/auto-delete-branch"),
-                json!({"enable": true}),
-            ),
-            (
-                "PATCH",
-                path.clone(),
-                json!({"deletion_protected": name == "guarded"}),
-            ),
-        ] {
-            assert_eq!(api.send(method, &path, Some(body)).await.0, 200, "{path}");
-        }
+        let switch = format!("{request}/auto-delete-branch");
+        let switched = api.send("PUT", &switch, Some(json!({"enable": true})));
+        assert_eq!(switched.await.0, 200);
+        let protect = json!({"deletion_protected": name == "guarded"});
+        assert_eq!(api.patch(&path, protect).await, 200);
         api.act(&request, "deploy").await;
         api.until(&request, &["complete_pending_revert"]).await;
         let done = api.act(&request, "skip-revert").await;
         assert_eq!(done["state"], "closed");
-        assert_eq!(api.status(&path).await, status, "{name}");
+        assert_eq!(api.status("GET", &path).await, status, "{name}");
     }
 
     // Production is never deleted.
-    api.branch("stage").await;
-    api.run("stage", &["DROP TABLE free"]).await;
-    api.post("/branches/stage/promote", json!({})).await;
-    api.post("/branches/stage/safe-migrations", json!({})).await;
+    api.branch_with("stage", &["DROP TABLE free"]).await;
+    api.protect("stage").await;
     let new = json!({"branch": BRANCH, "into_branch": "stage", "auto_delete_branch": true});
     let opened = api.post("/deploy-requests", new).await;
     let request = format!("/deploy-requests/{}", opened["number"]);
     api.until(&request, &["ready"]).await;
-    api.post(&format!("{request}/deploy"), json!({"instant_ddl": false}))
-        .await;
+    api.act(&request, "deploy").await;
     api.until(&request, &["complete_pending_revert"]).await;
     api.act(&request, "skip-revert").await;
     api.get("/branches/main").await;
@@ -157,8 +121,7 @@ async fn a_deployment_deletes_its_branch_if_allowed() {
 #[tokio::test]
 async fn a_deployment_finishes_without_being_read() {
     let api = FreshControlPlane::start().await;
-    api.branch("dev").await;
-    api.run("dev", &[NOTES]).await;
+    api.branch_with("dev", &[NOTES]).await;
     let request = api.ready("dev").await;
     api.act(&request, "deploy").await;
     let deployed = eventually("the table", async || {
@@ -184,8 +147,7 @@ async fn a_gated_deployment_waits_for_its_cutover_and_can_be_cancelled() {
         if name == "three" {
             api.run_on_production(&["DROP TABLE notes"]).await;
         }
-        api.branch(name).await;
-        api.run(name, &[NOTES]).await;
+        api.branch_with(name, &[NOTES]).await;
         let request = api.open(name, false).await;
         api.until(&request, &["ready"]).await;
         api.act(&request, "deploy").await;
@@ -236,9 +198,7 @@ async fn a_gated_deployment_waits_for_its_cutover_and_can_be_cancelled() {
 async fn the_default_target_is_the_parent_branch() {
     let api = FreshControlPlane::start().await;
     api.branch("staging").await;
-    api.post("/branches/staging/promote", json!({})).await;
-    api.post("/branches/staging/safe-migrations", json!({}))
-        .await;
+    api.protect("staging").await;
     let child = json!({"name": "feature", "parent_branch": "staging"});
     api.post("/branches", child).await;
     let open = json!({"branch": "feature", "notes": ""});
@@ -249,11 +209,10 @@ async fn the_default_target_is_the_parent_branch() {
 #[tokio::test]
 async fn a_target_without_safe_migrations_is_refused_at_deployment() {
     let api = FreshControlPlane::start().await;
-    api.branch("dev").await;
-    api.run("dev", &[NOTES]).await;
+    api.branch_with("dev", &[NOTES]).await;
     let request = api.ready("dev").await;
     let safe = "/branches/main/safe-migrations";
-    assert_eq!(api.delete(safe).await, 200);
+    assert_eq!(api.status("DELETE", safe).await, 200);
     let deploy = format!("{request}/deploy");
     assert_eq!(
         api.refused(&deploy, json!({})).await,
@@ -269,14 +228,8 @@ async fn deployments_run_one_after_another() {
     let api = FreshControlPlane::start().await;
     let mut requests = Vec::new();
     for name in ["one", "two"] {
-        api.branch(name).await;
-        api.run(
-            name,
-            &[&format!(
-                "CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY)"
-            )],
-        )
-        .await;
+        let table = format!("CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY)");
+        api.branch_with(name, &[&table]).await;
         requests.push(api.ready(name).await);
     }
     for request in &requests {
@@ -289,10 +242,8 @@ async fn deployments_run_one_after_another() {
     }
     let waiting = api.get(second).await;
     let ahead = &waiting["deployment"]["preceding_deployments"][0];
-    assert_eq!(
-        (&ahead["deploy_request_number"], &ahead["into_branch"]),
-        (&json!(1), &json!("main"))
-    );
+    assert_eq!(ahead["deploy_request_number"], 1);
+    assert_eq!(ahead["into_branch"], "main");
     assert!(ahead["actor"].is_object() && ahead["queued_at"].is_string());
     let queue = api.get("/deploy-queue").await;
     assert_eq!(queue["data"][1]["deploy_request_number"], 2);
@@ -303,14 +254,9 @@ async fn deployments_run_one_after_another() {
         failed["deployment"]["deploy_check_errors"],
         "The target's schema has changed since the deployment was queued"
     );
-    let operations = &failed["deployment"]["deploy_operations"];
-    assert_eq!(
-        (
-            &operations[1]["operation_name"],
-            &operations[1]["table_name"]
-        ),
-        (&json!("DROP"), &json!("one"))
-    );
+    let operation = &failed["deployment"]["deploy_operations"][1];
+    assert_eq!(operation["operation_name"], "DROP");
+    assert_eq!(operation["table_name"], "one");
     // Now it can be seen.
     api.until(second, &["ready"]).await;
     api.act(second, "deploy").await;
@@ -329,12 +275,9 @@ async fn impossible_requests_are_refused() {
         into.ends_with("must be a branch with safe migrations enabled"),
         "{into}"
     );
-    let (status, _) = api
-        .send("POST", "/deploy-requests", Some(open("gone", "main")))
-        .await;
-    assert_eq!(status, 404);
-    let unknown = api.send("GET", "/deploy-requests?state=shut", None).await;
-    assert_eq!(unknown.0, 422);
+    let gone = api.send("POST", "/deploy-requests", Some(open("gone", "main")));
+    assert_eq!(gone.await.0, 404);
+    assert_eq!(api.status("GET", "/deploy-requests?state=shut").await, 422);
 
     api.run("dev", &[NOTES]).await;
     let request = api.ready("dev").await;
@@ -351,20 +294,16 @@ async fn impossible_requests_are_refused() {
         message.contains("cannot be deleted while a deployment is in progress"),
         "{message}"
     );
-    let (status, _) = api
-        .send("PATCH", &request, Some(json!({"state": "closed"})))
-        .await;
-    assert_eq!(status, 422);
+    let close = json!({"state": "closed"});
+    assert_eq!(api.patch(&request, close.clone()).await, 422);
     api.act(&request, "cancel").await;
-    let (status, closed) = api
-        .send("PATCH", &request, Some(json!({"state": "closed"})))
-        .await;
-    assert_eq!((status, &closed["state"]), (200, &json!("closed")));
+    assert_eq!(api.patch(&request, close).await, 200);
+    assert_eq!(api.get(&request).await["state"], "closed");
     assert_eq!(
         api.refused(&format!("{request}/deploy"), json!({})).await,
         "Deploy request is closed"
     );
-    assert_eq!(api.delete("/branches/dev").await, 204);
+    assert_eq!(api.status("DELETE", "/branches/dev").await, 204);
     assert_eq!(api.get(&request).await["branch_deleted"], true);
 }
 
@@ -372,8 +311,7 @@ async fn impossible_requests_are_refused() {
 async fn an_approval_comes_from_another_token_and_ends_with_new_changes() {
     let api = FreshControlPlane::start().await;
     api.control_plane.require_approval(true).await;
-    api.branch("dev").await;
-    api.run("dev", &[NOTES]).await;
+    api.branch_with("dev", &[NOTES]).await;
     let request = api.ready("dev").await;
     let (deploy, reviews) = (format!("{request}/deploy"), format!("{request}/reviews"));
     let approve = json!({"state": "approved", "body": "fine"});
@@ -406,14 +344,10 @@ async fn an_approval_comes_from_another_token_and_ends_with_new_changes() {
 async fn a_stale_branch_would_drop_newer_columns() {
     let api = FreshControlPlane::start().await;
     api.control_plane.next_branch_lacks("orders.total");
-    api.branch("dev").await;
-    api.run("dev", &[NOTES]).await;
+    api.branch_with("dev", &[NOTES]).await;
     let request = api.ready("dev").await;
-    let operations = api.get(&format!("{request}/operations")).await;
-    let alter = &operations["data"][1];
-    assert_eq!(
-        alter["ddl_statement"],
-        "ALTER TABLE `orders` DROP COLUMN `total`"
-    );
-    assert_eq!(alter["can_drop_data"], true);
+    let operations = format!("{request}/operations");
+    let operations = api.list(&operations, ["ddl_statement", "can_drop_data"]);
+    let alter = "ALTER TABLE `orders` DROP COLUMN `total`";
+    assert_eq!(operations.await[1], json!([alter, true]));
 }

@@ -182,8 +182,7 @@ async fn instant_ddl_only_adds_columns_at_the_end() {
         ("one", "ALTER TABLE orders ADD COLUMN gift INT", true),
         ("two", "ALTER TABLE orders DROP COLUMN gift", false),
     ] {
-        api.branch(name).await;
-        api.run(name, &[alter]).await;
+        api.branch_with(name, &[alter]).await;
         let request = api.ready(name).await;
         let ready = api.get(&request).await;
         assert_eq!(

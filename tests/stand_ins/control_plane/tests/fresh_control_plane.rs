@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
+use mysql_async::{Conn, Error};
 use serde_json::{Value, json};
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::control_plane::{BRANCH, ControlPlane, DATABASE, ServiceToken};
@@ -64,19 +64,22 @@ impl FreshControlPlane {
         body
     }
 
-    /// The status of a GET.
-    pub async fn status(&self, path: &str) -> u16 {
-        self.send("GET", path, None).await.0
-    }
-
-    /// The status of a DELETE.
-    pub async fn delete(&self, path: &str) -> u16 {
-        self.send("DELETE", path, None).await.0
+    /// The status of a request without a body.
+    pub async fn status(&self, method: &str, path: &str) -> u16 {
+        self.send(method, path, None).await.0
     }
 
     /// The status of a PATCH.
     pub async fn patch(&self, path: &str, body: Value) -> u16 {
         self.send("PATCH", path, Some(body)).await.0
+    }
+
+    /// These members of each object of a list.
+    pub async fn list<const N: usize>(&self, path: &str, members: [&str; N]) -> Value {
+        let list = self.get(path).await;
+        let all = list["data"].as_array().unwrap().iter();
+        all.map(|one| json!(members.map(|name| &one[name]).as_slice()))
+            .collect()
     }
 
     /// Sends a POST that must succeed.
@@ -103,6 +106,19 @@ impl FreshControlPlane {
         self.post("/branches", json!({"name": name, "parent_branch": BRANCH}))
             .await;
         self.ready_branch(name).await
+    }
+
+    /// Creates a branch of `main` and runs statements on it.
+    pub async fn branch_with(&self, name: &str, statements: &[&str]) {
+        self.branch(name).await;
+        self.run(name, statements).await;
+    }
+
+    /// Makes a branch a production branch with safe migrations.
+    pub async fn protect(&self, name: &str) {
+        self.act(&format!("/branches/{name}"), "promote").await;
+        self.act(&format!("/branches/{name}"), "safe-migrations")
+            .await;
     }
 
     /// Waits until a branch is ready.
@@ -136,20 +152,15 @@ impl FreshControlPlane {
 
     /// Logs in with a password.
     pub async fn login(&self, password: &Value) -> Result<Conn, Error> {
-        let address = password["access_host_url"].as_str().unwrap();
-        let (host, port) = address.split_once(':').unwrap();
-        let tls = SslOpts::default()
-            .with_root_certs(vec![self.stack.ca_file().unwrap().to_owned().into()])
-            .with_disable_built_in_roots(true);
-        let options = OptsBuilder::default()
-            .ip_or_hostname(host)
-            .tcp_port(port.parse().unwrap())
-            .user(password["username"].as_str())
-            .pass(password["plain_text"].as_str())
-            .db_name(Some(DATABASE))
-            .prefer_socket(false)
-            .ssl_opts(tls);
-        Conn::new(options).await
+        let text = |name: &str| password[name].as_str().unwrap();
+        let [address, user, secret] = ["access_host_url", "username", "plain_text"].map(text);
+        self.stack.connect_to(address, user, secret, DATABASE).await
+    }
+
+    /// Logs in to a branch with a new password of this role.
+    pub async fn login_as(&self, branch: &str, role: &str) -> Conn {
+        let password = self.password(branch, role).await;
+        self.login(&password).await.unwrap()
     }
 
     /// Runs statements on a branch, with a new admin password.
@@ -169,11 +180,7 @@ impl FreshControlPlane {
 
     /// Runs statements on production, past the control plane.
     pub async fn run_on_production(&self, statements: &[&str]) {
-        let mut admin = self.stack.admin().await.unwrap();
-        admin
-            .query_drop(format!("USE `{}`", self.database.name()))
-            .await
-            .unwrap();
+        let mut admin = self.database.connect_as_admin().await.unwrap();
         for statement in statements {
             admin.query_drop(*statement).await.unwrap();
         }

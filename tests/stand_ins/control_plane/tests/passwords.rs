@@ -8,8 +8,7 @@ use crate::fresh_control_plane::{FreshControlPlane, server_error};
 #[tokio::test]
 async fn the_role_decides_the_rights_of_a_password() {
     let api = FreshControlPlane::start().await;
-    api.branch("dev").await;
-    api.run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+    api.branch_with("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
     let statements = [
         ("SELECT * FROM notes", "reader readwriter admin"),
@@ -17,7 +16,7 @@ async fn the_role_decides_the_rights_of_a_password() {
         ("ALTER TABLE notes ADD more INT", "admin"),
     ];
     for role in ["reader", "writer", "readwriter", "admin"] {
-        let mut conn = api.login(&api.password("dev", role).await).await.unwrap();
+        let mut conn = api.login_as("dev", role).await;
         for (statement, allowed) in statements {
             let allowed = allowed.split(' ').any(|allowed| allowed == role);
             let result = conn.query_drop(statement).await;
@@ -40,13 +39,9 @@ async fn the_role_decides_the_rights_of_a_password() {
 #[tokio::test]
 async fn a_password_opens_only_its_branch() {
     let api = FreshControlPlane::start().await;
-    api.branch("dev").await;
-    api.run("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
+    api.branch_with("dev", &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)"])
         .await;
-    let mut main = api
-        .login(&api.password("main", "readwriter").await)
-        .await
-        .unwrap();
+    let mut main = api.login_as("main", "readwriter").await;
     let (number, message) = server_error(main.query_drop("SELECT * FROM notes").await);
     assert_eq!(number, 1146);
     // The name of the schema on the local server stays hidden.
@@ -92,9 +87,9 @@ async fn a_password_is_shown_once_and_expires() {
     );
     api.login(&made).await.unwrap();
 
-    assert_eq!(api.delete(&path).await, 204);
+    assert_eq!(api.status("DELETE", &path).await, 204);
     assert_eq!(server_error(api.login(&made).await).0, 1045);
-    assert_eq!(api.status(&path).await, 404);
+    assert_eq!(api.status("GET", &path).await, 404);
 }
 
 #[tokio::test]

@@ -17,8 +17,7 @@ async fn a_revert_restores_rows_and_values() {
         "INSERT INTO old VALUES (7)",
     ])
     .await;
-    api.branch("dev").await;
-    api.run(
+    api.branch_with(
         "dev",
         &["ALTER TABLE notes DROP COLUMN note", "DROP TABLE old"],
     )
@@ -60,8 +59,7 @@ async fn a_failed_deployment_leaves_production_unchanged() {
     api.run_on_production(&[NOTES, "INSERT INTO notes VALUES (1, 'twice'), (2, 'twice')"])
         .await;
     // The server refuses the second change after it has made the first.
-    api.branch("real").await;
-    api.run(
+    api.branch_with(
         "real",
         &[
             "CREATE TABLE a (id INT NOT NULL PRIMARY KEY)",
@@ -70,8 +68,7 @@ async fn a_failed_deployment_leaves_production_unchanged() {
     )
     .await;
     // A requested failure.
-    api.branch("asked").await;
-    api.run(
+    api.branch_with(
         "asked",
         &[
             "CREATE TABLE b (id INT NOT NULL PRIMARY KEY)",

@@ -27,13 +27,13 @@ struct Pscale<'s> {
 }
 
 impl Pscale<'_> {
-    async fn run(&self, arguments: &[&str]) -> Value {
+    async fn run(&self, arguments: &str) -> Value {
         let api = self.api;
         let home = std::env::temp_dir().join(format!("pscale-{}", std::process::id()));
         std::fs::create_dir_all(&home).unwrap();
         let mut command = Command::new(&self.program);
         command
-            .args(arguments)
+            .args(arguments.split(' '))
             .args(["--format", "json"])
             .env("HOME", &home)
             .env("PLANETSCALE_API_URL", api.control_plane.url())
@@ -46,7 +46,7 @@ impl Pscale<'_> {
         let output = output.unwrap().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {text} {errors}");
+        assert!(output.status.success(), "{arguments}: {text} {errors}");
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 }
@@ -59,61 +59,49 @@ async fn pscale_changes_a_schema() {
     };
     let api = FreshControlPlane::start().await;
     let pscale = Pscale { program, api: &api };
-    pscale.run(&["org", "list"]).await;
-    pscale.run(&["database", "show", DATABASE]).await;
-    pscale
-        .run(&["branch", "create", DATABASE, "dev", "--wait"])
-        .await;
-    let password = pscale
-        .run(&[
-            "password", "create", DATABASE, "dev", "ddl", "--role", "admin",
-        ])
-        .await;
-    let mut conn = api.login(&password).await.unwrap();
-    conn.query_drop("CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)")
-        .await
-        .unwrap();
-    conn.disconnect().await.unwrap();
-    for arguments in [
-        &["branch", "list", DATABASE][..],
-        &["branch", "show", DATABASE, "dev"],
-        &["branch", "schema", DATABASE, "dev"],
-        &["branch", "lint", DATABASE, "dev"],
-        &["branch", "diff", DATABASE, "dev"],
-        &["password", "list", DATABASE, "dev"],
+    for words in [
+        "org list",
+        "database show orders",
+        "branch create orders dev --wait",
     ] {
-        pscale.run(arguments).await;
+        pscale.run(words).await;
     }
-    let opened = pscale
-        .run(&["deploy-request", "create", DATABASE, "dev"])
-        .await;
-    let number = opened["number"].to_string();
-    api.until(&format!("/deploy-requests/{number}"), &["ready"])
-        .await;
-    pscale
-        .run(&["deploy-request", "diff", DATABASE, &number])
-        .await;
-    pscale
-        .run(&["deploy-request", "deploy", DATABASE, &number, "--wait"])
-        .await;
+    let password = pscale.run("password create orders dev ddl --role admin");
+    let mut conn = api.login(&password.await).await.unwrap();
+    let table = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY)";
+    conn.query_drop(table).await.unwrap();
+    for words in [
+        "branch list orders",
+        "branch show orders dev",
+        "branch schema orders dev",
+        "branch lint orders dev",
+        "branch diff orders dev",
+        "password list orders dev",
+        "deploy-request create orders dev",
+    ] {
+        pscale.run(words).await;
+    }
+    api.until("/deploy-requests/1", &["ready"]).await;
+    for words in [
+        "deploy-request diff orders 1",
+        "deploy-request deploy orders 1 --wait",
+    ] {
+        pscale.run(words).await;
+    }
     assert_eq!(api.columns("notes").await, ["id"]);
-    pscale
-        .run(&["deploy-request", "skip-revert", DATABASE, &number])
-        .await;
-    pscale
-        .run(&["deploy-request", "show", DATABASE, &number])
-        .await;
-    pscale.run(&["deploy-request", "list", DATABASE]).await;
-    pscale.run(&["backup", "create", DATABASE, "main"]).await;
-    pscale.run(&["backup", "list", DATABASE, "main"]).await;
-    pscale.run(&["branch", "promote", DATABASE, "dev"]).await;
-    pscale
-        .run(&["branch", "safe-migrations", "enable", DATABASE, "dev"])
-        .await;
-    pscale
-        .run(&["branch", "delete", DATABASE, "dev", "--force"])
-        .await;
-    assert_eq!(api.status("/branches/dev").await, 404);
+    for words in [
+        "deploy-request skip-revert orders 1",
+        "deploy-request show orders 1",
+        "deploy-request list orders",
+        "backup create orders main",
+        "backup list orders main",
+        "branch promote orders dev",
+        "branch safe-migrations enable orders dev",
+        "branch delete orders dev --force",
+    ] {
+        pscale.run(words).await;
+    }
+    assert_eq!(api.status("GET", "/branches/dev").await, 404);
 }
 
 #[tokio::test]
