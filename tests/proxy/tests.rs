@@ -44,6 +44,29 @@ async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(proxy.address()).await.unwrap()
 }
 
+/// A proxy before a server, and a client that has had an answer.
+async fn proxied() -> (Echo, Proxy, TcpStream) {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.address).await.unwrap();
+    let mut client = connect(&proxy).await;
+    ask(&mut client, "hello").await.unwrap();
+    (echo, proxy, client)
+}
+
+async fn assert_relays(proxy: &Proxy) {
+    let answer = ask(&mut connect(proxy).await, "hello").await;
+    assert_eq!(answer.unwrap(), "hello");
+}
+
+async fn assert_refuses(address: SocketAddr) {
+    let refused = TcpStream::connect(address).await;
+    assert_eq!(kind(refused), io::ErrorKind::ConnectionRefused);
+}
+
+fn assert_reset(answer: io::Result<String>) {
+    assert_eq!(kind(answer), io::ErrorKind::ConnectionReset);
+}
+
 /// Sends a message and reads the answer.
 async fn ask(client: &mut TcpStream, message: &str) -> io::Result<String> {
     client.write_all(message.as_bytes()).await?;
@@ -105,40 +128,25 @@ async fn counts_connections_and_round_trips() {
 
 #[tokio::test]
 async fn resets_or_closes_open_connections_and_relays_new_ones() {
-    let echo = Echo::start().await;
-    let proxy = Proxy::start(echo.address).await.unwrap();
-    let mut client = connect(&proxy).await;
-    ask(&mut client, "hello").await.unwrap();
+    let (_echo, proxy, mut client) = proxied().await;
     proxy.strike(Fault::Reset).await;
     assert_eq!(proxy.counts().open, 0);
-    assert_eq!(
-        kind(read(&mut client).await),
-        io::ErrorKind::ConnectionReset
-    );
+    assert_reset(read(&mut client).await);
 
     let mut client = connect(&proxy).await;
     ask(&mut client, "hello").await.unwrap();
     proxy.strike(Fault::Close).await;
     assert_eq!(read(&mut client).await.unwrap(), "");
 
-    assert_eq!(
-        ask(&mut connect(&proxy).await, "hello").await.unwrap(),
-        "hello"
-    );
+    assert_relays(&proxy).await;
 }
 
 #[tokio::test]
 async fn swallows_bytes_silently() {
-    let echo = Echo::start().await;
-    let proxy = Proxy::start(echo.address).await.unwrap();
-    let mut lost = connect(&proxy).await;
-    ask(&mut lost, "hello").await.unwrap();
+    let (echo, proxy, mut lost) = proxied().await;
     proxy.strike(Fault::Swallow).await;
     ask_in_vain(&mut lost, "hello?").await;
-    assert_eq!(
-        ask(&mut connect(&proxy).await, "hello").await.unwrap(),
-        "hello"
-    );
+    assert_relays(&proxy).await;
 
     proxy.receive(Reception::Swallow).await.unwrap();
     let mut mute = connect(&proxy).await;
@@ -149,16 +157,13 @@ async fn swallows_bytes_silently() {
     proxy.receive(Reception::Relay).await.unwrap();
     ask_in_vain(&mut lost, "hello?").await;
     proxy.strike(Fault::Reset).await;
-    assert_eq!(kind(read(&mut lost).await), io::ErrorKind::ConnectionReset);
-    assert_eq!(kind(read(&mut mute).await), io::ErrorKind::ConnectionReset);
+    assert_reset(read(&mut lost).await);
+    assert_reset(read(&mut mute).await);
 }
 
 #[tokio::test]
 async fn a_swallowed_connection_is_not_counted_once_its_client_left() {
-    let echo = Echo::start().await;
-    let proxy = Proxy::start(echo.address).await.unwrap();
-    let mut lost = connect(&proxy).await;
-    ask(&mut lost, "hello").await.unwrap();
+    let (_echo, proxy, lost) = proxied().await;
     proxy.strike(Fault::Swallow).await;
     drop(lost);
     eventually(|| proxy.counts().open == 0).await;
@@ -166,21 +171,12 @@ async fn a_swallowed_connection_is_not_counted_once_its_client_left() {
 
 #[tokio::test]
 async fn refuses_and_later_relays_on_the_same_port() {
-    let echo = Echo::start().await;
-    let proxy = Proxy::start(echo.address).await.unwrap();
-    let mut old = connect(&proxy).await;
-    ask(&mut old, "hello").await.unwrap();
+    let (_echo, proxy, mut old) = proxied().await;
     proxy.receive(Reception::Refuse).await.unwrap();
-    assert_eq!(
-        kind(TcpStream::connect(proxy.address()).await),
-        io::ErrorKind::ConnectionRefused
-    );
+    assert_refuses(proxy.address()).await;
     assert_eq!(ask(&mut old, "still here").await.unwrap(), "still here");
     proxy.receive(Reception::Relay).await.unwrap();
-    assert_eq!(
-        ask(&mut connect(&proxy).await, "hello").await.unwrap(),
-        "hello"
-    );
+    assert_relays(&proxy).await;
 }
 
 #[tokio::test]
@@ -189,10 +185,7 @@ async fn loses_the_answer_to_a_flight() {
     let proxy = Proxy::start(echo.address).await.unwrap();
     let mut client = connect(&proxy).await;
     proxy.lose_next_answer();
-    assert_eq!(
-        kind(ask(&mut client, "commit").await),
-        io::ErrorKind::ConnectionReset
-    );
+    assert_reset(ask(&mut client, "commit").await);
     assert_eq!(echo.messages.load(Ordering::SeqCst), 1);
     assert!(!proxy.lift_ambush());
 }
@@ -241,10 +234,7 @@ async fn holds_a_flight_or_its_answer() {
     eventually(|| hold.is_reached()).await;
     assert_eq!(echo.messages.load(Ordering::SeqCst), 2);
     drop(hold);
-    assert_eq!(
-        kind(read(&mut client).await),
-        io::ErrorKind::ConnectionReset
-    );
+    assert_reset(read(&mut client).await);
 }
 
 #[tokio::test]
@@ -270,17 +260,12 @@ async fn delays_and_changes_the_upstream() {
 
 #[tokio::test]
 async fn dropping_the_proxy_ends_everything() {
-    let echo = Echo::start().await;
-    let proxy = Proxy::start(echo.address).await.unwrap();
-    let (address, mut client) = (proxy.address(), connect(&proxy).await);
-    ask(&mut client, "hello").await.unwrap();
+    let (_echo, proxy, mut client) = proxied().await;
+    let address = proxy.address();
     drop(proxy);
     assert_ne!(
         ask(&mut client, "hello?").await.unwrap_or_default(),
         "hello?"
     );
-    assert_eq!(
-        kind(TcpStream::connect(address).await),
-        io::ErrorKind::ConnectionRefused
-    );
+    assert_refuses(address).await;
 }

@@ -61,7 +61,7 @@ pub struct Account {
 /// A failure for a statement to come. By default the next statement fails without being executed.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    error: VitessError,
+    error: &'static VitessError,
     containing: String,
     only_in_transaction: bool,
     executes: bool,
@@ -70,7 +70,7 @@ pub struct Failure {
 impl Failure {
     /// The next statement fails with `error`.
     #[must_use]
-    pub fn with(error: VitessError) -> Self {
+    pub fn with(error: &'static VitessError) -> Self {
         Self {
             error,
             containing: String::new(),
@@ -237,7 +237,12 @@ impl Shared {
     }
 
     /// The error that a test wants for this statement, if any, before or after it was executed.
-    fn scripted(&self, sql: &str, in_transaction: bool, executed: bool) -> Option<VitessError> {
+    fn scripted(
+        &self,
+        sql: &str,
+        in_transaction: bool,
+        executed: bool,
+    ) -> Option<&'static VitessError> {
         let failures = &mut self.lock().failures;
         let matching = failures.iter().position(|failure| {
             failure.executes == executed

@@ -211,66 +211,6 @@ mod tests {
     }
 
     #[test]
-    fn a_change_may_exclude_versions_too() {
-        for (excluded, allowed) in [
-            ("*", false),
-            ("\"7\"", false),
-            ("W/\"7\"", false),
-            ("\"1\", \"7\"", false),
-            ("\"1\"", true),
-            ("\"\u{e9}\"", true),
-        ] {
-            for wanted in ["\"7\"", "*"] {
-                let headers = [("If-Match", wanted), ("If-None-Match", excluded)];
-                assert_eq!(changes(&headers, 7), allowed, "{headers:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_conditions_of_a_read_decide_its_status() {
-        let unmatched = [("if-match", "\"99\"")];
-        for (headers, version, status) in [
-            (&[][..], Some(7), 200),
-            (&[("if-none-match", "\"7\"")], Some(7), 304),
-            (&[("if-none-match", "W/\"7\"")], Some(7), 304),
-            (&[("if-none-match", "*")], Some(7), 304),
-            (&[("if-none-match", "\"8\"")], Some(7), 200),
-            (&[("if-none-match", "\"\u{e9}\"")], Some(7), 200),
-            (&[("if-match", "\"7\"")], Some(7), 200),
-            (&[("if-match", "*")], Some(7), 200),
-            (&[("if-match", "W/\"7\"")], Some(7), 412),
-            (&unmatched, Some(7), 412),
-            (
-                &[("if-match", "\"99\""), ("if-none-match", "\"7\"")],
-                Some(7),
-                412,
-            ),
-            (
-                &[("if-match", "\"7\""), ("if-none-match", "\"7\"")],
-                Some(7),
-                304,
-            ),
-            // An answer without a tag exists too.
-            (&unmatched, None, 412),
-            (&[("if-match", "*")], None, 200),
-            (&[("if-none-match", "*")], None, 304),
-            (&[("if-none-match", "\"7\"")], None, 200),
-        ] {
-            assert_eq!(read(headers, version), status, "{headers:?} {version:?}");
-        }
-    }
-
-    #[test]
-    fn a_request_to_create_cannot_demand_that_it_exists() {
-        assert!(conditions(&[]).unwrap().allow_making().is_ok());
-        for (name, allowed) in [("if-match", false), ("if-none-match", true)] {
-            let conditions = conditions(&[(name, "*")]).unwrap();
-            assert_eq!(conditions.allow_making().is_ok(), allowed, "{name}");
-        }
-    }
-
-    #[test]
     fn a_tag_that_is_not_a_version_matches_none() {
         for header in [
             "",

@@ -220,24 +220,6 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_is_ignored_on_every_route() {
-        for (route, path) in [
-            (ORDER, "/orders/7"),
-            (ORDERS, "/orders"),
-            (Route::get("/health"), "/health"),
-            (
-                Route::get("/customers/{customer_id}/orders"),
-                "/customers/c/orders",
-            ),
-        ] {
-            let without = of_path(route, path, "$default");
-            assert!(without.is_some(), "{path}");
-            assert_eq!(of_path(route, &format!("{path}/"), "$default"), without);
-            assert_eq!(of_path(route, &format!("{path}//"), "$default"), None);
-        }
-    }
-
-    #[test]
     fn a_named_stage_is_not_part_of_the_path() {
         let seven = Some(vec!["7".to_owned()]);
         assert_eq!(of_path(ORDER, "/live/orders/7", "live"), seven);

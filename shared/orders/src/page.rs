@@ -148,28 +148,6 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn limits_are_1_to_100() {
-        assert_eq!(Limit::default(), "20".parse().unwrap());
-        assert_eq!("1".parse(), Ok(Limit(1)));
-        assert_eq!("100".parse(), Ok(Limit(100)));
-        for wrong in [
-            "",
-            "0",
-            "-1",
-            "101",
-            "1000",
-            "abc",
-            "1.5",
-            " 1",
-            "+5",
-            "05",
-            "99999999999",
-        ] {
-            assert_eq!(wrong.parse::<Limit>(), Err(Rule::Limit), "{wrong:?}");
-        }
-    }
-
     proptest! {
         #[test]
         fn a_cursor_works_only_for_its_own_list(bytes: [u8; 16]) {

@@ -133,27 +133,4 @@ mod tests {
             assert_eq!(unconsolidated, decides, "{}", statement.sql());
         }
     }
-
-    #[test]
-    fn a_statement_names_the_index_that_it_must_use() {
-        for statement in ALL {
-            let forced = statement.sql().split_once("FORCE INDEX (");
-            if let Some((_, rest)) = forced {
-                let name = rest.split(')').next();
-                assert_eq!(name, statement.index());
-            }
-        }
-    }
-
-    #[test]
-    fn the_migration_creates_every_index_that_a_statement_must_use() {
-        let migration = include_str!("../../migrations/0001_orders.sql");
-        for index in ALL.iter().filter_map(Statement::index) {
-            let key = match index {
-                "PRIMARY" => "PRIMARY KEY (".to_owned(),
-                name => format!("KEY {name} ("),
-            };
-            assert!(migration.contains(&key), "{index}");
-        }
-    }
 }

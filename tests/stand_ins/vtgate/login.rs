@@ -9,7 +9,7 @@ use mysql_common::proto::{MyDeserialize, MySerialize};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::errors::{INSECURE, UNKNOWN_DATABASE};
+use super::errors::named;
 use super::wire::{COLLATION, Wire, error_packet, server_error};
 use super::{Account, Shared};
 
@@ -74,7 +74,7 @@ pub(super) async fn receive(
     let request = SslRequest::deserialize((), &mut ParseBuf(&request))?;
     if !request.capabilities().contains(CapabilityFlags::CLIENT_SSL) {
         plain
-            .send(&error_packet(&INSECURE.about("", "", "")))
+            .send(&error_packet(&named("INSECURE").about("", "", "")))
             .await?;
         return Ok(None);
     }
@@ -106,7 +106,7 @@ pub(super) async fn receive(
                 capabilities,
             }));
         }
-        Some(_) => UNKNOWN_DATABASE.about(&database, &user, ""),
+        Some(_) => named("UNKNOWN_DATABASE").about(&database, &user, ""),
     };
     wire.send(&error_packet(&refusal)).await?;
     Ok(None)

@@ -10,10 +10,7 @@ use mysql_common::constants::{Command, StatusFlags};
 use tokio::net::TcpStream;
 
 use super::Shared;
-use super::errors::{
-    DIRECT_DDL_DISABLED, FOREIGN_KEYS, ROLLBACK_FIRST, TRANSACTION_ENDED, UNKNOWN_DATABASE,
-    UNKNOWN_STATEMENT, VitessError,
-};
+use super::errors::{VitessError, named};
 use super::login::{self, Client};
 use super::server::Server;
 use super::wire::{error_packet, malformed, ok_packet, server_error};
@@ -93,7 +90,7 @@ impl Session<'_> {
                 PREPARE => self.prepare(&text).await,
                 EXECUTE => match id_of(&packet).and_then(|id| self.statements.get(&id)) {
                     Some(sql) => self.execute(&sql.clone(), &packet).await,
-                    None => Ok(Err(UNKNOWN_STATEMENT.about("", "", ""))),
+                    None => Ok(Err(named("UNKNOWN_STATEMENT").about("", "", ""))),
                 },
                 PING | RESET_CONNECTION | RESET_STATEMENT => self.relay(&packet).await,
                 _ => {
@@ -134,8 +131,8 @@ impl Session<'_> {
         }
         let lost = match self.transaction {
             Transaction::None | Transaction::Open => None,
-            Transaction::Ended => Some(TRANSACTION_ENDED),
-            Transaction::Poisoned => Some(ROLLBACK_FIRST),
+            Transaction::Ended => Some(named("TRANSACTION_ENDED")),
+            Transaction::Poisoned => Some(named("ROLLBACK_FIRST")),
         };
         if let Some(lost) = lost {
             if self.transaction == Transaction::Ended {
@@ -150,33 +147,33 @@ impl Session<'_> {
         }
     }
 
-    fn refusal(&self, word: &str, sql: &str) -> Option<VitessError> {
+    fn refusal(&self, word: &str, sql: &str) -> Option<&'static VitessError> {
         if !["CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"].contains(&word) {
             return None;
         }
         let state = self.shared.lock();
         if state.protected.contains(&self.client.account.behind.schema) {
-            return Some(DIRECT_DDL_DISABLED);
+            return Some(named("DIRECT_DDL_DISABLED"));
         }
         let makes_foreign_key = sql.to_ascii_uppercase().contains("REFERENCES");
-        (makes_foreign_key && state.no_foreign_keys).then_some(FOREIGN_KEYS)
+        (makes_foreign_key && state.no_foreign_keys).then(|| named("FOREIGN_KEYS"))
     }
 
     /// A user stays in the schema of its account.
     fn use_keyspace(&self, keyspace: &str) -> Result<Vec<Vec<u8>>, ServerError> {
         match self.client.account.knows(keyspace) {
             true => Ok(vec![ok_packet(self.transaction != Transaction::None)]),
-            false => Err(UNKNOWN_DATABASE.about(keyspace, "", "")),
+            false => Err(named("UNKNOWN_DATABASE").about(keyspace, "", "")),
         }
     }
 
-    fn error(&self, error: VitessError, sql: &str) -> ServerError {
+    fn error(&self, error: &VitessError, sql: &str) -> ServerError {
         let Client { user, account, .. } = &self.client;
         error.about(&account.keyspace, user, sql)
     }
 
     /// Fails a statement. What happens to an open transaction is as at vtgate.
-    async fn fail(&mut self, error: VitessError, sql: &str) -> Answer {
+    async fn fail(&mut self, error: &VitessError, sql: &str) -> Answer {
         let after = match () {
             () if error.loses_server() => Transaction::Ended,
             () if error.poisons() => Transaction::Poisoned,

@@ -88,9 +88,11 @@ async fn the_conditions_of_a_read_decide_its_status() {
             _ => {}
         }
     }
-    let both = Event::get(&path).header("if-match", "\"1\"");
-    let both = send(both.header("if-none-match", "\"1\"")).await;
-    assert_eq!(both.status, 304);
+    for (if_match, status) in [("\"1\"", 304), ("\"99\"", 412)] {
+        let both = Event::get(&path).header("if-match", if_match);
+        let both = send(both.header("if-none-match", "\"1\"")).await;
+        assert_eq!(both.status, status);
+    }
 }
 
 #[tokio::test]

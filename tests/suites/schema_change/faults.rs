@@ -10,8 +10,7 @@ use crate::{NOTES, TWO_TABLES};
 
 #[tokio::test]
 async fn calls_are_repeated_while_the_api_is_busy_or_broken() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     for status in [429, 500] {
         for (method, path) in [
             ("GET", "/deploy-requests"),
@@ -30,8 +29,8 @@ async fn calls_are_repeated_while_the_api_is_busy_or_broken() {
     }
     pipeline.succeed(json!({})).await;
     assert!(pipeline.plane.has_failed_all());
-    assert_eq!(pipeline.recorded().await, [1, 2]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_recorded(&[1, 2]).await;
+
     assert_eq!(
         pipeline
             .api(&pipeline.token)
@@ -45,8 +44,7 @@ async fn calls_are_repeated_while_the_api_is_busy_or_broken() {
 
 #[tokio::test]
 async fn a_call_whose_answer_is_lost_is_not_carried_out_twice() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     for path in ["/branches", "/deploy-requests", "/deploy", "/skip-revert"] {
         pipeline
             .plane
@@ -69,8 +67,7 @@ async fn a_call_whose_answer_is_lost_is_not_carried_out_twice() {
 
 #[tokio::test]
 async fn a_password_that_expires_before_it_is_used_is_replaced() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", TWO_TABLES);
+    let pipeline = Pipeline::with("0002_notes.sql", TWO_TABLES).await;
     // Delays the step after it made the password and before it uses it.
     let slow = ApiFailure::with(429).on("GET", "/passwords").retry_after(5);
     pipeline.plane.fail(slow);
@@ -88,12 +85,7 @@ async fn a_password_that_expires_before_it_is_used_is_replaced() {
         }
     };
     pipeline.plane.expire_password(&id).await;
-    let ended = execution.ended().await.unwrap();
-    assert!(
-        matches!(ended, Ended::Succeeded(_)),
-        "{ended:?}\n{}",
-        pipeline.logs()
-    );
+    pipeline.succeeds(execution).await;
     let applied = pipeline.steps().into_iter();
     assert_eq!(applied.filter(|step| step == "apply_migrations").count(), 2);
     assert_eq!(pipeline.recorded().await, [1, 2]);
@@ -101,8 +93,7 @@ async fn a_password_that_expires_before_it_is_used_is_replaced() {
 
 #[tokio::test]
 async fn a_run_waits_while_another_run_has_a_password_to_apply_migrations() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("await_branch").await;
     let branch = pipeline.left().await.0.remove(0);
     let api = pipeline.api(&pipeline.token).await;
@@ -120,25 +111,18 @@ async fn a_run_waits_while_another_run_has_a_password_to_apply_migrations() {
     pipeline.carried_out("apply_migrations", 3).await;
     assert!(!pipeline.steps().contains(&"open_deploy_request".to_owned()));
     pipeline.plane.expire_password(&held.id).await;
-    let ended = execution.ended().await.unwrap();
-    assert!(
-        matches!(ended, Ended::Succeeded(_)),
-        "{ended:?}\n{}",
-        pipeline.logs()
-    );
+    pipeline.succeeds(execution).await;
 }
 
 #[tokio::test]
 async fn a_deployment_that_fails_halfway_leaves_production_as_it_was() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_tables.sql", TWO_TABLES);
+    let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
     pipeline.plane.fail_deployment_at(1);
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DeploymentFailed");
-    assert!(cause.contains("deploy request 1"), "{cause}");
-    assert_eq!(pipeline.recorded().await, [1]);
+    pipeline
+        .refused("DeploymentFailed", &["deploy request 1"])
+        .await;
+    pipeline.assert_recorded(&[1]).await;
     assert_eq!(pipeline.columns("first_table").await, [""; 0]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
 
     pipeline.succeed(json!({})).await;
     assert_eq!(pipeline.recorded().await, [1, 2]);
@@ -177,8 +161,7 @@ async fn a_deployment_that_fails_on_rows_names_the_key_or_column_but_no_value() 
 
 #[tokio::test]
 async fn cleaning_up_is_tried_again() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_tables.sql", TWO_TABLES);
+    let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
     pipeline.plane.fail_deployment_at(0);
     let lost = ApiFailure::with(500).on("POST", "/complete-deploy");
     pipeline.plane.fail(lost);
@@ -192,8 +175,7 @@ async fn cleaning_up_is_tried_again() {
 
 #[tokio::test]
 async fn a_deployment_is_not_recorded_if_it_was_reverted_before() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("await_deployment").await;
     let api = pipeline.api(&pipeline.token).await;
     api.revert(1).await;
@@ -231,9 +213,9 @@ async fn a_failed_revert_is_reported_by_the_next_run() {
     }
     let error = pipeline.go_on("finish").await.unwrap_err();
     assert_eq!(error.name, "DeploymentFailed");
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DeployRequestRefused", "{cause}");
-    assert!(cause.contains("2 was not reverted"), "{cause}");
+    pipeline
+        .refused("DeployRequestRefused", &["2 was not reverted"])
+        .await;
     assert_eq!(pipeline.left().await, (vec![], vec![]));
     assert_eq!(pipeline.recorded().await, [1, 2]);
 }
@@ -263,15 +245,13 @@ async fn a_run_waits_again_when_a_changed_branch_dismisses_the_approval() {
 
     let execution = pipeline.start(json!({})).await;
     approve(1).await;
-    let ended = execution.ended().await.unwrap();
-    assert!(matches!(ended, Ended::Succeeded(_)), "{ended:?}");
+    pipeline.succeeds(execution).await;
     assert_eq!(pipeline.recorded().await, [1, 2]);
 }
 
 #[tokio::test]
 async fn a_run_ends_when_somebody_closes_its_deploy_request() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let execution = pipeline.start(json!({ "approval": true })).await;
     pipeline.carried_out("await_approval", 1).await;
     pipeline.plane.close_deploy_request(1).await;
@@ -288,16 +268,10 @@ async fn a_run_ends_when_somebody_closes_its_deploy_request() {
 
 #[tokio::test]
 async fn a_branch_with_an_older_schema_is_replaced() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.plane.next_branch_lacks("orders.total");
     pipeline.succeed(json!({})).await;
-    assert!(
-        pipeline
-            .columns("orders")
-            .await
-            .contains(&"total".to_owned())
-    );
+    assert!(pipeline.has_column("orders", "total").await);
     let made = pipeline.steps().into_iter();
     assert_eq!(made.filter(|step| step == "create_branch").count(), 2);
     assert_eq!(pipeline.left().await, (vec![], vec![]));
@@ -305,21 +279,17 @@ async fn a_branch_with_an_older_schema_is_replaced() {
 
 #[tokio::test]
 async fn a_call_that_is_never_allowed_fails_the_run_and_names_the_missing_access() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline
         .plane
         .fail(ApiFailure::with(403).on("GET", "/schema/lint").times(99));
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "NotAllowed");
-    assert!(cause.contains("read_branch"), "{cause}");
+    pipeline.refused("NotAllowed", &["read_branch"]).await;
     assert_eq!(pipeline.left().await, (vec![], vec![]));
 }
 
 #[tokio::test]
 async fn a_run_reads_its_token_again_when_it_is_rotated() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let execution = pipeline.start(json!({ "approval": true })).await;
     pipeline.carried_out("await_approval", 1).await;
     let new = pipeline.plane.new_token().await;
@@ -327,10 +297,5 @@ async fn a_run_reads_its_token_again_when_it_is_rotated() {
     let api = pipeline.api(&new).await;
     // The old token opened the deploy request, so the new one may approve it.
     api.approve(1).await;
-    let ended = execution.ended().await.unwrap();
-    assert!(
-        matches!(ended, Ended::Succeeded(_)),
-        "{ended:?}\n{}",
-        pipeline.logs()
-    );
+    pipeline.succeeds(execution).await;
 }

@@ -89,6 +89,13 @@ impl Pipeline {
         }
     }
 
+    /// Starts with one more migration.
+    pub async fn with(file: &str, sql: &str) -> Self {
+        let pipeline = Self::new().await;
+        pipeline.add(file, sql);
+        pipeline
+    }
+
     /// Adds a migration.
     pub fn add(&self, file: &str, sql: &str) {
         fs::write(self.folder.join(file), sql).unwrap();
@@ -142,6 +149,34 @@ impl Pipeline {
             Ended::Failed { error, cause } => (error, cause),
             other => panic!("{other:?}\n{}", self.logs()),
         }
+    }
+
+    /// Runs the state machine to its end, and asserts that it fails with this error, whose cause has
+    /// these words.
+    pub async fn refused(&self, expected: &str, words: &[&str]) {
+        let (error, cause) = self.fail(json!({})).await;
+        assert_eq!(error, expected, "{cause}");
+        for words in words {
+            assert!(cause.contains(words), "{words}: {cause}");
+        }
+    }
+
+    /// Waits until an execution has succeeded.
+    pub async fn succeeds(&self, execution: Execution) {
+        let ended = execution.ended().await.unwrap();
+        let succeeded = matches!(ended, Ended::Succeeded(_));
+        assert!(succeeded, "{ended:?}\n{}", self.logs());
+    }
+
+    /// Asserts that these migrations are recorded, and that nothing is left on PlanetScale.
+    pub async fn assert_recorded(&self, versions: &[u32]) {
+        assert_eq!(self.recorded().await, versions);
+        assert_eq!(self.left().await, (vec![], vec![]));
+    }
+
+    /// Asserts that a run has left nothing behind and changed nothing.
+    pub async fn assert_nothing_happened(&self) {
+        self.assert_recorded(&[1]).await;
     }
 
     /// Puts another token into the function's secret. PlanetScale refuses the old one from then on.
@@ -229,6 +264,12 @@ impl Pipeline {
         conn.disconnect().await.unwrap();
     }
 
+    /// Runs statements on the only branch besides production.
+    pub async fn change_own_branch(&self, statements: &[&str]) {
+        let branch = self.left().await.0.remove(0);
+        self.change_branch(&branch, statements).await;
+    }
+
     /// The steps that were carried out.
     pub fn steps(&self) -> Vec<String> {
         self.tasks.steps.lock().unwrap().clone()
@@ -256,6 +297,11 @@ impl Pipeline {
     pub async fn recorded(&self) -> Vec<u32> {
         self.rows("SELECT version FROM schema_migrations ORDER BY version")
             .await
+    }
+
+    /// Whether a table in production has this column.
+    pub async fn has_column(&self, table: &str, column: &str) -> bool {
+        self.columns(table).await.iter().any(|name| name == column)
     }
 
     /// The names of a table's columns in production; none if there is no such table.

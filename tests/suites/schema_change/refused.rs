@@ -5,39 +5,27 @@ use serde_json::json;
 
 use crate::pipeline::Pipeline;
 use crate::{CHANNEL, NOTES, TWO_TABLES};
-
-/// Asserts that the run has left nothing behind and changed nothing.
-async fn assert_nothing_happened(pipeline: &Pipeline) {
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
-    assert_eq!(pipeline.recorded().await, [1]);
-}
-
 #[tokio::test]
 async fn a_dropped_column_needs_an_allowance() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_less.sql", "ALTER TABLE orders DROP COLUMN total;");
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "MigrationsRefused");
-    assert!(cause.contains("0002_less.sql:1"), "{cause}");
-    assert!(cause.contains("-- allow drop-column: reason"), "{cause}");
-    assert!(
-        pipeline
-            .columns("orders")
-            .await
-            .contains(&"total".to_owned())
-    );
-    assert_nothing_happened(&pipeline).await;
+    let pipeline = Pipeline::with("0002_less.sql", "ALTER TABLE orders DROP COLUMN total;").await;
+    pipeline
+        .refused(
+            "MigrationsRefused",
+            &["0002_less.sql:1", "-- allow drop-column: reason"],
+        )
+        .await;
+    assert!(pipeline.has_column("orders", "total").await);
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
 async fn a_statement_that_does_not_belong_in_a_migration_is_refused_before_there_is_a_branch() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_rows.sql", "UPDATE orders SET version = 2;");
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "MigrationsRefused");
-    assert!(cause.contains("0002_rows.sql:1"), "{cause}");
+    let pipeline = Pipeline::with("0002_rows.sql", "UPDATE orders SET version = 2;").await;
+    pipeline
+        .refused("MigrationsRefused", &["0002_rows.sql:1"])
+        .await;
     assert_eq!(pipeline.steps(), ["plan", "clean_up"]);
-    assert_nothing_happened(&pipeline).await;
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
@@ -52,21 +40,20 @@ async fn a_check_cannot_be_dropped_by_the_name_in_its_migration() {
     assert_eq!(error, "StatementRefused");
     assert!(cause.contains("0003_drop.sql:1"), "{cause}");
     assert!(cause.contains("short"), "{cause}");
-    assert_eq!(pipeline.recorded().await, [1, 2]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_recorded(&[1, 2]).await;
 }
 
 #[tokio::test]
 async fn a_renamed_column_is_refused_with_what_to_do_instead() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add(
+    let pipeline = Pipeline::with(
         "0002_rename.sql",
         "ALTER TABLE orders RENAME COLUMN total TO sum;",
-    );
+    )
+    .await;
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "MigrationsRefused");
     assert!(cause.to_lowercase().contains("add"), "{cause}");
-    assert_nothing_happened(&pipeline).await;
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
@@ -76,10 +63,10 @@ async fn findings_of_planetscales_lint_stop_the_run() {
     let keyless = "CREATE TABLE by_hand (id INT) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4";
     pipeline.change_production(&[keyless]).await;
     pipeline.add("0002_notes.sql", NOTES);
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DeployRequestRefused");
-    assert!(cause.contains("NO_UNIQUE_KEY in `by_hand`"), "{cause}");
-    assert_nothing_happened(&pipeline).await;
+    pipeline
+        .refused("DeployRequestRefused", &["NO_UNIQUE_KEY in `by_hand`"])
+        .await;
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
@@ -87,25 +74,21 @@ async fn failed_checks_of_the_deploy_request_stop_the_run() {
     let pipeline = Pipeline::new().await;
     pipeline.plane.fail_deploy_check(Some("not enough storage"));
     pipeline.add("0002_notes.sql", NOTES);
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DeployRequestRefused");
-    assert!(cause.contains("not enough storage"), "{cause}");
-    assert_nothing_happened(&pipeline).await;
+    pipeline
+        .refused("DeployRequestRefused", &["not enough storage"])
+        .await;
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
 async fn a_branch_that_somebody_changed_is_not_deployed() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("apply_migrations").await;
-    let branch = pipeline.left().await.0.remove(0);
     pipeline
-        .change_branch(&branch, &["ALTER TABLE orders ADD COLUMN extra INT NULL"])
+        .change_own_branch(&["ALTER TABLE orders ADD COLUMN extra INT NULL"])
         .await;
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DifferenceRefused");
-    assert!(cause.contains("`orders`"), "{cause}");
-    assert_nothing_happened(&pipeline).await;
+    pipeline.refused("DifferenceRefused", &["`orders`"]).await;
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
@@ -116,37 +99,26 @@ async fn a_branch_is_not_deployed_if_somebody_changed_the_migrated_table() {
         ("ADD CHECK (total > 0)", "CHECK "),
         ("COMMENT = 'by hand'", "the table `orders`"),
     ] {
-        let pipeline = Pipeline::new().await;
-        pipeline.add("0002_channel.sql", CHANNEL);
+        let pipeline = Pipeline::with("0002_channel.sql", CHANNEL).await;
         pipeline.die_after("apply_migrations").await;
         let branch = pipeline.left().await.0.remove(0);
         let change = format!("ALTER TABLE orders {change}");
         pipeline.change_branch(&branch, &[&change]).await;
-        let (error, cause) = pipeline.fail(json!({})).await;
-        assert_eq!(error, "DifferenceRefused", "{change}: {cause}");
-        assert!(cause.contains(named), "{cause}");
-        assert_nothing_happened(&pipeline).await;
+        pipeline.refused("DifferenceRefused", &[named]).await;
+        pipeline.assert_nothing_happened().await;
     }
 }
 
 #[tokio::test]
 async fn a_branch_is_not_deployed_if_it_lacks_a_new_column_of_production() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("apply_migrations").await;
     pipeline
         .change_production(&["ALTER TABLE orders ADD COLUMN newer INT NULL"])
         .await;
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DifferenceRefused");
-    assert!(cause.contains("`orders`"), "{cause}");
-    assert!(
-        pipeline
-            .columns("orders")
-            .await
-            .contains(&"newer".to_owned())
-    );
-    assert_nothing_happened(&pipeline).await;
+    pipeline.refused("DifferenceRefused", &["`orders`"]).await;
+    assert!(pipeline.has_column("orders", "newer").await);
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
@@ -157,16 +129,14 @@ async fn a_branch_is_neither_deployed_nor_recorded_if_somebody_undid_part_of_the
         (TWO_TABLES, "DROP TABLE first_table, second_table"),
         (CHANNEL, "ALTER TABLE orders DROP COLUMN channel"),
     ] {
-        let pipeline = Pipeline::new().await;
-        pipeline.add("0002_change.sql", migration);
+        let pipeline = Pipeline::with("0002_change.sql", migration).await;
         pipeline.die_after("apply_migrations").await;
-        let branch = pipeline.left().await.0.remove(0);
-        pipeline.change_branch(&branch, &[removal]).await;
-        let (error, cause) = pipeline.fail(json!({})).await;
-        assert_eq!(error, "DifferenceRefused", "{removal}: {cause}");
-        assert!(cause.contains("the branch was changed"), "{cause}");
+        pipeline.change_own_branch(&[removal]).await;
+        pipeline
+            .refused("DifferenceRefused", &["the branch was changed"])
+            .await;
         assert_eq!(pipeline.columns("first_table").await, [""; 0]);
-        assert_nothing_happened(&pipeline).await;
+        pipeline.assert_nothing_happened().await;
 
         pipeline.succeed(json!({})).await;
         assert_eq!(pipeline.recorded().await, [1, 2]);
@@ -175,32 +145,31 @@ async fn a_branch_is_neither_deployed_nor_recorded_if_somebody_undid_part_of_the
 
 #[tokio::test]
 async fn a_partly_deployed_change_is_recorded_once_production_has_all_of_it() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_tables.sql", TWO_TABLES);
+    let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
     deploy_by_hand(&pipeline, "DROP TABLE second_table").await;
     assert_eq!(pipeline.columns("first_table").await, ["id"]);
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DifferenceRefused", "{cause}");
-    assert!(cause.contains("the branch was changed"), "{cause}");
-    assert!(
-        cause.contains("deploy request 1 is deployed and not recorded"),
-        "{cause}"
-    );
+    pipeline
+        .refused(
+            "DifferenceRefused",
+            &[
+                "the branch was changed",
+                "deploy request 1 is deployed and not recorded",
+            ],
+        )
+        .await;
     assert_eq!(pipeline.recorded().await, [1]);
 
     let second = TWO_TABLES.split(';').nth(1).unwrap();
     pipeline.change_production(&[second]).await;
     let result = pipeline.succeed(json!({})).await;
     assert_eq!(result["status"], "nothing_pending");
-    assert_eq!(pipeline.recorded().await, [1, 2]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_recorded(&[1, 2]).await;
 }
 
 /// Changes the branch of the migrations and deploys it, as a person could.
 async fn deploy_by_hand(pipeline: &Pipeline, change: &str) {
     pipeline.succeed(json!({ "deploy": false })).await;
-    let branch = pipeline.left().await.0.remove(0);
-    pipeline.change_branch(&branch, &[change]).await;
+    pipeline.change_own_branch(&[change]).await;
     let api = pipeline.api(&pipeline.token).await;
     // The control plane compares the branch again when somebody looks at the deploy request.
     api.calls().deploy_request(1).await.unwrap();
@@ -218,14 +187,13 @@ async fn deploy_by_hand(pipeline: &Pipeline, change: &str) {
 
 #[tokio::test]
 async fn a_different_change_deployed_from_the_branch_is_not_recorded() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_channel.sql", CHANNEL);
+    let pipeline = Pipeline::with("0002_channel.sql", CHANNEL).await;
     let other = "ALTER TABLE orders DROP COLUMN channel, ADD COLUMN other INT NULL";
     deploy_by_hand(&pipeline, other).await;
     for _ in 0..2 {
-        let (error, cause) = pipeline.fail(json!({})).await;
-        assert_eq!(error, "DifferenceRefused", "{cause}");
-        assert!(cause.contains("the branch was changed"), "{cause}");
+        pipeline
+            .refused("DifferenceRefused", &["the branch was changed"])
+            .await;
         assert_eq!(pipeline.recorded().await, [1]);
     }
     // A migration with another text is another change. It would have to wait as long as the first
@@ -241,15 +209,14 @@ async fn a_different_change_deployed_from_the_branch_is_not_recorded() {
 
 #[tokio::test]
 async fn a_deployment_is_not_recorded_if_production_lost_its_table_afterwards() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("await_deployment").await;
     pipeline.change_production(&["DROP TABLE notes"]).await;
     let error = pipeline.go_on("finish").await.unwrap_err();
     assert_eq!(error.name, "DifferenceRefused");
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "DifferenceRefused");
-    assert!(cause.contains("the table `notes` is missing"), "{cause}");
+    pipeline
+        .refused("DifferenceRefused", &["the table `notes` is missing"])
+        .await;
     assert_eq!(pipeline.recorded().await, [1]);
 }
 
@@ -263,22 +230,18 @@ async fn a_deployment_does_not_undo_what_somebody_changed_in_production() {
         ),
         ("ALTER TABLE orders ADD CHECK (total < 1000000)", "CHECK "),
     ] {
-        let pipeline = Pipeline::new().await;
-        pipeline.add("0002_channel.sql", CHANNEL);
+        let pipeline = Pipeline::with("0002_channel.sql", CHANNEL).await;
         pipeline.succeed(json!({ "deploy": false })).await;
         pipeline.change_production(&[change]).await;
-        let (error, cause) = pipeline.fail(json!({})).await;
-        assert_eq!(error, "DifferenceRefused", "{change}: {cause}");
-        assert!(cause.contains(named), "{cause}");
-        assert_nothing_happened(&pipeline).await;
+        pipeline.refused("DifferenceRefused", &[named]).await;
+        pipeline.assert_nothing_happened().await;
     }
 }
 
 #[tokio::test]
 async fn a_change_made_after_the_approval_is_not_deployed() {
     for in_production in [true, false] {
-        let pipeline = Pipeline::new().await;
-        pipeline.add("0002_channel.sql", CHANNEL);
+        let pipeline = Pipeline::with("0002_channel.sql", CHANNEL).await;
         pipeline.die_after("check_difference").await;
         let branch = pipeline.left().await.0.remove(0);
         let change = ["CREATE INDEX newer ON orders (total)"];
@@ -289,12 +252,7 @@ async fn a_change_made_after_the_approval_is_not_deployed() {
         let error = pipeline.go_on("deploy").await.unwrap_err();
         assert_eq!(error.name, "DifferenceRefused");
         assert!(error.message.contains("index `newer`"), "{}", error.message);
-        assert!(
-            !pipeline
-                .columns("orders")
-                .await
-                .contains(&"channel".to_owned())
-        );
+        assert!(!pipeline.has_column("orders", "channel").await);
     }
 }
 
@@ -303,22 +261,20 @@ async fn a_refused_statement_is_reported_with_its_place_and_the_servers_words() 
     let pipeline = Pipeline::new().await;
     pipeline.change_production(&[NOTES]).await;
     pipeline.add("0002_notes.sql", NOTES);
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "StatementRefused");
-    assert!(cause.contains("0002_notes.sql:2"), "{cause}");
-    assert!(cause.contains("already exists"), "{cause}");
-    assert_nothing_happened(&pipeline).await;
+    pipeline
+        .refused("StatementRefused", &["0002_notes.sql:2", "already exists"])
+        .await;
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
 async fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({})).await;
     pipeline.add("0002_notes.sql", "CREATE TABLE other (id INT PRIMARY KEY);");
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "LedgerDiffers");
-    assert!(cause.contains("0002_notes.sql was changed"), "{cause}");
+    pipeline
+        .refused("LedgerDiffers", &["0002_notes.sql was changed"])
+        .await;
 }
 
 #[tokio::test]
@@ -354,24 +310,22 @@ async fn the_error_names_the_access_that_the_token_lacks() {
 
 #[tokio::test]
 async fn an_unknown_option_is_refused() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let (error, cause) = pipeline.fail(json!({ "deploi": false })).await;
     assert_eq!(error, "WrongInput");
     assert!(cause.contains("deploi"), "{cause}");
     let (error, _) = pipeline.fail(json!({ "deploy": "no" })).await;
     assert_eq!(error, "WrongInput");
-    assert_nothing_happened(&pipeline).await;
+    pipeline.assert_nothing_happened().await;
 }
 
 #[tokio::test]
 async fn a_change_is_refused_while_another_has_an_open_deploy_request() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({ "deploy": false })).await;
     pipeline.add("0003_channel.sql", CHANNEL);
-    let (error, cause) = pipeline.fail(json!({})).await;
-    assert_eq!(error, "AnotherAtWork");
-    assert!(cause.contains("deploy request 1"), "{cause}");
+    pipeline
+        .refused("AnotherAtWork", &["deploy request 1"])
+        .await;
     assert_eq!(pipeline.left().await.1, [1]);
 }

@@ -3,7 +3,6 @@
 use planetscale::DeploymentState;
 use serde_json::json;
 use tests::stand_ins::control_plane::ApiFailure;
-use tests::stand_ins::step_functions::Ended;
 
 use crate::pipeline::Pipeline;
 use crate::{NOTES, TWO_TABLES};
@@ -21,13 +20,12 @@ async fn a_run_that_died_after_a_step_is_finished_by_the_next() {
         "deploy",
         "await_deployment",
     ] {
-        let pipeline = Pipeline::new().await;
-        pipeline.add("0002_notes.sql", NOTES);
+        let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
         pipeline.die_after(step).await;
         pipeline.succeed(json!({})).await;
-        assert_eq!(pipeline.recorded().await, [1, 2], "{step}");
+        pipeline.assert_recorded(&[1, 2]).await;
         assert_eq!(pipeline.columns("notes").await, ["id", "text"], "{step}");
-        assert_eq!(pipeline.left().await, (vec![], vec![]), "{step}");
+
         let requests = pipeline.api(&pipeline.token).await.deploy_requests().await;
         assert_eq!(requests.len(), 1, "{step}");
     }
@@ -35,8 +33,7 @@ async fn a_run_that_died_after_a_step_is_finished_by_the_next() {
 
 #[tokio::test]
 async fn a_branch_with_part_of_a_migration_is_replaced() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_tables.sql", TWO_TABLES);
+    let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
     pipeline.die_after("await_branch").await;
     let branch = pipeline.left().await.0.remove(0);
     let first = TWO_TABLES.split(';').next().unwrap();
@@ -55,19 +52,16 @@ async fn a_branch_with_part_of_a_migration_is_replaced() {
 
 #[tokio::test]
 async fn a_change_is_recorded_if_production_got_it_in_another_way() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({ "deploy": false })).await;
     pipeline.change_production(&[NOTES]).await;
     pipeline.succeed(json!({})).await;
-    assert_eq!(pipeline.recorded().await, [1, 2]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_recorded(&[1, 2]).await;
 }
 
 #[tokio::test]
 async fn a_run_goes_on_when_another_has_closed_a_deploy_request_without_changes() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("open_deploy_request").await;
     pipeline.change_production(&[NOTES]).await;
     let api = pipeline.api(&pipeline.token).await;
@@ -83,8 +77,7 @@ async fn a_run_goes_on_when_another_has_closed_a_deploy_request_without_changes(
 
 #[tokio::test]
 async fn a_run_makes_its_branch_again_if_another_run_deleted_it() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("apply_migrations").await;
     let branch = pipeline.left().await.0.remove(0);
     let api = pipeline.api(&pipeline.token).await;
@@ -95,8 +88,7 @@ async fn a_run_makes_its_branch_again_if_another_run_deleted_it() {
 
 #[tokio::test]
 async fn a_deployed_but_unrecorded_change_is_recorded_with_the_next_one() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("await_deployment").await;
     assert_eq!(pipeline.recorded().await, [1]);
     pipeline.add(
@@ -105,22 +97,19 @@ async fn a_deployed_but_unrecorded_change_is_recorded_with_the_next_one() {
     );
     let result = pipeline.succeed(json!({})).await;
     assert_eq!(result["migrations"], json!(["0003_done"]));
-    assert_eq!(pipeline.recorded().await, [1, 2, 3]);
+    pipeline.assert_recorded(&[1, 2, 3]).await;
     assert_eq!(pipeline.columns("notes").await, ["id", "text", "done"]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
 }
 
 #[tokio::test]
 async fn a_run_that_could_not_finish_is_finished_by_the_next() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.plane.fail(ApiFailure::with(403).on("DELETE", ""));
     // The first deletion is refused.
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "NotAllowed", "{cause}");
     pipeline.succeed(json!({})).await;
-    assert_eq!(pipeline.recorded().await, [1, 2]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_recorded(&[1, 2]).await;
 }
 
 #[tokio::test]
@@ -132,24 +121,18 @@ async fn two_runs_at_once_deploy_once() {
         Some("open_deploy_request"),
         Some("await_deployment"),
     ] {
-        let pipeline = Pipeline::new().await;
-        pipeline.add("0002_tables.sql", TWO_TABLES);
+        let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
         let first = pipeline.start(json!({})).await;
         if let Some(step) = step {
             pipeline.carried_out(step, 1).await;
         }
         let second = pipeline.start(json!({})).await;
         for execution in [first, second] {
-            let ended = execution.ended().await.unwrap();
-            assert!(
-                matches!(ended, Ended::Succeeded(_)),
-                "{step:?}: {ended:?}\n{}",
-                pipeline.logs()
-            );
+            pipeline.succeeds(execution).await;
         }
-        assert_eq!(pipeline.recorded().await, [1, 2], "{step:?}");
+        pipeline.assert_recorded(&[1, 2]).await;
         assert_eq!(pipeline.columns("second_table").await, ["id"], "{step:?}");
-        assert_eq!(pipeline.left().await, (vec![], vec![]), "{step:?}");
+
         let deployed = pipeline.plane.exchanges().into_iter().filter(|exchange| {
             exchange.method.as_str() == "POST"
                 && exchange.path.ends_with("/deploy")

@@ -9,15 +9,13 @@ use crate::pipeline::Pipeline;
 
 #[tokio::test]
 async fn a_new_table_is_deployed_and_recorded_and_nothing_is_left() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let result = pipeline.succeed(json!({})).await;
     assert_eq!(result["status"], "deployed");
     assert_eq!(result["migrations"], json!(["0002_notes"]));
     assert_eq!(result["deploy_request"]["number"], 1);
     assert_eq!(pipeline.columns("notes").await, ["id", "text"]);
-    assert_eq!(pipeline.recorded().await, [1, 2]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_recorded(&[1, 2]).await;
 
     let result = pipeline.succeed(json!({})).await;
     assert_eq!(result["status"], "nothing_pending");
@@ -35,12 +33,7 @@ async fn a_new_column_and_an_index_on_it_keep_the_rows() {
         "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL, ADD INDEX orders_channel (channel);",
     );
     pipeline.succeed(json!({})).await;
-    assert!(
-        pipeline
-            .columns("orders")
-            .await
-            .contains(&"channel".to_owned())
-    );
+    assert!(pipeline.has_column("orders", "channel").await);
     let indexed: Vec<String> = pipeline
         .rows("SELECT column_name FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name = 'orders_channel'")
         .await;
@@ -51,8 +44,7 @@ async fn a_new_column_and_an_index_on_it_keep_the_rows() {
 
 #[tokio::test]
 async fn a_column_is_dropped_if_the_migration_allows_it() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({})).await;
     pipeline.add(
         "0003_no_text.sql",
@@ -133,8 +125,7 @@ async fn several_migrations_are_deployed_together() {
 
 #[tokio::test]
 async fn a_migration_that_changes_nothing_is_recorded_with_a_warning() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_nothing.sql", "ALTER TABLE orders ENGINE = InnoDB;");
+    let pipeline = Pipeline::with("0002_nothing.sql", "ALTER TABLE orders ENGINE = InnoDB;").await;
     let result = pipeline.succeed(json!({})).await;
     assert_eq!(result["status"], "deployed");
     let warnings = result["warnings"].to_string();
@@ -143,8 +134,7 @@ async fn a_migration_that_changes_nothing_is_recorded_with_a_warning() {
         "{warnings}"
     );
     assert_eq!(result["deploy_request"], json!(null));
-    assert_eq!(pipeline.recorded().await, [1, 2]);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_recorded(&[1, 2]).await;
 }
 
 #[tokio::test]
@@ -191,8 +181,7 @@ async fn a_deployment_may_change_everything_that_follows_from_the_migrations() {
 
 #[tokio::test]
 async fn a_run_can_stop_at_the_open_deploy_request_and_the_next_run_continues() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let result = pipeline.succeed(json!({ "deploy": false })).await;
     assert_eq!(result["status"], "opened");
     assert_eq!(result["deploy_request"]["number"], 1);
@@ -229,8 +218,7 @@ async fn a_run_waits_for_an_approval_if_the_input_or_the_database_demands_one() 
 
 #[tokio::test]
 async fn neither_the_history_nor_the_log_holds_a_password_the_token_or_sql() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({})).await;
     let exchanges = pipeline.plane.exchanges();
     let made = exchanges.iter().filter_map(|exchange| {
@@ -249,8 +237,7 @@ async fn neither_the_history_nor_the_log_holds_a_password_the_token_or_sql() {
 
 #[tokio::test]
 async fn a_deployment_is_never_instant_and_its_passwords_are_short_lived() {
-    let pipeline = Pipeline::new().await;
-    pipeline.add("0002_notes.sql", NOTES);
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({})).await;
     let bodies = |end: &str| {
         let exchanges = pipeline.plane.exchanges().into_iter();

@@ -14,7 +14,7 @@ mod fresh_vtgate;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, Value};
 use tests::stand_ins::vtgate::Failure;
-use tests::stand_ins::vtgate::errors::{self, VitessError};
+use tests::stand_ins::vtgate::errors::{VitessError, named};
 
 use fresh_vtgate::{Fixture, KEYSPACE, PASSWORD, USER, server_error};
 
@@ -64,7 +64,7 @@ async fn a_login_needs_tls_the_password_and_the_keyspace() {
     let fixture = Fixture::new().await;
     let plain = fixture.options(PASSWORD).ssl_opts(None);
     let refused = server_error(Conn::new(Opts::from(plain)).await);
-    assert_eq!(refused, (1105, errors::INSECURE.text.to_owned()));
+    assert_eq!(refused, (1105, named("INSECURE").text.clone()));
     let other = fixture.options(PASSWORD).db_name(Some("other"));
     let unknown = (
         1049,
@@ -117,7 +117,7 @@ async fn ddl_and_foreign_keys_are_refused_if_a_test_says_so() {
     let key = "ALTER TABLE notes ADD b INT, ADD FOREIGN KEY (b) REFERENCES notes (id)";
     fixture.vtgate.forbid_foreign_keys(true);
     let (_, message) = server_error(conn.query_drop(key).await);
-    assert_eq!(message, errors::FOREIGN_KEYS.text);
+    assert_eq!(message, named("FOREIGN_KEYS").text);
     fixture.vtgate.protect_schema(fixture.database.name(), true);
     for ddl in [
         "CREATE TABLE IF NOT EXISTS notes (id INT)",
@@ -126,7 +126,7 @@ async fn ddl_and_foreign_keys_are_refused_if_a_test_says_so() {
         "TRUNCATE notes",
     ] {
         let (_, message) = server_error(conn.query_drop(ddl).await);
-        assert_eq!(message, errors::DIRECT_DDL_DISABLED.text, "{ddl}");
+        assert_eq!(message, named("DIRECT_DDL_DISABLED").text, "{ddl}");
     }
     conn.query_drop("SELECT 'ALTER'").await.unwrap();
 }
@@ -151,7 +151,7 @@ async fn every_error_is_answered_word_for_word() {
 async fn failures_hit_the_statements_they_were_meant_for() {
     let fixture = Fixture::new().await;
     let vtgate = &fixture.vtgate;
-    let error = errors::NO_HEALTHY_TABLET;
+    let error = named("NO_HEALTHY_TABLET");
     let mut conn = fixture.connect().await;
 
     vtgate.fail(Failure::with(error).on("INSERT INTO notes"));
@@ -179,8 +179,8 @@ async fn an_aborted_statement_rolls_the_transaction_back() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
     for error in [
-        errors::TRANSACTION_BEING_KILLED,
-        errors::ROW_LIMIT_IN_FIRST_STATEMENT,
+        named("TRANSACTION_BEING_KILLED"),
+        named("ROW_LIMIT_IN_FIRST_STATEMENT"),
     ] {
         fixture.vtgate.fail(Failure::with(error).on("SELECT"));
         conn.query_drop("START TRANSACTION").await.unwrap();
@@ -198,13 +198,13 @@ async fn an_aborted_statement_rolls_the_transaction_back() {
 async fn a_poisoned_transaction_refuses_all_but_a_rollback() {
     let fixture = Fixture::new().await;
     let mut conn = fixture.connect().await;
-    let poisoned = Failure::with(errors::TRANSACTION_POISONED);
+    let poisoned = Failure::with(named("TRANSACTION_POISONED"));
     fixture.vtgate.fail(poisoned.on("INSERT"));
     conn.query_drop("START TRANSACTION").await.unwrap();
     server_error(conn.exec_drop(INSERT, (1,)).await);
     for refused in ["SELECT 1", "COMMIT"] {
         let (_, message) = server_error(conn.query_drop(refused).await);
-        assert_eq!(message, errors::ROLLBACK_FIRST.text);
+        assert_eq!(message, named("ROLLBACK_FIRST").text);
     }
     conn.query_drop("ROLLBACK").await.unwrap();
     conn.exec_drop(INSERT, (1,)).await.unwrap();
@@ -217,7 +217,7 @@ async fn a_lost_transaction_is_reported_once() {
     let mut conn = fixture.connect().await;
     conn.query_drop("START TRANSACTION").await.unwrap();
     conn.exec_drop(INSERT, (1,)).await.unwrap();
-    let lost = Failure::with(errors::SERVER_LOST);
+    let lost = Failure::with(named("SERVER_LOST"));
     fixture.vtgate.fail(lost.on("INSERT"));
     assert_eq!(server_error(conn.exec_drop(INSERT, (2,)).await).0, 2013);
     let (_, message) = server_error(conn.query_drop("COMMIT").await);
