@@ -13,12 +13,12 @@ pub mod shards;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, bail};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use nix::sys::signal::Signal;
@@ -45,53 +45,6 @@ const GRANTS: [&str; 2] = [
      TRIGGER ON *.*",
     "ALL ON _vt.*",
 ];
-
-/// Vitess can't be had, or does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum VitessError {
-    /// Go can't be started.
-    #[error(
-        "Vitess is built from its Go module, and Go can't be run ({0}): install Go (https://go.dev/dl), \
-         or test on a database that is there already: \
-         cargo dev test --url mysql://user:password@host:port/name"
-    )]
-    NoGo(io::Error),
-    /// Go has not built it.
-    #[error("Vitess can't be built: {0}")]
-    Build(ProcessError),
-    /// The stack was started without it.
-    #[error("this takes Vitess: start the tests with `cargo dev test --vitess`")]
-    NotBuilt,
-    /// The server is not MySQL.
-    #[error("Vitess takes MySQL, and the server is MariaDB: name a mysqld with --server PATH")]
-    NotMySql,
-    /// It runs, but doesn't let us in.
-    #[error("Vitess runs but takes no connection after {} s: {source}; what it wrote: {}", PATIENCE.as_secs(), .log.display())]
-    Closed {
-        /// The last attempt's error.
-        source: ConnectError,
-        /// Its log.
-        log: PathBuf,
-    },
-    /// It lets a user in that it should not know.
-    #[error("Vitess lets a removed user in")]
-    LetIn,
-    /// It does not say how many sessions it has.
-    #[error("Vitess does not tell its counts: {0}")]
-    Counts(#[from] reqwest::Error),
-    /// The server does not let us in.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The server refused a statement.
-    #[error("the server: {0}")]
-    Statement(#[from] mysql_async::Error),
-    /// It can't be started.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// A file can't be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
 
 /// What becomes of DDL that a client sends, and that is no part of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,20 +82,18 @@ impl Vitess {
     /// Starts one before the server of `access`, and waits until it takes connections. Its keyspace lies
     /// in the schema of `tablets`, a user of the server that this gives what tablets need, or, with two
     /// shards, in two that are named after it. Only the [administrator](ADMIN) is let in at first.
-    ///
-    /// # Errors
-    ///
-    /// It does not start, or the server refuses.
     pub(crate) async fn start(
         access: &Access,
         keyspace: &str,
         tablets: Login,
         ddl: DirectDdl,
         sharded: bool,
-    ) -> Result<Self, VitessError> {
+    ) -> anyhow::Result<Self> {
         let administration = access.administration.clone();
         let administration = administration.ok_or(ConnectError::NotAdministered)?;
-        let program = access.vitess.clone().ok_or(VitessError::NotBuilt)?;
+        let program = access.vitess.clone();
+        let program =
+            program.context("this takes Vitess: start the tests with `cargo dev test --vitess`")?;
         let mut admin = access.connect_as_admin(None).await?;
         for grant in GRANTS {
             let user = &tablets.username;
@@ -182,11 +133,7 @@ impl Vitess {
 
     /// Ends it in order, and starts it again at the same address, with the certificate that the
     /// stack's server has then, and with more flags of vtcombo's than it has anyway.
-    ///
-    /// # Errors
-    ///
-    /// It does not start.
-    pub async fn restart(&self, flags: &[&str]) -> Result<(), VitessError> {
+    pub async fn restart(&self, flags: &[&str]) -> anyhow::Result<()> {
         let program = self.running().take();
         if let Some(program) = program {
             self.processes.stop(&program).await;
@@ -194,7 +141,7 @@ impl Vitess {
         self.run(flags).await
     }
 
-    async fn run(&self, flags: &[&str]) -> Result<(), VitessError> {
+    async fn run(&self, flags: &[&str]) -> anyhow::Result<()> {
         self.write_users()?;
         let credentials = json!({
             ADMIN: [self.administration.password],
@@ -229,11 +176,7 @@ impl Vitess {
     }
 
     /// Lets a user in, by this password alone.
-    ///
-    /// # Errors
-    ///
-    /// Vitess does not let the user in.
-    pub async fn set_password(&self, user: &str, password: &str) -> Result<(), VitessError> {
+    pub async fn set_password(&self, user: &str, password: &str) -> anyhow::Result<()> {
         self.users().insert(user.to_owned(), password.to_owned());
         self.write_users()?;
         let program = self.running().clone();
@@ -245,11 +188,7 @@ impl Vitess {
     }
 
     /// Lets a user in no more; its sessions stay.
-    ///
-    /// # Errors
-    ///
-    /// Vitess lets the user in all the same.
-    pub async fn remove_user(&self, user: &str) -> Result<(), VitessError> {
+    pub async fn remove_user(&self, user: &str) -> anyhow::Result<()> {
         let Some(password) = self.users().remove(user) else {
             return Ok(());
         };
@@ -262,7 +201,7 @@ impl Vitess {
         while let Ok(connection) = self.connect(user, &password).await {
             connection.disconnect().await?;
             if began.elapsed() > PATIENCE {
-                return Err(VitessError::LetIn);
+                bail!("Vitess lets a removed user in");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -270,11 +209,7 @@ impl Vitess {
     }
 
     /// How many sessions the user has at vtgate.
-    ///
-    /// # Errors
-    ///
-    /// Vitess does not answer.
-    pub async fn sessions(&self, user: &str) -> Result<usize, VitessError> {
+    pub async fn sessions(&self, user: &str) -> anyhow::Result<usize> {
         let counts = self.counts().await?;
         let sessions = counts.pointer(&format!("/MysqlServerConnCountPerUser/{user}"));
         let sessions = sessions.and_then(Value::as_u64).unwrap_or_default();
@@ -282,11 +217,7 @@ impl Vitess {
     }
 
     /// How often each kind of plan was executed, such as `SELECT.EqualUnique.PRIMARY`.
-    ///
-    /// # Errors
-    ///
-    /// Vitess does not answer.
-    pub async fn plans(&self) -> Result<BTreeMap<String, u64>, VitessError> {
+    pub async fn plans(&self) -> anyhow::Result<BTreeMap<String, u64>> {
         let counts = self.counts().await?;
         let plans = counts.get("QueryExecutions").cloned();
         Ok(plans
@@ -294,7 +225,7 @@ impl Vitess {
             .unwrap_or_default())
     }
 
-    async fn counts(&self) -> Result<Value, VitessError> {
+    async fn counts(&self) -> anyhow::Result<Value> {
         let url = format!("http://{}/debug/vars", self.pages);
         Ok(crate::http_client().get(url).send().await?.json().await?)
     }
@@ -385,10 +316,6 @@ impl Vitess {
     }
 
     /// A connection to it over TLS.
-    ///
-    /// # Errors
-    ///
-    /// It refuses.
     pub async fn connect(&self, user: &str, password: &str) -> Result<Conn, ConnectError> {
         let (host, port) = (self.address.ip().to_string(), self.address.port());
         let ca_file = Some(self.administration.certificates.authority.as_path());
@@ -396,10 +323,6 @@ impl Vitess {
     }
 
     /// A connection to it as the administrator.
-    ///
-    /// # Errors
-    ///
-    /// It refuses.
     pub async fn connect_as_admin(&self) -> Result<Conn, ConnectError> {
         self.connect(ADMIN, &self.administration.password).await
     }
@@ -409,7 +332,7 @@ impl Vitess {
         user: &str,
         password: &str,
         program: &Program,
-    ) -> Result<(), VitessError> {
+    ) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
             match self.connect(user, password).await {
@@ -418,10 +341,11 @@ impl Vitess {
                     let _ = connection.disconnect().await;
                     return Ok(());
                 }
-                Err(source) if began.elapsed() > PATIENCE => {
-                    let log = program.log().to_owned();
-                    return Err(VitessError::Closed { source, log });
-                }
+                Err(error) if began.elapsed() > PATIENCE => bail!(
+                    "Vitess runs but takes no connection after {} s: {error}; what it wrote: {}",
+                    PATIENCE.as_secs(),
+                    program.log().display()
+                ),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }

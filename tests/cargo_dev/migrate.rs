@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::bail;
 use serde_json::{Value, json};
 
 use crate::cargo_dev;
 use crate::cargo_dev::environment;
 use crate::stack::file::FileError;
 use crate::stack::progress::{Progress, Step, print};
-use crate::stand_ins::step_functions::{self, Ended, Execution, StepFunctions, StepFunctionsError};
+use crate::stand_ins::step_functions::{self, Ended, Execution, StepFunctions};
 
 /// The variables of the environment file that lead to the state machine.
 pub(crate) const STEP_FUNCTIONS_URL: &str = "AWS_ENDPOINT_URL_SFN";
@@ -34,40 +35,15 @@ pub struct Request {
     pub approval: bool,
 }
 
-/// The migrations are not in production.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// No stack is running.
-    #[error("cargo dev is not running: start it in another terminal, then try again")]
-    NotRunning,
-    /// A file can't be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The state machine can't be started or watched.
-    #[error(transparent)]
-    StepFunctions(#[from] StepFunctionsError),
-    /// The difference can't be read.
-    #[error("PlanetScale's API: {0}")]
-    Api(#[from] reqwest::Error),
-    /// The state machine ended with an error.
-    #[error("{error}: {cause}")]
-    Failed {
-        /// Its name.
-        error: String,
-        /// What it says.
-        cause: String,
-    },
-}
-
 /// Runs the state machine, and shows its steps, the difference and what it came to.
-pub async fn run(request: &Request) -> Result<(), MigrateError> {
+pub async fn run(request: &Request) -> anyhow::Result<()> {
     let folder = request
         .folder
         .clone()
         .unwrap_or_else(cargo_dev::default_folder);
     let environment = cargo_dev::environment_path(&folder);
     if !environment.exists() {
-        return Err(MigrateError::NotRunning);
+        bail!("cargo dev is not running: start it in another terminal, then try again");
     }
     let variables = environment;
     let environment = environment::read(&variables)?;
@@ -94,11 +70,8 @@ pub async fn run(request: &Request) -> Result<(), MigrateError> {
             print(&format!("\n  {}", summary(&result)));
             Ok(())
         }
-        Ended::Failed { error, cause } => Err(MigrateError::Failed { error, cause }),
-        Ended::Other(status) => Err(MigrateError::Failed {
-            error: status,
-            cause: "the execution was ended from outside".to_owned(),
-        }),
+        Ended::Failed { error, cause } => bail!("{error}: {cause}"),
+        Ended::Other(status) => bail!("{status}: the execution was ended from outside"),
     }
 }
 
@@ -174,7 +147,7 @@ impl Shown {
     }
 
     /// Shows what has happened since the last look.
-    async fn show(&mut self, execution: &Execution) -> Result<(), MigrateError> {
+    async fn show(&mut self, execution: &Execution) -> anyhow::Result<()> {
         let history = execution.history().await?;
         let new: Vec<_> = history.into_iter().skip(self.events).collect();
         self.events += new.len();
@@ -245,7 +218,7 @@ impl Shown {
         ));
     }
 
-    async fn show_difference(&mut self, number: u64) -> Result<(), MigrateError> {
+    async fn show_difference(&mut self, number: u64) -> anyhow::Result<()> {
         if self.shown.replace(number).is_some() {
             return Ok(());
         }

@@ -24,7 +24,7 @@ use crate::stack::tls::{self, Authority, Certificates};
 use crate::stack::tools::Tools;
 use crate::stand_ins::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
 use crate::stand_ins::step_functions::{self, StepFunctions, lambda};
-use crate::vitess::{self, DirectDdl, Vitess, VitessError};
+use crate::vitess::{self, DirectDdl, Vitess};
 
 /// The id of the secret with the database's login.
 const SECRET_ID: &str = "orders/database";
@@ -107,7 +107,9 @@ impl Run {
         let server = async {
             let program = server::find(options.server.as_deref(), processes, progress).await?;
             if options.vitess && program.make != Make::MySql {
-                return Err(anyhow::Error::from(VitessError::NotMySql));
+                bail!(
+                    "Vitess takes MySQL, and the server is MariaDB: name a mysqld with --server PATH"
+                );
             }
             server::start(
                 &program,
@@ -316,7 +318,7 @@ impl Run {
     }
 
     /// Starts Vitess before the server, for the user of the functions.
-    async fn vitess(&self, base: &Base) -> Result<Vitess, VitessError> {
+    async fn vitess(&self, base: &Base) -> anyhow::Result<Vitess> {
         let step = self.progress.step("starting Vitess");
         let login = &base.server.login;
         let vitess = Vitess::start(

@@ -61,7 +61,6 @@ mod unique_keys;
 mod vitess;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,10 +70,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::stack::access::{Access, ConnectError};
+use crate::stack::access::Access;
 use crate::stack::database::FreshDatabase;
 use crate::stand_ins::vtgate::Vtgate;
-use crate::vitess::VitessError;
 use backups::Backup;
 use branches::Branch;
 use call::Call;
@@ -100,23 +98,6 @@ pub const BRANCH: &str = branches::DEFAULT;
 
 /// How often [`ControlPlane::keep_moving`] advances deployments and backups.
 const PACE: Duration = Duration::from_millis(500);
-
-/// The control plane cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlPlaneError {
-    /// There is no port or no certificate.
-    #[error("cannot start the control plane: {0}")]
-    Io(#[from] io::Error),
-    /// Vitess cannot start for a branch.
-    #[error("the control plane: {0}")]
-    Vitess(#[from] VitessError),
-    /// The server refuses the login.
-    #[error("the control plane: {0}")]
-    Connect(#[from] ConnectError),
-    /// The server refuses a statement.
-    #[error("the control plane: the server refuses a statement: {0}")]
-    Server(#[from] mysql_async::Error),
-}
 
 /// A service token as clients send it: `Authorization: ID:TOKEN`.
 #[derive(Clone)]
@@ -180,19 +161,12 @@ impl Exclusive {
 
 impl ControlPlane {
     /// Starts over the schema of a test, which becomes the branch `main`.
-    ///
-    /// # Errors
-    ///
-    /// There is no free port, or the server refuses.
-    pub async fn over(database: &FreshDatabase) -> Result<Self, ControlPlaneError> {
+    pub async fn over(database: &FreshDatabase) -> anyhow::Result<Self> {
         Self::start(database.access(), database.name()).await
     }
 
     /// Starts over the schema `production`, with the records of an earlier start if there are any.
-    pub(crate) async fn start(
-        access: &Access,
-        production: &str,
-    ) -> Result<Self, ControlPlaneError> {
+    pub(crate) async fn start(access: &Access, production: &str) -> anyhow::Result<Self> {
         let vtgate = Vtgate::start(access).await?;
 
         let mut server = Server::new(access.clone());
@@ -415,7 +389,7 @@ impl Shared {
     }
 
     /// Tells the stand-in of vtgate and Vitess the logins and the schemas with safe migrations.
-    async fn open_gate(&self) -> Result<(), VitessError> {
+    async fn open_gate(&self) -> anyhow::Result<()> {
         let exclusive = self.exclusive.lock().await;
         let records = &exclusive.records;
         for branch in &records.branches {

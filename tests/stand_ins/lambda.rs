@@ -20,7 +20,6 @@
 //! leaves the monotonic clock running. A freeze on Lambda may stop it.
 
 mod answer;
-mod error;
 pub mod event;
 mod output;
 
@@ -31,6 +30,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, anyhow};
 use lambda_simulator::{InvocationBuilder, InvocationStatus, Simulator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -42,7 +42,6 @@ use crate::stack::{FreshDatabase, Route, Stack, background};
 use crate::stand_ins::lambda::event::Event;
 
 pub use answer::Answer;
-pub use error::FunctionError;
 use output::Output;
 pub use output::log_lines;
 
@@ -91,18 +90,15 @@ impl Setup {
     }
 
     /// Starts the function and waits until it asks for its first event.
-    pub async fn start(self) -> Result<Function, FunctionError> {
+    pub async fn start(self) -> anyhow::Result<Function> {
         let function = self.spawn().await?;
         let limit = Instant::now() + TIME_LIMIT;
         while !function.simulator()?.is_initialized().await {
             if let Some(status) = function.child().try_wait()? {
-                return Err(FunctionError::Ended {
-                    function: function.name.clone(),
-                    exit: function.exit(status)?,
-                });
+                return Err(function.failure(&format!("ended with {status}")));
             }
             if Instant::now() > limit {
-                return Err(function.silent()?);
+                return Err(function.failure("does not answer"));
             }
             tokio::time::sleep(CHECK_PAUSE).await;
         }
@@ -110,11 +106,11 @@ impl Setup {
     }
 
     /// Starts a function that ends by itself before it asks for an event, and waits for its end.
-    pub async fn run(self) -> Result<Exit, FunctionError> {
+    pub async fn run(self) -> anyhow::Result<Exit> {
         self.spawn().await?.ended().await
     }
 
-    async fn spawn(self) -> Result<Function, FunctionError> {
+    async fn spawn(self) -> anyhow::Result<Function> {
         let name = self.name.clone();
         let building = Simulator::builder()
             .function_name(&name)
@@ -147,9 +143,9 @@ impl Setup {
             .stdout(output.stdio()?)
             .stderr(output.stdio()?)
             .spawn()
-            .map_err(|error| FunctionError::NoProgram {
-                program: self.program.clone(),
-                error,
+            .with_context(|| {
+                let program = self.program.display();
+                format!("{program} does not start: `cargo build --workspace` builds it")
             })?;
         Ok(Function {
             name,
@@ -195,11 +191,14 @@ impl Function {
     }
 
     /// Sends an event as soon as the function can take one, and waits for the answer.
-    pub async fn invoke(&self, event: Event) -> Result<Answer, FunctionError> {
+    pub async fn invoke(&self, event: Event) -> anyhow::Result<Answer> {
         let (request_id, outcome) = self.send(event.payload(&self.routes)).await?;
         let response = match outcome {
             Ok(response) => response,
-            Err(error) => return Err(self.failed(error.message)?),
+            Err(error) => {
+                let failed = format!("failed an invocation: {}", error.message);
+                return Err(self.failure(&failed));
+            }
         };
         // The function writes its lines before it answers, so all of them are there.
         let logs = log_lines(&self.output.read()?)
@@ -209,21 +208,18 @@ impl Function {
         match Answer::parse(request_id, response, logs) {
             Ok(answer) => Ok(answer),
             Err(error) => {
-                Err(self.failed(format!("its response is not an HTTP response: {error}"))?)
+                Err(self.failure(&format!("gave a response that is not HTTP's: {error}")))
             }
         }
     }
 
     /// Calls a function that does not answer HTTP, as soon as it can take a call. Returns its
     /// answer or the error that it reports.
-    pub async fn call(&self, payload: Value) -> Result<Result<Value, Reported>, FunctionError> {
+    pub async fn call(&self, payload: Value) -> anyhow::Result<Result<Value, Reported>> {
         self.send(payload).await.map(|(_, outcome)| outcome)
     }
 
-    async fn send(
-        &self,
-        payload: Value,
-    ) -> Result<(String, Result<Value, Reported>), FunctionError> {
+    async fn send(&self, payload: Value) -> anyhow::Result<(String, Result<Value, Reported>)> {
         let _slot = self.slots.acquire().await.map_err(io::Error::other)?;
         let simulator = self.simulator()?;
         let invocation = InvocationBuilder::new()
@@ -248,13 +244,10 @@ impl Function {
                 break state;
             }
             if let Some(status) = self.child().try_wait()? {
-                return Err(FunctionError::Ended {
-                    function: self.name.clone(),
-                    exit: self.exit(status)?,
-                });
+                return Err(self.failure(&format!("ended with {status}")));
             }
             if Instant::now() > limit {
-                return Err(self.silent()?);
+                return Err(self.failure("does not answer"));
             }
         };
         let outcome = match (state.status, state.response) {
@@ -271,18 +264,18 @@ impl Function {
     }
 
     /// Stops the process, as Lambda does between invocations.
-    pub fn freeze(&self) -> Result<(), FunctionError> {
+    pub fn freeze(&self) -> anyhow::Result<()> {
         self.signal(Signal::SIGSTOP)
     }
 
     /// Continues a frozen process.
-    pub fn thaw(&self) -> Result<(), FunctionError> {
+    pub fn thaw(&self) -> anyhow::Result<()> {
         self.signal(Signal::SIGCONT)
     }
 
     /// Asks the function to end, as Lambda does before it removes the execution environment, and
     /// waits for it.
-    pub async fn stop(self) -> Result<Exit, FunctionError> {
+    pub async fn stop(self) -> anyhow::Result<Exit> {
         self.signal(Signal::SIGTERM)?;
         self.ended().await
     }
@@ -293,24 +286,24 @@ impl Function {
     }
 
     /// Everything that the function has written to stdout and stderr so far.
-    pub fn output(&self) -> Result<String, FunctionError> {
+    pub fn output(&self) -> anyhow::Result<String> {
         Ok(self.output.read()?)
     }
 
-    async fn ended(self) -> Result<Exit, FunctionError> {
+    async fn ended(self) -> anyhow::Result<Exit> {
         let limit = Instant::now() + TIME_LIMIT;
         loop {
             if let Some(status) = self.child().try_wait()? {
                 return Ok(self.exit(status)?);
             }
             if Instant::now() > limit {
-                return Err(self.silent()?);
+                return Err(self.failure("does not answer"));
             }
             tokio::time::sleep(CHECK_PAUSE).await;
         }
     }
 
-    fn signal(&self, signal: Signal) -> Result<(), FunctionError> {
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid()).map_err(io::Error::other)?;
         kill(Pid::from_raw(pid), signal).map_err(io::Error::from)?;
         Ok(())
@@ -323,22 +316,12 @@ impl Function {
         })
     }
 
-    fn silent(&self) -> io::Result<FunctionError> {
-        Ok(FunctionError::Silent {
-            function: self.name.clone(),
-            output: self.output.read()?,
-        })
+    fn failure(&self, what: &str) -> anyhow::Error {
+        let output = self.output.read().unwrap_or_default();
+        anyhow!("{} {what}; it wrote:\n{output}", self.name)
     }
 
-    fn failed(&self, error: String) -> io::Result<FunctionError> {
-        Ok(FunctionError::Failed {
-            function: self.name.clone(),
-            error,
-            output: self.output.read()?,
-        })
-    }
-
-    fn simulator(&self) -> Result<&Simulator, FunctionError> {
+    fn simulator(&self) -> anyhow::Result<&Simulator> {
         Ok(self
             .simulator
             .as_ref()

@@ -11,6 +11,7 @@ pub(crate) mod lambda;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -18,7 +19,7 @@ use crate::stack::Stack;
 use crate::stack::access::{REGION, TEST_CREDENTIAL};
 use crate::stack::background;
 use crate::stack::file::{self, FileError};
-use crate::stack::process::{ProcessError, Processes, command, free_port};
+use crate::stack::process::{Processes, command, free_port};
 
 pub use lambda::{Reply, Target};
 
@@ -27,34 +28,6 @@ const EXECUTION_LIMIT: Duration = Duration::from_secs(120);
 
 /// The pause between two queries about an execution.
 const QUERY_PAUSE: Duration = Duration::from_millis(20);
-
-/// Why the interpreter did not do something.
-#[derive(Debug, thiserror::Error)]
-pub enum StepFunctionsError {
-    /// It could not be started.
-    #[error("no interpreter of state machines: {0}")]
-    Start(#[from] std::io::Error),
-    /// It has no port, or does not accept calls.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// A definition can't be read, or the interpreter's log can't be written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// It can't be reached.
-    #[error("the interpreter of state machines: {0}")]
-    Lost(#[from] reqwest::Error),
-    /// It refused.
-    #[error("the interpreter of state machines refuses {action}: {answer}")]
-    Refused {
-        /// The requested action.
-        action: &'static str,
-        /// Its answer.
-        answer: String,
-    },
-    /// An execution did not end in time.
-    #[error("the execution does not end")]
-    Endless,
-}
 
 /// The variable that tells moto on which port of this machine Lambda answers.
 pub(crate) const LAMBDA_PORT: &str = "MOTO_PORT";
@@ -117,12 +90,12 @@ pub fn schema_change(function: &str, poll_seconds: u32) -> Result<String, FileEr
 
 impl Interpreter {
     /// The interpreter of this process, started on first use.
-    pub async fn shared(stack: &Stack) -> Result<&'static Self, StepFunctionsError> {
+    pub async fn shared(stack: &Stack) -> anyhow::Result<&'static Self> {
         static SHARED: OnceCell<Interpreter> = OnceCell::const_new();
         SHARED.get_or_try_init(|| Self::start(stack)).await
     }
 
-    async fn start(stack: &Stack) -> Result<Self, StepFunctionsError> {
+    async fn start(stack: &Stack) -> anyhow::Result<Self> {
         // It must outlive the test that happens to start it.
         let runtime = background::runtime()?;
         let lambda = runtime
@@ -156,7 +129,7 @@ impl Interpreter {
         name: &str,
         definition: &str,
         function: Target,
-    ) -> Result<StateMachine, StepFunctionsError> {
+    ) -> anyhow::Result<StateMachine> {
         self.lambda.serve(name, function);
         self.client.create(name, definition).await
     }
@@ -172,7 +145,7 @@ impl StepFunctions {
     }
 
     /// Tells moto to run state machines, which it does not do by default.
-    pub async fn interpret(&self) -> Result<(), StepFunctionsError> {
+    pub async fn interpret(&self) -> anyhow::Result<()> {
         let config = json!({ "stepfunctions": { "execute_state_machine": true } });
         let url = format!("{}/moto-api/config", self.url);
         self.http
@@ -185,11 +158,7 @@ impl StepFunctions {
     }
 
     /// Creates a state machine.
-    pub async fn create(
-        &self,
-        name: &str,
-        definition: &str,
-    ) -> Result<StateMachine, StepFunctionsError> {
+    pub async fn create(&self, name: &str, definition: &str) -> anyhow::Result<StateMachine> {
         let machine = json!({
             "name": name,
             "definition": definition,
@@ -207,7 +176,7 @@ impl StepFunctions {
         }
     }
 
-    async fn ask(&self, action: &'static str, body: Value) -> Result<Value, StepFunctionsError> {
+    async fn ask(&self, action: &'static str, body: Value) -> anyhow::Result<Value> {
         let scope = format!("{TEST_CREDENTIAL}/20260101/{REGION}/states/aws4_request");
         let response = self
             .http
@@ -224,7 +193,7 @@ impl StepFunctions {
         let status = response.status();
         let answer = response.text().await?;
         if !status.is_success() {
-            return Err(StepFunctionsError::Refused { action, answer });
+            bail!("the interpreter of state machines refuses {action}: {answer}");
         }
         Ok(serde_json::from_str(&answer).unwrap_or_default())
     }
@@ -237,7 +206,7 @@ impl StateMachine {
     }
 
     /// Starts an execution.
-    pub async fn start(&self, name: &str, input: &Value) -> Result<Execution, StepFunctionsError> {
+    pub async fn start(&self, name: &str, input: &Value) -> anyhow::Result<Execution> {
         let execution = json!({
             "stateMachineArn": self.arn,
             "name": name,
@@ -253,21 +222,21 @@ impl StateMachine {
 
 impl Execution {
     /// Waits until it has ended.
-    pub async fn ended(&self) -> Result<Ended, StepFunctionsError> {
+    pub async fn ended(&self) -> anyhow::Result<Ended> {
         let limit = Instant::now() + EXECUTION_LIMIT;
         loop {
             if let Some(ended) = self.now().await? {
                 return Ok(ended);
             }
             if Instant::now() > limit {
-                return Err(StepFunctionsError::Endless);
+                bail!("the execution does not end");
             }
             tokio::time::sleep(QUERY_PAUSE).await;
         }
     }
 
     /// How it has ended, if it has ended.
-    pub async fn now(&self) -> Result<Option<Ended>, StepFunctionsError> {
+    pub async fn now(&self) -> anyhow::Result<Option<Ended>> {
         let arn = json!({ "executionArn": self.arn });
         let now = self.client.ask("DescribeExecution", arn).await?;
         Ok(Some(match text(&now, "status").as_str() {
@@ -285,7 +254,7 @@ impl Execution {
     }
 
     /// Its events, oldest first.
-    pub async fn history(&self) -> Result<Vec<Value>, StepFunctionsError> {
+    pub async fn history(&self) -> anyhow::Result<Vec<Value>> {
         let mut ask = json!({ "executionArn": self.arn, "maxResults": 1000 });
         let mut events = Vec::new();
         loop {

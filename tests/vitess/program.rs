@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::VitessError;
+use anyhow::bail;
+
 use crate::stack::file;
 use crate::stack::process::{ProcessError, Processes, command};
 use crate::stack::progress::Progress;
@@ -12,15 +13,11 @@ const MODULE: &str = "tests/vitess";
 
 /// Builds vtcombo below `target`. The first build takes minutes. Go keeps what it has built, so that
 /// another one takes a second.
-///
-/// # Errors
-///
-/// There is no Go, or it can't build the program.
 pub async fn build(
     target: &Path,
     processes: &Processes,
     progress: &Progress,
-) -> Result<PathBuf, VitessError> {
+) -> anyhow::Result<PathBuf> {
     let program = target.join("vitess/vtcombo");
     file::create_folder(program.parent().unwrap_or(target))?;
     let mut step = progress.step("building Vitess (the first time takes minutes)");
@@ -38,7 +35,11 @@ pub async fn build(
             step.done("Vitess built");
             Ok(program)
         }
-        Err(ProcessError::Start { source, .. }) => Err(VitessError::NoGo(source)),
-        Err(error) => Err(VitessError::Build(error)),
+        Err(ProcessError::Start { source, .. }) => bail!(
+            "Vitess is built from its Go module, and Go can't be run ({source}): install Go \
+             (https://go.dev/dl), or test on a database that is there already: \
+             cargo dev test --url mysql://user:password@host:port/name"
+        ),
+        Err(error) => bail!("Vitess can't be built: {error}"),
     }
 }

@@ -11,7 +11,6 @@ use super::Shared;
 use super::constants::merged;
 use super::records::Records;
 use super::server::Server;
-use crate::vitess::VitessError;
 
 /// The default and the largest size of a page.
 const PER_PAGE: usize = 25;
@@ -65,7 +64,7 @@ pub enum Refusal {
     Server(#[from] mysql_async::Error),
     /// Vitess cannot start for a branch.
     #[error("Internal Server Error")]
-    Vitess(#[from] VitessError),
+    Vitess(#[from] anyhow::Error),
 }
 
 impl Refusal {

@@ -4,15 +4,16 @@
 //! it from the path in the variable `PLANETSCALE_OPENAPI`.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::Context as _;
 use boon::{Compiler, Schemas};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Exchange;
-use crate::stack::file::{self, FileError};
+use crate::stack::file;
 
 /// The variable with the path of the document.
 pub(crate) const VARIABLE: &str = "PLANETSCALE_OPENAPI";
@@ -53,22 +54,6 @@ struct Operation {
     document: Value,
 }
 
-/// The document cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ContractError {
-    /// It cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// It is not JSON.
-    #[error("{}: {source}", .path.display())]
-    Json {
-        /// The document.
-        path: PathBuf,
-        /// What is wrong in it.
-        source: serde_json::Error,
-    },
-}
-
 /// The result of a comparison with the document.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -80,22 +65,15 @@ pub struct Findings {
 
 impl Contract {
     /// Reads the document, if the variable is set.
-    ///
-    /// # Errors
-    ///
-    /// The file is missing or not such a document.
-    pub fn from_env() -> Result<Option<Self>, ContractError> {
+    pub fn from_env() -> anyhow::Result<Option<Self>> {
         let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
         path.map(|path| Self::read(Path::new(&path))).transpose()
     }
 
-    fn read(path: &Path) -> Result<Self, ContractError> {
+    fn read(path: &Path) -> anyhow::Result<Self> {
         let text = file::read(path)?;
         let document: Value =
-            serde_json::from_str(&text).map_err(|source| ContractError::Json {
-                path: path.to_owned(),
-                source,
-            })?;
+            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         let mut operations = Vec::new();
         for (path, methods) in members(&document, "paths") {
             for (method, document) in methods.as_object().into_iter().flatten() {

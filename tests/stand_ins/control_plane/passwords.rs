@@ -13,7 +13,6 @@ use super::records::{Time, new_id};
 use super::{DATABASE, Shared};
 use crate::stack::access::{Login, random_password};
 use crate::stand_ins::vtgate::Account;
-use crate::vitess::VitessError;
 
 /// The rights of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,11 +69,7 @@ impl Password {
     }
 
     /// Adds the account at the Vitess of the branch, if there is one, unless it has expired.
-    pub async fn admit_at_vitess(
-        &self,
-        shared: &Shared,
-        branch: &Branch,
-    ) -> Result<(), VitessError> {
+    pub async fn admit_at_vitess(&self, shared: &Shared, branch: &Branch) -> anyhow::Result<()> {
         match &shared.vitess {
             Some(vitess) if self.is_expired() => {
                 vitess.refuse(&branch.schema, &self.username).await

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::DATABASE;
 use super::branches::Branch;
 use crate::stack::access::{ADMIN, Access, Login};
-use crate::vitess::{DirectDdl, Vitess, VitessError};
+use crate::vitess::{DirectDdl, Vitess};
 
 /// The running ones, by the schema of the branch.
 pub struct BranchVitess {
@@ -35,12 +35,7 @@ impl BranchVitess {
     }
 
     /// Adds a user, and starts Vitess if the branch has none yet.
-    pub async fn admit(
-        &self,
-        branch: &Branch,
-        user: &str,
-        password: &str,
-    ) -> Result<(), VitessError> {
+    pub async fn admit(&self, branch: &Branch, user: &str, password: &str) -> anyhow::Result<()> {
         let known = self.running().get(&branch.schema).cloned();
         let vitess = match known {
             Some(vitess) => vitess,
@@ -50,7 +45,7 @@ impl BranchVitess {
     }
 
     /// Removes a user.
-    pub async fn refuse(&self, schema: &str, user: &str) -> Result<(), VitessError> {
+    pub async fn refuse(&self, schema: &str, user: &str) -> anyhow::Result<()> {
         let vitess = self.running().get(schema).cloned();
         match vitess {
             Some(vitess) => vitess.remove_user(user).await,
@@ -63,7 +58,7 @@ impl BranchVitess {
         self.running().remove(schema);
     }
 
-    async fn start(&self, branch: &Branch) -> Result<Arc<Vitess>, VitessError> {
+    async fn start(&self, branch: &Branch) -> anyhow::Result<Arc<Vitess>> {
         let password = self.access.administration.as_ref();
         let tablets = Login {
             username: ADMIN.to_owned(),
