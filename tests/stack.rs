@@ -165,28 +165,21 @@ impl Stack {
     /// write (and nothing else) in it, and a secret with the user's login.
     pub async fn fresh_database(&self) -> anyhow::Result<FreshDatabase> {
         let database = self.new_database(false).await?;
-        let secret = database.secret();
-        self.secrets.create(database.secret_id(), &secret).await?;
-        Ok(database)
+        self.with_secret(database).await
     }
 
     /// The same behind a stand-in of vtgate of its own, which the secret, the URL and the
     /// functions' environment lead to.
     pub async fn fresh_keyspace(&self) -> anyhow::Result<FreshDatabase> {
-        let database = self.new_database(false).await?.behind_vtgate().await?;
-        let secret = database.secret();
-        self.secrets.create(database.secret_id(), &secret).await?;
-        Ok(database)
+        let database = self.new_database(false).await?.behind_vtgate();
+        self.with_secret(database.await?).await
     }
 
     /// The same behind a [`Vitess`](crate::vitess::Vitess) of its own, which the secret, the URL and the
     /// functions' environment lead to.
     pub async fn fresh_database_on_vitess(&self) -> anyhow::Result<FreshDatabase> {
         let database = self.new_database(self.is_sharded()).await?;
-        let database = database.on_vitess().await?;
-        let secret = database.secret();
-        self.secrets.create(database.secret_id(), &secret).await?;
-        Ok(database)
+        self.with_secret(database.on_vitess().await?).await
     }
 
     /// The database that the test run was given (`cargo dev test --url`), if it was.
@@ -198,6 +191,12 @@ impl Stack {
         let database = FreshDatabase::new(self, login.clone(), &secret_id);
         self.secrets.create(&secret_id, &database.secret()).await?;
         Ok(Some(database))
+    }
+
+    async fn with_secret(&self, database: FreshDatabase) -> anyhow::Result<FreshDatabase> {
+        let secret = database.secret();
+        self.secrets.create(database.secret_id(), &secret).await?;
+        Ok(database)
     }
 
     async fn new_database(&self, sharded: bool) -> anyhow::Result<FreshDatabase> {

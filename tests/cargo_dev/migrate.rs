@@ -21,6 +21,10 @@ pub(crate) const STATE_MACHINE: &str = "SCHEMA_CHANGE_ARN";
 /// The state of the definition that carries out every step.
 const TASK: &str = "CarryOut";
 
+/// What a command says that needs the running stack.
+pub(crate) const NOT_RUNNING: &str =
+    "cargo dev is not running: start it in another terminal, then try again";
+
 /// How often the execution is looked at.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -43,7 +47,7 @@ pub async fn run(request: &Request) -> anyhow::Result<()> {
         .unwrap_or_else(cargo_dev::default_folder);
     let environment = cargo_dev::environment_path(&folder);
     if !environment.exists() {
-        bail!("cargo dev is not running: start it in another terminal, then try again");
+        bail!(NOT_RUNNING);
     }
     let variables = environment;
     let environment = environment::read(&variables)?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cargo_dev;
 use crate::cargo_dev::environment;
-use crate::cargo_dev::migrate::MigrateError;
+use crate::cargo_dev::migrate::NOT_RUNNING;
 use crate::stack::access;
 use crate::stack::progress::{Progress, print};
 use crate::stand_ins::control_plane::{ApiClient, BRANCH, DATABASE, ServiceToken};
@@ -51,7 +51,7 @@ pub async fn run(request: &Request) -> anyhow::Result<()> {
     let folder = request.folder.clone();
     let folder = folder.unwrap_or_else(cargo_dev::default_folder);
     let variables = cargo_dev::environment_path(&folder);
-    ensure!(variables.exists(), MigrateError::NotRunning);
+    ensure!(variables.exists(), NOT_RUNNING);
     let environment = environment::read(&variables)?;
     let progress = Progress::new();
 

@@ -11,7 +11,8 @@
 //!   branch with the rights of its role. DDL is refused where safe migrations are enabled. With
 //!   `--vitess`, it is a login at a real vtgate of the branch, which knows neither roles nor TTLs.
 //! * Safe migrations can be enabled on production branches only, and only if the schema lint finds
-//!   nothing. The lint has the rules that PlanetScale documents and asks information_schema.
+//!   nothing. The lint has most of the rules that PlanetScale documents, and asks
+//!   information_schema.
 //! * A deploy request is the difference between two schemas. Its deployment goes through the
 //!   documented states, one with each read, and changes the target at the cutover, all or nothing.
 //!   It can be reverted for 30 minutes, with the rows and values that it dropped.
@@ -25,7 +26,8 @@
 //! Its records are in a schema beside the branches, so a restart keeps them. It answers one call at
 //! a time.
 //!
-//! What it does not have: Postgres, sharding, replicas, regions, webhooks and the VSchema. Unknown
+//! What it does not have: Postgres, sharding, replicas, regions, webhooks and the VSchema; limits on
+//! the numbers of branches, tables and columns; and summaries of a deployment's operations. Unknown
 //! paths of the database are answered with 501. Insights are sample rows: nothing is measured. The
 //! `cidrs` of a password are stored but not enforced. Lists ignore these parameters: `from`, `to`,
 //! `policy` and `running_at` of backups; `deployed_at` and `running_at` of deploy requests;

@@ -116,56 +116,21 @@ async fn a_wrong_request_is_refused_without_a_database() {
 async fn an_unusable_secret_is_503_and_the_log_says_why() {
     let database = fresh_database().await;
     let database = &database;
-    for (case, secret, logged) in [
-        ("not JSON", "hunter2".to_owned(), "not a JSON object"),
-        ("a list", r#"["hunter2"]"#.to_owned(), "not a JSON object"),
-        (
-            "truncated JSON",
-            r#"{"password": "hunter2""#.to_owned(),
-            "not a JSON object",
-        ),
-        (
-            "no password",
-            secret(database, "password", json!(null)),
-            "`password`",
-        ),
-        (
-            "an empty password",
-            secret(database, "password", json!("")),
-            "`password`",
-        ),
-        (
-            "a password that is a number",
-            secret(database, "password", json!(7)),
-            "`password`",
-        ),
-        ("no host", secret(database, "host", json!(null)), "`host`"),
-        (
-            "no user",
-            secret(database, "username", json!(null)),
-            "`username`",
-        ),
-        (
-            "an invalid port",
-            secret(database, "port", json!("hunter2")),
-            "`port`",
-        ),
-        (
-            "another password",
-            secret(database, "password", json!("hunter2")),
-            "error 1045",
-        ),
-        (
-            "another user",
-            secret(database, "username", json!("hunter2")),
-            // 1045, or MySQL asks for another kind of login to hide that the user does not exist.
-            "user",
-        ),
-        (
-            "a missing schema",
-            secret(database, "dbname", json!("nowhere")),
-            "error 104",
-        ),
+    let with = |field: &str, value: Value| secret(database, field, value);
+    for (secret, logged) in [
+        ("hunter2".to_owned(), "not a JSON object"),
+        (r#"["hunter2"]"#.to_owned(), "not a JSON object"),
+        (r#"{"password": "hunter2""#.to_owned(), "not a JSON object"),
+        (with("password", json!(null)), "`password`"),
+        (with("password", json!("")), "`password`"),
+        (with("password", json!(7)), "`password`"),
+        (with("host", json!(null)), "`host`"),
+        (with("username", json!(null)), "`username`"),
+        (with("port", json!("hunter2")), "`port`"),
+        (with("password", json!("hunter2")), "error 1045"),
+        // 1045, or MySQL asks for another kind of login to hide that the user does not exist.
+        (with("username", json!("hunter2")), "user"),
+        (with("dbname", json!("nowhere")), "error 104"),
     ] {
         let get = with_secret("get-order", database, &secret).await;
         let get = get.start().await.unwrap();
@@ -173,7 +138,7 @@ async fn an_unusable_secret_is_503_and_the_log_says_why() {
 
         let output = get.output().unwrap();
         for secret in ["hunter2", database.password()] {
-            assert!(!output.contains(secret), "{case}: {output}");
+            assert!(!output.contains(secret), "{logged}: {output}");
         }
     }
 }

@@ -19,8 +19,8 @@ async fn a_branch_can_be_created_from_a_backup() {
         .post("/branches/main/backups", json!({"name": "before"}))
         .await;
     assert_eq!(
-        (&made["state"], &made["completed_at"]),
-        (&json!("pending"), &json!(null))
+        json!([made["state"], made["completed_at"]]),
+        json!(["pending", null])
     );
     let restore = json!({"name": "old", "backup_id": made["id"], "cluster_size": "PS_10"});
     assert_eq!(

@@ -19,8 +19,8 @@ async fn a_branch_is_a_copy_of_its_parent_without_rows() {
     let born = api.post("/branches", json!({"name": "dev"})).await;
     // A new branch is not ready at first.
     assert_eq!(
-        (&born["ready"], &born["state"]),
-        (&json!(false), &json!("pending"))
+        json!([born["ready"], born["state"]]),
+        json!([false, "pending"])
     );
     assert_eq!(born["parent_branch"], "main");
     assert_eq!(api.ready_branch("dev").await["state"], "ready");

@@ -202,15 +202,10 @@ impl FreshControlPlane {
 
     /// The names of a table's columns in production. None if there is no table.
     pub async fn columns(&self, table: &str) -> Vec<String> {
-        let mut admin = self.stack.admin().await.unwrap();
+        let mut admin = self.database.connect_as_admin().await.unwrap();
         let query = "SELECT column_name FROM information_schema.columns \
-                     WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
-        let columns = admin
-            .exec(query, (self.database.name(), table))
-            .await
-            .unwrap();
-        admin.disconnect().await.unwrap();
-        columns
+                     WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position";
+        admin.exec(query, (table,)).await.unwrap()
     }
 
     /// Opens a deploy request from a branch into `main`, and returns its path.

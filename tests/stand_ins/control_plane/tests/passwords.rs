@@ -67,8 +67,8 @@ async fn a_password_is_shown_once_and_expires() {
             .starts_with("pscale_pw_")
     );
     assert_eq!(
-        (&made["ttl_seconds"], &made["renewable"]),
-        (&json!(600), &json!(true))
+        json!([made["ttl_seconds"], made["renewable"]]),
+        json!([600, true])
     );
     let path = format!("/branches/main/passwords/{}", made["id"].as_str().unwrap());
     assert_eq!(api.get(&path).await["plain_text"], json!(null));
@@ -82,8 +82,8 @@ async fn a_password_is_shown_once_and_expires() {
     assert_eq!(api.get(&path).await["expired"], true);
     let renewed = api.act(&path, "renew").await;
     assert_eq!(
-        (&renewed["expired"], &renewed["plain_text"]),
-        (&json!(false), &json!(null))
+        json!([renewed["expired"], renewed["plain_text"]]),
+        json!([false, null])
     );
     api.login(&made).await.unwrap();
 
@@ -99,8 +99,8 @@ async fn a_password_without_ttl_does_not_expire() {
         .post("/branches/main/passwords", json!({"role": "reader"}))
         .await;
     assert_eq!(
-        (&made["expires_at"], &made["renewable"]),
-        (&json!(null), &json!(false))
+        json!([made["expires_at"], made["renewable"]]),
+        json!([null, false])
     );
     let renew = format!(
         "/branches/main/passwords/{}/renew",
