@@ -9,7 +9,7 @@ use deadpool::managed::{Object, Pool};
 use lambda::{
     Deadline,
     clock::Moment,
-    metrics::{Metric, add},
+    metrics::{Metric, add, statement_took},
 };
 use mysql_async::{Params, Row, prelude::FromRow};
 
@@ -234,7 +234,10 @@ impl Limits {
             true => self.statement,
             false => self.statement + GRACE,
         };
-        counted(connection.execute(left.min(limit), &sql, params)).await
+        let started = Instant::now();
+        let answer = counted(connection.execute(left.min(limit), &sql, params)).await;
+        statement_took(statement.name(), started.elapsed());
+        answer
     }
 
     pub(super) async fn command(

@@ -128,6 +128,17 @@ pub fn add_because(metric: Metric, causes: &'static str, cause: &'static str) {
     });
 }
 
+/// Says how long a statement took. The line names the slowest one (`slowest_statement`) and its time
+/// (`slowest_statement_ms`). As a dimension, each name would be a metric of its own to pay for.
+pub fn statement_took(name: &'static str, time: Duration) {
+    with_record(|record| {
+        let slowest = record.slowest_statement.get_or_insert((name, time));
+        if time > slowest.1 {
+            *slowest = (name, time);
+        }
+    });
+}
+
 /// Adds a second set of dimensions, `FunctionName` and this one, to the invocation's metrics.
 pub fn dimension(name: &'static str, value: impl Into<String>) {
     let value = value.into();
@@ -174,6 +185,7 @@ struct Record {
     metrics: Vec<(Metric, Values)>,
     properties: Vec<(&'static str, Value)>,
     causes: Vec<(&'static str, Vec<&'static str>)>,
+    slowest_statement: Option<(&'static str, Duration)>,
     dimension: Option<(&'static str, String)>,
 }
 
@@ -341,6 +353,7 @@ impl Serialize for Line<'_> {
             metrics,
             properties,
             causes,
+            slowest_statement,
             dimension,
         } = &self.record;
         let mut line = serializer.serialize_map(None)?;
@@ -356,6 +369,11 @@ impl Serialize for Line<'_> {
         }
         for (name, list) in causes {
             line.serialize_entry(name, list)?;
+        }
+        if let Some((name, time)) = slowest_statement {
+            line.serialize_entry("slowest_statement", name)?;
+            let Amount(time) = (*time).into();
+            line.serialize_entry("slowest_statement_ms", &Number(time))?;
         }
         if let Some(namespace) = &self.settings.namespace {
             line.serialize_entry(FUNCTION_NAME, &self.settings.function_name)?;

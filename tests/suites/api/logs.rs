@@ -106,6 +106,8 @@ async fn the_summary_counts_the_statements() {
     ] {
         let line = summary(&answer);
         assert_eq!(line["Statements"], statements, "{call}");
+        let names_one = line["slowest_statement"].is_string();
+        assert_eq!(names_one, statements > 0, "{call}: {line}");
         assert_eq!(line["Retries"], 0, "{call}");
     }
 }

@@ -12,7 +12,9 @@
 
 mod access;
 mod alarms;
+mod dashboard;
 mod document;
+mod runbook;
 mod schema_change;
 mod supply_chain;
 mod transformed;

@@ -71,6 +71,31 @@ fn each_rule_warns_of_what_it_is_for_and_of_nothing_else() {
     }
 }
 
+#[test]
+fn the_runbook_explains_each_rule_and_datadog_reads_the_same_metrics() {
+    let read = |file: &str| {
+        let file = tests::root().join("monitoring").join(file);
+        fs::read_to_string(file).unwrap()
+    };
+    let (rules, runbook, datadog) = (read("rules.yml"), read("README.md"), read("datadog.yaml"));
+    for rule in rules.split("- alert: ").skip(1) {
+        let (name, _) = rule.split_once('\n').unwrap();
+        assert!(runbook.contains(&format!("| `{name}` |")), "{name}");
+    }
+    for metric in [
+        "mysql_replica_lag_seconds",
+        "edge_active_connections",
+        "vtgate_errors",
+    ] {
+        let line = format!("- planetscale_{metric}: {metric}\n");
+        assert!(
+            rules.contains(&format!("(planetscale_{metric}")),
+            "{metric}"
+        );
+        assert!(datadog.contains(&line), "{metric}");
+    }
+}
+
 #[tokio::test]
 async fn prometheus_discovers_the_branches_and_warns_of_errors() {
     if !is_there("prometheus") {
