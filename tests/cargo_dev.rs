@@ -5,6 +5,7 @@ mod existing_database;
 pub mod lint;
 pub mod migrate;
 pub mod restore;
+pub mod review;
 mod sample;
 mod start;
 mod test;

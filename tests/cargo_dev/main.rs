@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate, restore};
+use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate, restore, review};
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, the migrations, sample data, a
@@ -20,6 +20,8 @@ Usage: cargo dev [OPTIONS]                 runs everything until Ctrl-C
                                            stack that runs in another terminal
        cargo dev restore [OPTIONS]         restores the newest backup of that stack into a branch, and
                                            counts the rows of each table in both
+       cargo dev review [--folder PATH]    reviews the queries of the running stack, and shows the
+                                           report
 
 Options of cargo dev and cargo dev test:
   --server PATH    the database server, mysqld or mariadbd; the default is the variable MYSQLD, then
@@ -64,6 +66,7 @@ enum Request {
     Lint(lint::Request),
     Migrate(migrate::Request),
     Restore(restore::Request),
+    Review(Option<PathBuf>),
 }
 
 fn main() -> ExitCode {
@@ -96,6 +99,10 @@ fn main() -> ExitCode {
                 Ok(code) => code,
                 Err(error) => failure(&error),
             }),
+            Request::Review(folder) => {
+                review::run(folder.as_deref()).await?;
+                Ok(ExitCode::SUCCESS)
+            }
             Request::Migrate(request) => Ok(match migrate::run(&request).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure(&error),
@@ -137,6 +144,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             }
             Value(word) if word == "restore" && !test && options == Options::default() => {
                 return parse_restore(arguments);
+            }
+            Value(word) if word == "review" && !test && options == Options::default() => {
+                return parse_review(arguments);
             }
             other => return Err(other.unexpected()),
         }
@@ -205,6 +215,18 @@ fn parse_restore(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error
         }
     }
     Ok(Request::Restore(request))
+}
+
+fn parse_review(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut folder = None;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("folder") => folder = Some(PathBuf::from(arguments.value()?)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Review(folder))
 }
 
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {

@@ -404,6 +404,7 @@ impl Everything {
   PlanetScale's tools:  (set -a; . {environment}; PSCALE_NO_UPDATE_NOTIFIER=1 pscale branch list {database})
   A new migration:      cargo dev migrate
   A backup, restored:   cargo dev restore
+  The queries' review:  cargo dev review
   For other tools:      {environment}
   Your changes:         are served at the next call, those of template.yaml too
   To stop:              Ctrl-C

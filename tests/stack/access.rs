@@ -140,11 +140,12 @@ impl Access {
         variables
     }
 
-    /// What leads AWS's SDK to the Secrets Manager of this stack.
+    /// What leads AWS's SDK to the Secrets Manager of this stack, and to the SNS of the same moto.
     pub fn secrets_environment(&self) -> BTreeMap<String, String> {
         let variables = [
             ("AWS_ACCESS_KEY_ID", TEST_CREDENTIAL),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &self.secrets_url),
+            ("AWS_ENDPOINT_URL_SNS", &self.secrets_url),
             ("AWS_REGION", REGION),
             ("AWS_SECRET_ACCESS_KEY", TEST_CREDENTIAL),
         ];

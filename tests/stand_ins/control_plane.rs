@@ -31,7 +31,7 @@
 //! paths of the database are answered with 501. Insights are sample rows: nothing is measured. The
 //! `cidrs` of a password are stored but not enforced. Lists ignore these parameters: `from`, `to`,
 //! `policy` and `running_at` of backups; `deployed_at` and `running_at` of deploy requests;
-//! `read_only_region_id` of passwords; of insights `from`, `to`, `period`, `fields`, `tablet_type`,
+//! `read_only_region_id` of passwords; of insights `period`, `fields`, `tablet_type`, of errors `from` and `to`,
 //! every `sort` of errors, and the `sort` of queries by a measure that the sample does not have.
 
 mod api_client;

@@ -130,13 +130,13 @@ impl Connection {
             .await
     }
 
-    /// Sends a definition as text. The server's refusal is an answer like another.
-    pub(super) async fn define(
+    /// Sends a statement as text. The server's refusal is an answer like another.
+    pub(super) async fn run_text(
         &mut self,
         limit: Duration,
         sql: &str,
-    ) -> Result<Result<(), DefinitionError>, Failure> {
-        self.run(limit, async |conn| match conn.query_drop(sql).await {
+    ) -> Result<Result<Vec<Row>, DefinitionError>, Failure> {
+        self.run(limit, async |conn| match conn.query(sql).await {
             Err(Error::Server(error)) => match refusal(&error) {
                 Some(refused) => Ok(Err(refused)),
                 None => Err(Error::Server(error)),

@@ -1,8 +1,9 @@
-//! Statements that define something, and the server's own words where it refuses one.
+//! Statements that are sent as text, which define something or ask for a plan, and the server's own
+//! words where it refuses one.
 
 use super::{DatabaseError, failure, redaction::without_echo};
 
-/// Why a definition was not made.
+/// Why a definition was not made, or a plan not given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
     /// The server refused it, and changed nothing.

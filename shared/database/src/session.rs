@@ -84,16 +84,40 @@ impl Session<'_> {
     ///
     /// [`DefinitionError::Refused`] in the server's words; else as [`Session::execute`].
     pub async fn define(&mut self, sql: &str) -> Result<(), DefinitionError> {
+        self.run_text(sql).await.map(drop)
+    }
+
+    /// Asks the server how it would carry out a statement with these literals as its parameters, and
+    /// returns the answer of `EXPLAIN FORMAT=JSON`. It is sent as text, because Vitess prepares an
+    /// EXPLAIN as if it had no parameters (`executor.go`, `prepare`). On several shards, one of them
+    /// answers.
+    ///
+    /// # Errors
+    ///
+    /// [`DefinitionError::Refused`] in the server's words, for example if there is no index with a
+    /// name that the statement has; else as [`Session::execute`].
+    pub async fn explain(
+        &mut self,
+        statement: &Statement,
+        literals: &[&str],
+    ) -> Result<String, DefinitionError> {
+        let sql = format!("EXPLAIN FORMAT=JSON {}", statement.with_literals(literals));
+        let rows: Vec<(String,)> = read(self.run_text(&sql).await?)?;
+        let plan = rows.into_iter().next();
+        Ok(plan.map(|(plan,)| plan).unwrap_or_default())
+    }
+
+    async fn run_text(&mut self, sql: &str) -> Result<Vec<Row>, DefinitionError> {
         let statement = Statement::ddl(sql);
         let mut retries = Retries::new(self.limits.deadline);
         loop {
             let connected = self.connection().await;
             connected.map_err(|error| retries.meaning(error))?;
-            let defined = match self.prove().await {
-                Ok(()) => self.limits.define(&mut self.slot.connection, sql).await,
+            let answered = match self.prove().await {
+                Ok(()) => self.limits.run_text(&mut self.slot.connection, sql).await,
                 Err(failure) => Err(failure),
             };
-            match defined {
+            match answered {
                 Ok(answer) => return answer,
                 Err(failure) => retries.of_statement(&statement, failure).await?,
             }
@@ -249,13 +273,13 @@ impl Limits {
         counted(connection.command(limit, sql)).await
     }
 
-    async fn define(
+    async fn run_text(
         self,
         connection: &mut Connection,
         sql: &str,
-    ) -> Result<Result<(), DefinitionError>, Failure> {
+    ) -> Result<Result<Vec<Row>, DefinitionError>, Failure> {
         let limit = self.left()?.min(self.statement);
-        counted(connection.define(limit, sql)).await
+        counted(connection.run_text(limit, sql)).await
     }
 
     fn left(self) -> Result<Duration, Failure> {

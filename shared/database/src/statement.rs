@@ -98,6 +98,18 @@ impl Statement {
         Self { sql, ..*self }
     }
 
+    /// The text with literals of SQL in the places of its parameters, in their order.
+    pub(super) fn with_literals(&self, literals: &[&str]) -> String {
+        let mut literals = literals.iter();
+        let parts = self.sql.split_inclusive('?').map(|part| {
+            match (part.strip_suffix('?'), literals.next()) {
+                (Some(before), Some(literal)) => format!("{before}{literal}"),
+                _ => part.to_owned(),
+            }
+        });
+        parts.collect()
+    }
+
     /// Its name in the code.
     pub fn name(&self) -> &'static str {
         self.name
@@ -175,6 +187,15 @@ mod tests {
         assert_eq!(
             write.limited(limit),
             "UPDATE orders SET status = ? /*statement='CHANGE'*/"
+        );
+    }
+
+    #[test]
+    fn literals_take_the_places_of_parameters() {
+        let read = Statement::read("LIST", "SELECT a FROM t WHERE b = ? LIMIT ?", "PRIMARY");
+        assert_eq!(
+            read.with_literals(&["'x'", "2"]),
+            "SELECT a FROM t WHERE b = 'x' LIMIT 2"
         );
     }
 

@@ -6,9 +6,11 @@
 //! - [`Deadline`] is when all waiting for one invocation ends. [`clock`] measures time spans across
 //!   freezes.
 //! - [`tls`] chooses the TLS provider, and the root certificates for each kind of server.
+//! - [`aws`] configures the clients of AWS.
 //! - [`log`] writes JSON lines to stdout.
 //! - [`metrics`] counts what an invocation does, and writes its line at the end.
 
+pub mod aws;
 pub mod clock;
 mod deadline;
 pub mod log;

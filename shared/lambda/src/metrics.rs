@@ -99,8 +99,8 @@ table! {
     BackupFailed: Count, "backups that failed, or could not be checked or started";
     RotationFailed: Count, "steps of a rotation that failed";
     SchemaChangeFailed: Count, "steps of a schema change that failed for good";
-    QueriesWithoutIndex: Count, "queries that read a whole table because no index serves them";
-    SlowQueries: Count, "queries that took too long since the last review";
+    QueriesWithoutIndex: Count, "statements of the catalogue that do not use their index, by the weekly review";
+    SlowQueries: Count, "queries that take more than 250 ms in one of a hundred runs, by the weekly review";
 }
 
 /// Adds to a metric of the invocation. Counts are numbers, and times are [`Duration`]s. Outside an

@@ -84,9 +84,31 @@ pub const ALL: [Statement; 7] = [
     UPDATE_STATUS,
 ];
 
+/// The reads, with literals in the places of their parameters, of the type that each has. With them,
+/// the server can be asked how it would carry out a read. No order has such an id or customer.
+pub const EXAMPLES: [(Statement, &[&str]); 4] = [
+    (FIND_ORDER, &["X'00'"]),
+    (FIND_BY_KEY, &["'nobody'", "X'00'"]),
+    (LIST_ORDERS, &["'nobody'", "X'FF'", "21"]),
+    (
+        LIST_ORDERS_OF_STATUS,
+        &["'nobody'", "'paid'", "X'FF'", "21"],
+    ),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_read_has_an_example_for_each_parameter() {
+        let reads = ALL.into_iter().filter(|one| one.index().is_some());
+        let reads: Vec<_> = reads
+            .map(|read| (read.name(), read.sql().matches('?').count()))
+            .collect();
+        let examples = EXAMPLES.map(|(read, literals)| (read.name(), literals.len()));
+        assert_eq!(reads, examples);
+    }
 
     #[test]
     fn every_statement_keeps_planetscales_rules() {

@@ -1,5 +1,5 @@
-//! A client of PlanetScale's management API: branches, their passwords and backups, and deploy
-//! requests.
+//! A client of PlanetScale's management API: branches, their passwords and backups, deploy requests,
+//! and query insights.
 //!
 //! [`PlanetScale`] is one database of one organization. [`PlanetScale::until`] returns the
 //! [`Calls`], which all end before the given deadline:
@@ -35,6 +35,7 @@ mod branches;
 mod deploy_requests;
 mod deployments;
 mod error;
+mod insights;
 mod open_enum;
 mod passwords;
 mod service_token;
@@ -60,6 +61,9 @@ pub use branches::{Branch, LintError};
 pub use deploy_requests::{DeployRequest, Filter, NewDeployRequest, Openness};
 pub use deployments::{Deployment, DeploymentState, Operation, Progress};
 pub use error::{ApiError, Refusal};
+pub use insights::{
+    Anomaly, Correlation, Hours, QueryError, QueryStatistics, Ranking, Recommendation,
+};
 pub use passwords::{NewPassword, Password, Role};
 use service_token::ServiceToken;
 use settings::PlanetScaleSettings;
@@ -105,6 +109,11 @@ impl PlanetScale {
     /// The keyspace of the functions' tables, to which connections go.
     pub fn keyspace(&self) -> &str {
         &self.settings.keyspace
+    }
+
+    /// The name of the database.
+    pub fn database_name(&self) -> &str {
+        &self.settings.database
     }
 
     /// The name of the production branch.

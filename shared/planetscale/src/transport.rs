@@ -93,6 +93,14 @@ impl<'r> ApiRequest<'r> {
     }
 }
 
+#[derive(Deserialize)]
+struct Page<T> {
+    data: Vec<T>,
+    /// Missing if the list is not paginated.
+    #[serde(default)]
+    next_page: Option<u32>,
+}
+
 /// An attempt without a usable answer.
 struct Setback {
     may_have_happened: bool,
@@ -292,18 +300,20 @@ impl Calls<'_> {
         self.transport.send(&request, self.deadline).await.map(drop)
     }
 
+    /// Reads the first page of a list that has no others.
+    pub(super) async fn first_page<T: DeserializeOwned>(
+        &self,
+        request: ApiRequest<'_>,
+    ) -> Result<Vec<T>, ApiError> {
+        let page: Page<T> = self.get(request.query("per_page", Some(PER_PAGE))).await?;
+        Ok(page.data)
+    }
+
     /// Reads all elements of a list, page by page.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
         request: ApiRequest<'_>,
     ) -> Result<Vec<T>, ApiError> {
-        #[derive(Deserialize)]
-        struct Page<T> {
-            data: Vec<T>,
-            /// Missing if the list is not paginated.
-            #[serde(default)]
-            next_page: Option<u32>,
-        }
         let mut elements = Vec::new();
         let mut page = 1;
         loop {

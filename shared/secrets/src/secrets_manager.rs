@@ -1,20 +1,10 @@
 //! A secret of AWS Secrets Manager.
 
-use std::time::Duration;
-
-use aws_config::{BehaviorVersion, timeout::TimeoutConfig};
 use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use lambda::tls;
+use lambda::aws;
 use tokio::sync::OnceCell;
 
 use super::{Fields, SecretError};
-
-/// The time for one attempt. The SDK repeats transient failures, within the caller's limit.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1000);
 
 pub(super) struct SecretsManager {
     secret_id: String,
@@ -59,48 +49,7 @@ impl SecretsManager {
 
     async fn client(&self) -> &Client {
         self.client
-            .get_or_init(|| async {
-                let http = Builder::new()
-                    .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                    .tls_context(amazon_tls_context())
-                    .build_https();
-                let timeouts = TimeoutConfig::builder()
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build();
-                let config = aws_config::defaults(BehaviorVersion::latest())
-                    .http_client(http)
-                    .timeout_config(timeouts)
-                    .load()
-                    .await;
-                Client::new(&config)
-            })
+            .get_or_init(async || Client::new(&aws::config().await))
             .await
-    }
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "building fails only for server names, and there are none"
-)]
-fn amazon_tls_context() -> TlsContext {
-    let roots = TrustStore::empty().with_pem_certificate(tls::AMAZON_ROOTS);
-    TlsContext::builder()
-        .with_trust_store(roots)
-        .build()
-        .expect("there are no server names")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-
-    #[tokio::test]
-    async fn the_client_takes_every_root_of_amazon() {
-        let roots: Vec<_> = CertificateDer::pem_slice_iter(tls::AMAZON_ROOTS.as_bytes())
-            .collect::<Result<_, _>>()
-            .unwrap();
-        assert_eq!(roots.len(), 5);
-        SecretsManager::new("a-secret".to_owned()).client().await;
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::call::{Answer, Call, Refusal, Total, ok};
 use super::{DATABASE, branches};
@@ -23,9 +25,13 @@ pub struct Insights {
 }
 
 impl Insights {
-    /// A quiet day of a database like the template's.
+    /// A quiet day of a database like the template's, which is yesterday.
     pub(super) fn sample() -> Self {
-        serde_json::from_str(include_str!("insights/sample.json")).unwrap_or_default()
+        let yesterday = (OffsetDateTime::now_utc() - Duration::DAY)
+            .date()
+            .to_string();
+        let sample = include_str!("insights/sample.json").replace("2026-11-20", &yesterday);
+        serde_json::from_str(&sample).unwrap_or_default()
     }
 }
 
@@ -41,6 +47,32 @@ fn matching(rows: &[Value], member: &str, value: Option<&str>) -> Vec<Value> {
         .collect()
 }
 
+/// The rows within `from` and `to` of the call, by the time in `member`. A row without that time is in
+/// every span. A span of more than 25 hours must begin and end on the hour (planetscale/mcp-server,
+/// insights-tools.ts).
+fn within(call: &Call<'_>, rows: &[Value], member: &str) -> Result<Vec<Value>, Refusal> {
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let asked = |name| {
+        let text = call.parameter(name);
+        text.map(|text| time(text).ok_or_else(|| Refusal::unprocessable("Invalid time")))
+            .transpose()
+    };
+    let (from, to) = (asked("from")?, asked("to")?);
+    if let (Some(from), Some(to)) = (from, to)
+        && to - from > 25 * Duration::HOUR
+        && [from, to]
+            .iter()
+            .any(|end| end.unix_timestamp() % 3600 != 0)
+    {
+        return Err(Refusal::unprocessable("Range must be aligned to the hour"));
+    }
+    let is_within = |row: &&Value| {
+        time(text(row, member))
+            .is_none_or(|at| from.is_none_or(|from| from <= at) && to.is_none_or(|to| at < to))
+    };
+    Ok(rows.iter().filter(is_within).cloned().collect())
+}
+
 fn the_one(rows: &[Value], member: &str, value: &str) -> Result<Answer, Refusal> {
     let found = matching(rows, member, Some(value)).into_iter().next();
     found.map(ok).ok_or(Refusal::NotFound)
@@ -50,13 +82,15 @@ pub fn queries(call: &Call<'_>, branch: &str) -> Result<Answer, Refusal> {
     branches::find(call, branch)?;
     let part = call.parameter("q").unwrap_or_default();
     let kind = call.parameter("type");
-    let mut rows = matching(&call.records.insights.queries, "statement_type", kind);
+    let rows = within(call, &call.records.insights.queries, "last_run_at")?;
+    let mut rows = matching(&rows, "statement_type", kind);
     rows.retain(|row| text(row, "normalized_sql").contains(part));
     let member = match call.parameter("sort") {
         Some("p99Latency") => "p99_latency",
         Some("maxLatency") => "max_latency",
         Some("count") => "query_count",
         Some("errorCount") => "error_count",
+        Some("rowsReadPerReturned") => "rows_read_per_returned",
         Some("rowsRead") => "sum_rows_read",
         Some("rowsReturned") => "sum_rows_returned",
         Some("rowsAffected") => "sum_rows_affected",
@@ -95,7 +129,8 @@ pub fn runs(call: &Call<'_>, branch: &str, fingerprint: &str) -> Result<Answer, 
 
 pub fn anomalies(call: &Call<'_>, branch: &str) -> Result<Answer, Refusal> {
     branches::find(call, branch)?;
-    call.page(call.records.insights.anomalies.clone(), Total::Untold)
+    let rows = within(call, &call.records.insights.anomalies, "period_start")?;
+    call.page(rows, Total::Untold)
 }
 
 pub fn anomaly(call: &Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {

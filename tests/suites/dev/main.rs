@@ -287,6 +287,9 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert_eq!(made.await.unwrap().0, 201);
     assert!(dev.output().contains("pscale branch list orders"));
 
+    let report = succeeded("review", &folder);
+    assert!(report.contains("Queries of orders/main"), "{report}");
+
     let migration = add_migration(&folder);
     let said = succeeded("migrate", &folder);
     assert!(said.contains("Opens the deploy request"), "{said}");
@@ -414,6 +417,7 @@ fn wrong_arguments_are_named() {
         (&["lint", "--port", "1"], "--port"),
         (&["migrate", "--port", "1"], "--port"),
         (&["restore", "--port", "1"], "--port"),
+        (&["review", "--port", "1"], "--port"),
         (&["lint", "a", "b"], "\"b\""),
     ] {
         let said = refused(arguments);
@@ -427,7 +431,7 @@ fn wrong_arguments_are_named() {
 #[test]
 fn what_needs_a_running_stack_says_that_there_is_none() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-not-running");
-    for command in ["migrate", "restore"] {
+    for command in ["migrate", "restore", "review"] {
         let said = refused(&[command, "--folder", relative(&folder)]);
         assert!(said.contains("cargo dev is not running"), "{said}");
     }

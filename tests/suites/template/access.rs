@@ -131,6 +131,18 @@ fn a_schedule_may_call_its_function_and_nothing_else() {
 }
 
 #[test]
+fn the_review_may_publish_on_the_topic() {
+    let Some(resources) = resources() else { return };
+    let publish = &resources["PublishReports"]["Properties"];
+    assert_eq!(publish["Roles"], json!([{ "Ref": "ReviewQueriesRole" }]));
+    let topic = json!({ "Ref": "AlarmTopic" });
+    let allowed = json!([{ "Effect": "Allow", "Action": "sns:Publish", "Resource": topic }]);
+    assert_eq!(publish["PolicyDocument"]["Statement"], allowed);
+    let variables = &resources["ReviewQueries"]["Properties"]["Environment"]["Variables"];
+    assert_eq!(variables["REPORT_TOPIC_ARN"], topic);
+}
+
+#[test]
 fn every_route_that_is_deployed_asks_who_calls() {
     let Some(resources) = resources() else { return };
     let paths = &resources["Api"]["Properties"]["Body"]["paths"];

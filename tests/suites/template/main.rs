@@ -206,6 +206,11 @@ fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
             .chain(lambda::metrics::VARIABLES)
             .filter(|variable| !variable.local)
             .map(|variable| variable.name)
+            .chain(
+                ["REPORT_TOPIC_ARN"]
+                    .into_iter()
+                    .filter(|_| function.binary == "review-queries"),
+            )
             .collect();
         let set: BTreeSet<&str> = function.environment.keys().map(String::as_str).collect();
         let missing: Vec<_> = expected.difference(&set).collect();

@@ -20,8 +20,10 @@ async fn queries_are_filtered_and_sorted() {
     let api = FreshControlPlane::start().await;
     let often = "select id from orders where id = ?";
     let slow = "update orders set version = ? where id = ?";
+    let mut ran_once = query(often, 900, 100);
+    ran_once["last_run_at"] = json!("2026-11-20T09:00:00Z");
     let insights = Insights {
-        queries: vec![query(often, 900, 100), query(slow, 10, 300)],
+        queries: vec![ran_once, query(slow, 10, 300)],
         ..Insights::default()
     };
     api.control_plane.set_insights(insights).await;
@@ -32,12 +34,20 @@ async fn queries_are_filtered_and_sorted() {
         ("?sort=count&dir=asc", &[slow, often]),
         ("?type=UPDATE", &[slow]),
         ("?q=version", &[slow]),
+        (
+            "?from=2026-11-20T00:00:00Z&to=2026-11-27T00:00:00Z",
+            &[slow, often],
+        ),
+        ("?from=2026-11-20T10:00:00Z", &[slow]),
+        ("?to=2026-11-20T10:00:00Z", &[slow, often]),
     ] {
         let list = api.get(&format!("{path}{parameters}")).await;
         let rows = list["data"].as_array().unwrap().iter();
         let found: Vec<&Value> = rows.map(|row| &row["normalized_sql"]).collect();
         assert_eq!(found, expected, "{parameters}");
     }
+    let askew = format!("{path}?from=2026-11-20T00:30:00Z&to=2026-11-27T00:30:00Z");
+    assert_eq!(api.send("GET", &askew, None).await.0, 422);
     let summary = format!("{path}/10/summary");
     assert_eq!(api.send("GET", &summary, None).await.0, 422);
     let summary = api.get(&format!("{summary}?keyspace=orders")).await;

@@ -1,0 +1,48 @@
+//! Reviews the queries of the production branch, and reports what is wrong with them.
+//!
+//! `README.md` beside it describes what it looks at, a report, and what to do about it.
+
+mod catalogue;
+mod error;
+mod plan;
+mod production;
+mod report;
+mod sql;
+mod topic;
+
+use std::{process::ExitCode, time::SystemTime};
+
+use database::Database;
+use lambda::operation::{self, Failure, Invocation};
+use planetscale::{Hours, PlanetScale};
+use serde::Deserialize;
+
+use report::{Answer, Report};
+use topic::Topic;
+
+/// The length of what a review looks at, and of what it compares that with.
+const WEEK: u64 = 7 * 24;
+
+/// The schedule sends an event that says nothing.
+#[derive(Deserialize)]
+struct Start {}
+
+fn main() -> ExitCode {
+    operation::serve(review_queries)
+}
+
+async fn review_queries(
+    Invocation { deadline, .. }: Invocation<Start>,
+    (database, (planetscale, topic)): (&'static Database, (&'static PlanetScale, &'static Topic)),
+) -> Result<Answer, Failure> {
+    let hours = Hours::last(WEEK, SystemTime::now());
+    let production = production::review(planetscale, hours, deadline).await?;
+    let statements = catalogue::review(database, deadline).await?;
+    let report = Report::new(planetscale, hours, statements, production);
+    report.log();
+    let answer = report.answer();
+    if report.is_worth_sending() {
+        topic.publish(&answer).await?;
+    }
+    Ok(answer)
+}

@@ -1,0 +1,115 @@
+//! A database in production, with everything that reviews it.
+
+use mysql_async::prelude::Queryable;
+use serde_json::json;
+use tests::stack::{FreshDatabase, Stack};
+use tests::stand_ins::control_plane::contract::Contract;
+use tests::stand_ins::control_plane::{ControlPlane, Insights, ServiceToken};
+use tests::stand_ins::lambda::{Function, Reported};
+
+use crate::topic::Topic;
+
+pub struct Reviewed {
+    stack: Stack,
+    database: FreshDatabase,
+    pub plane: ControlPlane,
+    pub token: ServiceToken,
+    pub topic: Topic,
+    function: Function,
+}
+
+impl Reviewed {
+    /// An empty database, of which PlanetScale has measured nothing.
+    pub async fn new() -> Self {
+        Self::with_topic(true).await
+    }
+
+    pub async fn without_topic() -> Self {
+        Self::with_topic(false).await
+    }
+
+    async fn with_topic(is_set: bool) -> Self {
+        let stack = Stack::from_env().unwrap();
+        let database = match stack.is_vitess() {
+            true => stack.fresh_database_on_vitess().await.unwrap(),
+            false => stack.fresh_database().await.unwrap(),
+        };
+        let plane = ControlPlane::over(&database).await.unwrap();
+        plane.record();
+        plane.set_insights(Insights::default()).await;
+        let token = plane.token().await;
+        let secret_id = stack.new_secret(&token.secret()).await.unwrap();
+        let topic = Topic::new(&stack).await;
+        let function = Function::of(&stack, &database, "review-queries").unwrap();
+        let planetscale = plane.environment(&secret_id).into_iter();
+        let function = planetscale.fold(function, |function, (name, value)| {
+            function.env(&name, value)
+        });
+        let function = match is_set {
+            true => function.env("REPORT_TOPIC_ARN", &topic.arn),
+            false => function,
+        };
+        let function = function.start().await.unwrap();
+        Self {
+            stack,
+            database,
+            plane,
+            token,
+            topic,
+            function,
+        }
+    }
+
+    /// The report as a text.
+    pub async fn review(&self) -> String {
+        let answer = self.function.call(json!({})).await.unwrap();
+        let answer = answer.unwrap_or_else(|error| panic!("{error:?}\n{}", self.logs()));
+        answer["text"].as_str().unwrap().to_owned()
+    }
+
+    /// The error that a review ends with.
+    pub async fn fail(&self) -> Reported {
+        self.function.call(json!({})).await.unwrap().unwrap_err()
+    }
+
+    pub fn logs(&self) -> String {
+        self.function.output().unwrap()
+    }
+
+    pub async fn measured(&self, insights: Insights) {
+        self.plane.set_insights(insights).await;
+    }
+
+    /// Changes the schema.
+    pub async fn change(&self, sql: &str) {
+        let mut admin = self.stack.admin().await.unwrap();
+        let schema = self.database.name();
+        admin.query_drop(format!("USE `{schema}`")).await.unwrap();
+        admin.query_drop(sql).await.unwrap();
+        admin.disconnect().await.unwrap();
+    }
+
+    /// Adds this many orders of one customer.
+    pub async fn place(&self, orders: usize) {
+        if orders == 0 {
+            return;
+        }
+        let rows = (0..orders).map(|number| {
+            format!("(LPAD({number}, 16, '0'), 'cust-1', 'paid', 'EUR', 9, 1, NULL, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))")
+        });
+        let rows: Vec<_> = rows.collect();
+        self.change(&format!("INSERT INTO orders VALUES {}", rows.join(", ")))
+            .await;
+        self.change("ANALYZE TABLE orders").await;
+    }
+}
+
+impl Drop for Reviewed {
+    /// Checks every call against PlanetScale's OpenAPI document, if the test run has it.
+    fn drop(&mut self) {
+        if let (false, Some(contract)) = (std::thread::panicking(), Contract::from_env().unwrap()) {
+            let violations = contract.check(&self.plane.exchanges()).violations;
+            assert!(violations.is_empty(), "{violations:#?}");
+        }
+    }
+}
