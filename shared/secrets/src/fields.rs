@@ -1,11 +1,13 @@
 //! The fields of a secret.
 
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::SecretError;
 
 /// The fields of a secret that is a JSON object. Text is trimmed. A field that is null or empty
 /// counts as absent.
+#[derive(Clone)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -18,6 +20,18 @@ impl Fields {
         serde_json::from_str(text)
             .map(Self)
             .map_err(|_| SecretError::NotJson)
+    }
+
+    /// The same fields with another text in one of them.
+    #[must_use]
+    pub fn with(mut self, name: &str, text: &str) -> Self {
+        self.0.insert(name.to_owned(), text.into());
+        self
+    }
+
+    /// The secret's text, with every field that it had.
+    pub fn to_text(&self) -> SecretString {
+        Value::from(self.0.clone()).to_string().into()
     }
 
     /// The text of a field.

@@ -8,9 +8,11 @@
 //!   for a while, and an outage of Secrets Manager must not become ours. A [`SecretError`] means
 //!   that there is no value at all.
 //! - [`Fields`] reads the JSON of a secret, the same way for every kind of secret.
+//! - [`versions`] is for the function that gives a secret new versions.
 
 mod fields;
 mod secrets_manager;
+pub mod versions;
 
 use std::{
     fmt,

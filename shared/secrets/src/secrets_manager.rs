@@ -1,10 +1,12 @@
 //! A secret of AWS Secrets Manager.
 
-use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
+use aws_sdk_secretsmanager::{
+    Client, error::ProvideErrorMetadata, operation::get_secret_value::GetSecretValueOutput,
+};
 use lambda::aws;
 use tokio::sync::OnceCell;
 
-use super::{Fields, SecretError};
+use super::{Fields, SecretError, versions::CURRENT};
 
 pub(super) struct SecretsManager {
     secret_id: String,
@@ -20,8 +22,7 @@ impl SecretsManager {
         }
     }
 
-    /// Fetches the current version of the secret and passes its fields to `read`. AWS keeps the
-    /// text as a string, or as binary after the CLI's `--secret-binary fileb://login.json`.
+    /// Fetches the current version of the secret and passes its fields to `read`.
     pub(super) async fn read<S>(
         &self,
         read: fn(&Fields) -> Result<S, SecretError>,
@@ -31,23 +32,33 @@ impl SecretsManager {
             .await
             .get_secret_value()
             .secret_id(&self.secret_id)
+            .version_stage(CURRENT)
             .send()
             .await
             .map_err(|error| {
                 let code = error.code().unwrap_or("not reachable");
                 SecretError::NotGiven(code.to_owned())
             })?;
-        let text = match (answer.secret_string(), answer.secret_binary()) {
-            (Some(text), _) => text,
-            (None, Some(bytes)) => {
-                std::str::from_utf8(bytes.as_ref()).map_err(|_| SecretError::NotText)?
-            }
-            (None, None) => "",
-        };
-        read(&Fields::parse(text)?)
+        read(&Fields::parse(Self::text(&answer)?)?)
     }
 
-    async fn client(&self) -> &Client {
+    /// The text of a version. AWS keeps it as a string, or as binary after the CLI's
+    /// `--secret-binary fileb://login.json`.
+    pub(super) fn text(answer: &GetSecretValueOutput) -> Result<&str, SecretError> {
+        match (answer.secret_string(), answer.secret_binary()) {
+            (Some(text), _) => Ok(text),
+            (None, Some(bytes)) => {
+                std::str::from_utf8(bytes.as_ref()).map_err(|_| SecretError::NotText)
+            }
+            (None, None) => Ok(""),
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.secret_id
+    }
+
+    pub(super) async fn client(&self) -> &Client {
         self.client
             .get_or_init(async || Client::new(&aws::config().await))
             .await
