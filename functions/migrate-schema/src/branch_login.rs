@@ -1,11 +1,10 @@
 //! A login to a branch that lives no longer than the step that uses it.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use database::settings::{LoginSource, PoolSettings, Settings};
-use database::{Database, Login};
+use database::{Database, Login, settings::Settings};
 use lambda::clock::SystemClock;
-use planetscale::{NewPassword, Password, Role};
+use planetscale::{Connecting, NewPassword, Password, Role};
 use schema::Snapshot;
 
 use crate::{
@@ -36,6 +35,7 @@ impl<'c> BranchLogin<'c> {
             name,
             role,
             ttl: Some(TTL),
+            connecting: Connecting::default(),
         };
         let password = production.api().create_password(branch, &new).await?;
         Ok(Self {
@@ -81,18 +81,10 @@ fn connect(password: &Password, production: &Production) -> Result<Database> {
         password: plain_text.ok_or_else(|| unusable("its text is missing"))?,
         database: production.planetscale.keyspace().to_owned(),
     };
-    let settings = Settings::from_env().map_err(|faults| ErrorName::WrongInput.because(faults))?;
-    let pool = PoolSettings {
-        max: NonZeroUsize::MIN,
-        connect_timeout: Duration::from_secs(10),
-        statement_timeout: Duration::from_secs(120),
-        ..settings.pool
-    };
-    let settings = Settings {
-        login: LoginSource::Fixed(login),
-        pool,
-        ..settings
-    };
+    let settings = Settings::of_login(login);
+    let mut settings = settings.map_err(|faults| ErrorName::WrongInput.because(faults))?;
+    settings.pool.connect_timeout = Duration::from_secs(10);
+    settings.pool.statement_timeout = Duration::from_secs(120);
     Ok(Database::new(settings, Arc::new(SystemClock)))
 }
 

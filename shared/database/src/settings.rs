@@ -150,6 +150,18 @@ impl Settings {
         Self::read(|name| std::env::var(name).ok())
     }
 
+    /// Those of the process' environment, for one connection with another login.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::from_env`].
+    pub fn of_login(login: Login) -> Result<Self, Faults> {
+        let mut settings = Self::from_env()?;
+        settings.login = LoginSource::Fixed(login);
+        settings.pool.max = NonZeroUsize::MIN;
+        Ok(settings)
+    }
+
     /// Reads an environment given as a function from names to values.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ pub use error::{ApiError, Refusal};
 pub use insights::{
     Anomaly, Correlation, Hours, QueryError, QueryStatistics, Ranking, Recommendation,
 };
-pub use passwords::{NewPassword, Password, Role};
+pub use passwords::{Connecting, NewPassword, Password, Role};
 use service_token::ServiceToken;
 use settings::PlanetScaleSettings;
 use transport::{ApiRequest, Grants, Transport, or_default};

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 use time::{OffsetDateTime, serde::rfc3339};
 
 use super::{
     ApiError, Calls,
+    open_enum::open_enum,
     transport::{ApiRequest, Grants, or_default},
 };
 
@@ -17,29 +18,51 @@ const CREATE: Grants = Grants("connect_branch (connect_production_branch for a p
 const DELETE: Grants =
     Grants("delete_branch_password (delete_production_branch_password for a production branch)");
 
-/// What a password's user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Read.
-    Reader,
-    /// Write.
-    Writer,
-    /// Read and write.
-    ReadWriter,
-    /// Read, write and change the schema.
-    Admin,
+open_enum! {
+    /// What a password's user may do.
+    Role {
+        /// Read.
+        Reader = "reader",
+        /// Write.
+        Writer = "writer",
+        /// Read and write.
+        ReadWriter = "readwriter",
+        /// Read, write and change the schema.
+        Admin = "admin",
+    }
+}
+
+/// How its user may connect, and where from. A new password in place of another one has the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connecting {
+    /// Whether it reads from replicas.
+    #[serde(default, deserialize_with = "or_default")]
+    pub replica: bool,
+    /// Whether it connects to vtgate without the edge in between.
+    #[serde(default, deserialize_with = "or_default")]
+    pub direct_vtgate: bool,
+    /// The address ranges that it may connect from; all of them if there are none.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub cidrs: Vec<String>,
 }
 
 /// A password to create.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct NewPassword {
     /// A name for people. It need not be unique.
     pub name: String,
     /// What its user may do.
     pub role: Role,
     /// How long it is valid, in whole seconds. Without a limit if there is none.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_seconds")]
     pub ttl: Option<Duration>,
+    /// How its user may connect.
+    #[serde(flatten)]
+    pub connecting: Connecting,
 }
 
 /// A password of a branch. `Debug` does not show it.
@@ -50,6 +73,11 @@ pub struct Password {
     /// Its name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
+    /// What its user may do.
+    pub role: Role,
+    /// How its user may connect.
+    #[serde(flatten)]
+    pub connecting: Connecting,
     /// The user name to log in with.
     pub username: String,
     /// The password to log in with. Only the answer to its creation contains it.
@@ -88,10 +116,7 @@ impl Calls<'_> {
         new: &NewPassword,
     ) -> Result<Password, ApiError> {
         let path = ["branches", branch, "passwords"];
-        let mut body = json!({ "name": new.name, "role": new.role });
-        if let (Some(ttl), Some(fields)) = (new.ttl, body.as_object_mut()) {
-            fields.insert("ttl".to_owned(), ttl.as_secs().into());
-        }
+        let body = json!(new);
         self.get(ApiRequest::post("creating a password", &path, CREATE).body(body))
             .await
     }
@@ -107,4 +132,8 @@ impl Calls<'_> {
         self.done(ApiRequest::delete("deleting a password", &path, DELETE))
             .await
     }
+}
+
+fn as_seconds<S: Serializer>(ttl: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    ttl.map(|ttl| ttl.as_secs()).serialize(serializer)
 }

@@ -360,6 +360,7 @@ async fn debug_and_errors_hide_the_token_and_passwords() {
         name: "n".to_owned(),
         role: Role::Admin,
         ttl: Some(Duration::from_secs(600)),
+        connecting: Connecting::default(),
     };
     let made = client
         .until(soon())

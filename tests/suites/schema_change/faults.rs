@@ -1,6 +1,6 @@
 //! Faults of PlanetScale and of the network, and people who interfere with a run.
 
-use planetscale::{DeploymentState, NewPassword, Role};
+use planetscale::{Connecting, DeploymentState, NewPassword, Role};
 use serde_json::json;
 use tests::stand_ins::control_plane::ApiFailure;
 use tests::stand_ins::step_functions::Ended;
@@ -101,6 +101,7 @@ async fn a_run_waits_while_another_run_has_a_password_to_apply_migrations() {
         name: "migrate-schema-another".to_owned(),
         role: Role::Admin,
         ttl: Some(std::time::Duration::from_secs(600)),
+        connecting: Connecting::default(),
     };
     let held = api
         .calls()

@@ -10,7 +10,9 @@ use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::prelude::{FromRow, Queryable};
 use planetscale::settings::PlanetScaleSettings;
-use planetscale::{Calls, DeployRequest, Filter, NewPassword, Openness, PlanetScale, Role};
+use planetscale::{
+    Calls, Connecting, DeployRequest, Filter, NewPassword, Openness, PlanetScale, Role,
+};
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -250,6 +252,7 @@ impl Pipeline {
             name: "somebody".to_owned(),
             role: Role::Admin,
             ttl: None,
+            connecting: Connecting::default(),
         };
         let password = api.calls().create_password(branch, &new).await.unwrap();
         let secret = password.plain_text.unwrap();

@@ -26,6 +26,7 @@ async fn each_body_of_the_document_is_read() {
         name: String::new(),
         role: Role::ReadWriter,
         ttl: None,
+        connecting: Connecting::default(),
     };
     let password = calls.create_password("a", &new).await.unwrap();
     let plain_text = password.plain_text.unwrap();
