@@ -23,7 +23,7 @@ pub(crate) mod file;
 pub(crate) mod migrations;
 pub(crate) mod process;
 pub(crate) mod progress;
-pub(crate) mod secrets;
+pub mod secrets;
 pub(crate) mod server;
 pub(crate) mod template;
 pub(crate) mod tls;
@@ -228,6 +228,11 @@ impl Stack {
         let id = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
         self.secrets.create(&id, value).await?;
         Ok(id)
+    }
+
+    /// The stack's Secrets Manager.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Gives the secret a new current version, as a rotation does.

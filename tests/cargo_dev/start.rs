@@ -50,7 +50,7 @@ pub struct Base {
 pub struct Everything {
     base: Base,
     /// Vitess in front of the server, with `--vitess`.
-    vitess: Option<Vitess>,
+    vitess: Option<Arc<Vitess>>,
     /// PlanetScale's API.
     pub control_plane: ControlPlane,
     /// The functions.
@@ -225,16 +225,19 @@ impl Run {
         ));
 
         let vitess = match options.vitess {
-            true => Some(self.vitess(&base).await?),
+            true => Some(Arc::new(self.vitess(&base).await?)),
             false => None,
         };
-        let database = vitess.as_ref().map_or(access.server, Vitess::address);
+        let database = vitess
+            .as_ref()
+            .map_or(access.server, |vitess| vitess.address());
         let secret = server.login.secret(&access.host, database.port());
         let secrets = Secrets::at(&access.secrets_url);
         secrets.create(SECRET_ID, &secret).await?;
 
         let step = progress.step("starting the control plane");
         let control_plane = ControlPlane::start(access, &server.login.schema).await?;
+        control_plane.adopt(&server.login, vitess.clone()).await?;
         let token = control_plane.token().await;
         secrets.create(TOKEN_SECRET_ID, &token.secret()).await?;
         step.done("PlanetScale's API (a stand-in)");
@@ -387,7 +390,7 @@ impl Everything {
         let Shown { order, customer } = &self.shown;
         let login = &self.base.server.login;
         let server = self.vitess.as_ref();
-        let server = server.map_or(self.base.access.server, Vitess::address);
+        let server = server.map_or(self.base.access.server, |vitess| vitess.address());
         let json = "-H 'content-type: application/json'";
         let text = format!(
             r#"
@@ -405,6 +408,7 @@ impl Everything {
   A new migration:      cargo dev migrate
   A backup, restored:   cargo dev restore
   The queries' review:  cargo dev review
+  A new password:       cargo dev rotate
   For other tools:      {environment}
   Your changes:         are served at the next call, those of template.yaml too
   To stop:              Ctrl-C

@@ -195,7 +195,7 @@ impl Login {
         [
             format!("CREATE DATABASE IF NOT EXISTS `{schema}` CHARACTER SET utf8mb4"),
             format!("CREATE USER IF NOT EXISTS '{username}'@'%' IDENTIFIED BY '{password}'"),
-            format!("ALTER USER '{username}'@'%' IDENTIFIED BY '{password}'"),
+            format!("ALTER USER '{username}'@'%' IDENTIFIED BY '{password}' ACCOUNT UNLOCK"),
             format!(
                 "GRANT SELECT, INSERT, UPDATE, DELETE, SHOW VIEW ON `{schema}`.* TO '{username}'@'%'"
             ),

@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_secretsmanager::types::RotationRulesType;
 use aws_sdk_secretsmanager::{Client, Config};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use uuid::Uuid;
 
 use crate::stack::access::{REGION, TEST_CREDENTIAL};
 use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
@@ -78,6 +80,49 @@ impl Secrets {
             .await
             .map_err(refused)?;
         Ok(())
+    }
+
+    /// Begins a rotation as Secrets Manager does before it calls the function: with an empty version
+    /// that has the stage AWSPENDING. Returns the version's id, the function's `ClientRequestToken`.
+    pub async fn begin_rotation(&self, id: &str) -> anyhow::Result<String> {
+        // Where a rotation is over, moto takes its version for one under way. AWS does not.
+        if let Some((version, _)) = self.version(id, "AWSPENDING").await? {
+            let update = self.client.update_secret_version_stage().secret_id(id);
+            let update = update.version_stage("AWSPENDING");
+            let update = update.remove_from_version_id(version);
+            update.send().await.map_err(refused)?;
+        }
+        let version = Uuid::new_v4().to_string();
+        let daily = RotationRulesType::builder().automatically_after_days(1);
+        let rotate = self.client.rotate_secret().secret_id(id);
+        let rotate = rotate
+            .client_request_token(&version)
+            .rotation_lambda_arn("arn:aws:lambda:us-east-1:123456789012:function:none")
+            .rotation_rules(daily.build());
+        // Moto begins, and then finds no function to call.
+        match rotate.send().await {
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(version),
+            Err(error) => Err(refused(error)),
+            Ok(_) => bail!("the Secrets Manager has carried out a rotation by itself"),
+        }
+    }
+
+    /// The id and the text of the version at a stage. An empty version has an empty text.
+    pub async fn version(&self, id: &str, stage: &str) -> anyhow::Result<Option<(String, String)>> {
+        let described = self.client.describe_secret().secret_id(id).send().await;
+        let stages = described.map_err(refused)?.version_ids_to_stages;
+        let mut stages = stages.unwrap_or_default().into_iter();
+        let Some((version, _)) = stages.find(|(_, has)| has.iter().any(|one| one == stage)) else {
+            return Ok(None);
+        };
+        let read = self.client.get_secret_value().secret_id(id);
+        match read.version_id(&version).send().await {
+            Ok(read) => Ok(Some((version, read.secret_string.unwrap_or_default()))),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => {
+                Ok(Some((version, String::new())))
+            }
+            Err(error) => Err(refused(error)),
+        }
     }
 }
 

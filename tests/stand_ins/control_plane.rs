@@ -72,13 +72,15 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::stack::access::Access;
+use crate::stack::access::{Access, Login};
 use crate::stack::database::FreshDatabase;
 use crate::stand_ins::vtgate::Vtgate;
+use crate::vitess::Vitess;
 use backups::Backup;
 use branches::Branch;
 use call::Call;
 use faults::Faults;
+use passwords::Password;
 use recorder::Recorder;
 use records::{Records, Store, Token};
 use server::Server;
@@ -234,6 +236,25 @@ impl ControlPlane {
         let created = ServiceToken::from(&token);
         self.change(|records| records.tokens.push(token)).await;
         created
+    }
+
+    /// Makes the login of the functions a password of the production branch, in place of the one that
+    /// they had at the last start. Passwords log in at `vitess` then, if the functions do.
+    pub(crate) async fn adopt(
+        &self,
+        login: &Login,
+        vitess: Option<Arc<Vitess>>,
+    ) -> anyhow::Result<()> {
+        if let (Some(branches), Some(vitess)) = (&self.shared.vitess, vitess) {
+            branches.adopt(&self.shared.production, vitess);
+        }
+        self.change(|records| {
+            let passwords = &mut records.passwords;
+            passwords.retain(|password| password.username != login.username);
+            passwords.push(Password::of_functions(login));
+        })
+        .await;
+        self.shared.open_gate().await
     }
 
     /// Advances deployments and backups every half second until it is dropped.

@@ -1,5 +1,6 @@
 //! Passwords of branches. Each is an account at the stand-in of vtgate that leads to its branch, and
-//! a user on the local server with the rights of its role.
+//! a user on the local server with the rights of its role. Both have the same name and password, so
+//! it also logs in at the server itself.
 
 use std::time::Duration;
 
@@ -38,9 +39,6 @@ pub struct Password {
     expires_at: Option<Time>,
     pub username: String,
     secret: String,
-    /// The user on the local server and its password there.
-    user: String,
-    user_password: String,
 }
 
 impl Password {
@@ -53,6 +51,25 @@ impl Password {
         self.expires_at = Some(Time::now());
     }
 
+    /// The password of production that the functions have at the start: a user that may read and
+    /// write, whom somebody else has created.
+    pub fn of_functions(login: &Login) -> Self {
+        Self {
+            id: new_id(),
+            branch: branches::DEFAULT.to_owned(),
+            name: "functions".to_owned(),
+            role: Role::Readwriter,
+            replica: false,
+            cidrs: None,
+            actor: String::new(),
+            created_at: Time::now(),
+            ttl_seconds: None,
+            expires_at: None,
+            username: login.username.clone(),
+            secret: login.password.clone(),
+        }
+    }
+
     /// Adds the account at the stand-in of vtgate.
     pub fn admit(&self, shared: &Shared, schema: &str) {
         let account = Account {
@@ -60,8 +77,8 @@ impl Password {
             expires_at: self.expires_at.map(Time::system),
             keyspace: DATABASE.to_owned(),
             behind: Login {
-                username: self.user.clone(),
-                password: self.user_password.clone(),
+                username: self.username.clone(),
+                password: self.secret.clone(),
                 schema: schema.to_owned(),
             },
         };
@@ -174,22 +191,16 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         created_at: now,
         ttl_seconds,
         expires_at: ttl_seconds.map(|seconds| now.after(Duration::from_secs(seconds))),
-        username: format!("{}{}", new_id(), new_id()),
+        // The server is cleaned up by this beginning.
+        username: format!("{}_{user_id}", call.shared.production),
         secret: format!("pscale_pw_{}", random_password()),
-        user: format!("{}_{user_id}", call.shared.production),
-        user_password: random_password(),
         id,
     };
     call.server
-        .create_user(
-            &password.user,
-            &password.user_password,
-            &branch.schema,
-            role,
-        )
+        .create_user(&password.username, &password.secret, &branch.schema, role)
         .await?;
     if let Some(branch) = call.records.branch_mut(&branch.name) {
-        branch.owns_user(&password.user);
+        branch.owns_user(&password.username);
     }
     password.admit(call.shared, &branch.schema);
     password.admit_at_vitess(call.shared, &branch).await?;
@@ -258,7 +269,7 @@ async fn remove(call: &mut Call<'_>, password: &Password) -> Result<(), Refusal>
     if let (Some(vitess), Some(branch)) = (&call.shared.vitess, branch) {
         vitess.refuse(&branch.schema, &password.username).await?;
     }
-    call.server.lock_user(&password.user).await?;
+    call.server.lock_user(&password.username).await?;
     call.records
         .passwords
         .retain(|other| other.id != password.id);

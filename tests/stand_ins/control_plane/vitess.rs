@@ -34,6 +34,11 @@ impl BranchVitess {
         running.get(&branch.schema).map(|vitess| vitess.address())
     }
 
+    /// Takes the Vitess that somebody else has started before a schema.
+    pub fn adopt(&self, schema: &str, vitess: Arc<Vitess>) {
+        self.running().insert(schema.to_owned(), vitess);
+    }
+
     /// Adds a user, and starts Vitess if the branch has none yet.
     pub async fn admit(&self, branch: &Branch, user: &str, password: &str) -> anyhow::Result<()> {
         let known = self.running().get(&branch.schema).cloned();
