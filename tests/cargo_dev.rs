@@ -6,6 +6,7 @@ pub mod lint;
 pub mod migrate;
 pub mod restore;
 pub mod review;
+pub mod rotate;
 mod sample;
 mod start;
 mod test;

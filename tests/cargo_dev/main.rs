@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate, restore, review};
+use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate, restore, review, rotate};
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, the migrations, sample data, a
@@ -22,6 +22,8 @@ Usage: cargo dev [OPTIONS]                 runs everything until Ctrl-C
                                            counts the rows of each table in both
        cargo dev review [--folder PATH]    reviews the queries of the running stack, and shows the
                                            report
+       cargo dev rotate [OPTIONS]          gives the functions of that stack another password, as
+                                           Secrets Manager would
 
 Options of cargo dev and cargo dev test:
   --server PATH    the database server, mysqld or mariadbd; the default is the variable MYSQLD, then
@@ -51,6 +53,9 @@ Options of cargo dev migrate:
 Options of cargo dev restore:
   --folder PATH    the folder of the running stack
 
+Options of cargo dev rotate:
+  --folder PATH    the folder of the running stack
+
 Options of cargo dev lint:
   --server PATH    the database server; the default is that of the running stack, then the first
                    server that is found
@@ -67,6 +72,7 @@ enum Request {
     Migrate(migrate::Request),
     Restore(restore::Request),
     Review(Option<PathBuf>),
+    Rotate(rotate::Request),
 }
 
 fn main() -> ExitCode {
@@ -111,6 +117,7 @@ fn main() -> ExitCode {
                 restore::run(&request).await?;
                 Ok(ExitCode::SUCCESS)
             }
+            Request::Rotate(request) => rotate::run(&request).await.map(|()| ExitCode::SUCCESS),
         }
     });
     result.unwrap_or_else(|error| failure(&error))
@@ -147,6 +154,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             }
             Value(word) if word == "review" && !test && options == Options::default() => {
                 return parse_review(arguments);
+            }
+            Value(word) if word == "rotate" && !test && options == Options::default() => {
+                return parse_rotate(arguments);
             }
             other => return Err(other.unexpected()),
         }
@@ -227,6 +237,18 @@ fn parse_review(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error>
         }
     }
     Ok(Request::Review(folder))
+}
+
+fn parse_rotate(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut request = rotate::Request::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("folder") => request.folder = Some(PathBuf::from(arguments.value()?)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Rotate(request))
 }
 
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {

@@ -315,6 +315,11 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert!(said.contains("as many rows of each table"), "{said}");
     let said = succeeded("restore", &folder);
     assert!(said.contains("back-up-database: fresh"), "{said}");
+    for _ in 0..2 {
+        let said = succeeded("rotate", &folder);
+        assert!(said.contains("setSecret: logged in"), "{said}");
+        assert!(said.contains("the new login is AWSCURRENT"), "{said}");
+    }
 
     let port_text = port.to_string();
     let said = refused(&["--folder", relative(&folder), "--port", &port_text]);
@@ -418,6 +423,7 @@ fn wrong_arguments_are_named() {
         (&["migrate", "--port", "1"], "--port"),
         (&["restore", "--port", "1"], "--port"),
         (&["review", "--port", "1"], "--port"),
+        (&["rotate", "x"], "\"x\""),
         (&["lint", "a", "b"], "\"b\""),
     ] {
         let said = refused(arguments);
@@ -431,7 +437,7 @@ fn wrong_arguments_are_named() {
 #[test]
 fn what_needs_a_running_stack_says_that_there_is_none() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-not-running");
-    for command in ["migrate", "restore", "review"] {
+    for command in ["migrate", "restore", "review", "rotate"] {
         let said = refused(&[command, "--folder", relative(&folder)]);
         assert!(said.contains("cargo dev is not running"), "{said}");
     }

@@ -43,10 +43,15 @@ fn a_function_may_only_write_its_logs_and_do_what_its_policies_name() {
 
         let binary = &resources[name]["Metadata"]["BuildProperties"]["Binary"];
         let binary = binary.as_str().unwrap();
+        let rotates = binary == "rotate-credentials";
         let policies: Vec<_> = [
             ("SendTraces", true),
             ("ReadDatabaseSecret", connects(binary)),
-            ("ReadPlanetScaleToken", calls_planetscale(binary)),
+            (
+                "ReadPlanetScaleToken",
+                calls_planetscale(binary) && !rotates,
+            ),
+            ("RotateDatabaseSecret", rotates),
         ]
         .into_iter()
         .filter(|(_, needed)| *needed)
@@ -56,33 +61,105 @@ fn a_function_may_only_write_its_logs_and_do_what_its_policies_name() {
     }
 }
 
-#[test]
-fn a_policy_for_a_secret_allows_to_read_it_and_to_decrypt_it_with_its_own_key() {
-    let document = Document::read();
-    for (policy, secret) in [
-        ("ReadDatabaseSecret", "DatabaseSecret"),
-        ("ReadPlanetScaleToken", "PlanetScaleTokenSecret"),
-    ] {
-        let read = json!({
-            "Effect": "Allow",
-            "Action": "secretsmanager:GetSecretValue",
-            "Resource": { "Ref": format!("{secret}Arn") },
-        });
-        let service = "secretsmanager.${AWS::Region}.${AWS::URLSuffix}";
-        let decrypt = json!({
-            "Effect": "Allow",
-            "Action": "kms:Decrypt",
-            "Resource": { "Ref": format!("{secret}KeyArn") },
-            "Condition": { "StringEquals": { "kms:ViaService": { "Fn::Sub": service } } },
-        });
-        let condition = format!("Has{secret}Key");
-        let decrypt = json!({ "Fn::If": [condition, decrypt, { "Ref": "AWS::NoValue" }] });
-        let statements = &document.resource(policy)["Properties"]["PolicyDocument"]["Statement"];
-        assert_eq!(*statements, json!([read, decrypt]), "{policy}");
+/// A statement that allows actions on what a parameter names.
+fn allow(actions: Value, parameter: &str) -> Value {
+    json!({ "Effect": "Allow", "Action": actions, "Resource": { "Ref": parameter } })
+}
 
-        let key = json!([{ "Fn::Equals": [{ "Ref": format!("{secret}KeyArn") }, ""] }]);
-        let condition = &document.section("Conditions")[&condition];
-        assert_eq!(*condition, json!({ "Fn::Not": key }), "{policy}");
+/// A statement that allows to use the secret's own key, through Secrets Manager alone, if it has one.
+fn use_key(actions: Value, secret: &str) -> Value {
+    let mut allow = allow(actions, &format!("{secret}KeyArn"));
+    let service = json!({ "Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}" });
+    allow["Condition"] = json!({ "StringEquals": { "kms:ViaService": service } });
+    only_if(&format!("Has{secret}Key"), allow)
+}
+
+fn only_if(condition: &str, statement: Value) -> Value {
+    json!({ "Fn::If": [condition, statement, { "Ref": "AWS::NoValue" }] })
+}
+
+#[test]
+fn a_policy_for_a_secret_allows_what_it_must_with_the_secret_and_its_own_key() {
+    let read = "secretsmanager:GetSecretValue";
+    let (decrypt, encrypt) = ("kms:Decrypt", "kms:GenerateDataKey");
+    let read_only = |secret: &str| {
+        let read = allow(read.into(), &format!("{secret}Arn"));
+        json!([read, use_key(decrypt.into(), secret)])
+    };
+    let rotate = json!([
+        "secretsmanager:DescribeSecret",
+        read,
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
+    ]);
+    let rotate = json!([
+        allow(rotate, "DatabaseSecretArn"),
+        use_key(json!([decrypt, encrypt]), "DatabaseSecret"),
+        only_if(
+            "HasRotationToken",
+            allow(read.into(), "RotationTokenSecretArn")
+        ),
+        use_key(decrypt.into(), "RotationTokenSecret"),
+        only_if("HasMasterSecret", allow(read.into(), "MasterSecretArn")),
+        use_key(decrypt.into(), "MasterSecret"),
+    ]);
+    let document = Document::read();
+    for (policy, expected) in [
+        ("ReadDatabaseSecret", read_only("DatabaseSecret")),
+        ("ReadPlanetScaleToken", read_only("PlanetScaleTokenSecret")),
+        ("RotateDatabaseSecret", rotate),
+    ] {
+        let statements = &document.resource(policy)["Properties"]["PolicyDocument"]["Statement"];
+        assert_eq!(*statements, expected, "{policy}");
+    }
+    for (condition, parameter) in [
+        ("HasDatabaseSecretKey", "DatabaseSecretKeyArn"),
+        ("HasMasterSecret", "MasterSecretArn"),
+        ("HasMasterSecretKey", "MasterSecretKeyArn"),
+        (
+            "HasPlanetScaleTokenSecretKey",
+            "PlanetScaleTokenSecretKeyArn",
+        ),
+        ("HasRotationToken", "RotationTokenSecretArn"),
+        ("HasRotationTokenSecretKey", "RotationTokenSecretKeyArn"),
+    ] {
+        let is_empty = json!([{ "Fn::Equals": [{ "Ref": parameter }, ""] }]);
+        let condition = &document.section("Conditions")[condition];
+        assert_eq!(*condition, json!({ "Fn::Not": is_empty }), "{parameter}");
+    }
+}
+
+#[test]
+fn secrets_manager_may_call_the_rotation_for_the_one_secret_before_it_is_scheduled() {
+    let document = Document::read();
+    let function = json!({ "Fn::GetAtt": "RotateCredentials.Arn" });
+    let secret = json!({ "Ref": "DatabaseSecretArn" });
+    let permission = json!({
+        "FunctionName": function,
+        "Action": "lambda:InvokeFunction",
+        "Principal": "secretsmanager.amazonaws.com",
+        "SourceAccount": { "Ref": "AWS::AccountId" },
+        "SourceArn": secret,
+    });
+    let permitted = document.resource("RotateCredentialsPermission");
+    assert_eq!(permitted["Properties"], permission);
+    let schedule = document.resource("DatabaseSecretRotation");
+    assert_eq!(schedule["DependsOn"], "RotateCredentialsPermission");
+    assert_eq!(schedule["Condition"], "HasRotationSchedule");
+    let expected = json!({
+        "SecretId": secret,
+        "RotationLambdaARN": function,
+        "RotationRules": { "ScheduleExpression": { "Ref": "RotationSchedule" } },
+    });
+    assert_eq!(schedule["Properties"], expected);
+    // Its token is not the one of the function for schema changes.
+    for (function, parameter) in [
+        ("RotateCredentials", "RotationTokenSecretArn"),
+        ("MigrateSchema", "PlanetScaleTokenSecretArn"),
+    ] {
+        let variables = &document.resource(function)["Properties"]["Environment"]["Variables"];
+        let token = &variables["PLANETSCALE_TOKEN_SECRET_ID"];
+        assert_eq!(*token, json!({ "Ref": parameter }));
     }
 }
 

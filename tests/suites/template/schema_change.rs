@@ -84,16 +84,29 @@ fn every_state_exists_and_can_be_reached() {
 }
 
 #[test]
-fn the_readme_says_what_to_do_about_each_error_of_a_schema_change() {
-    let source = file("src/error.rs");
-    let readme = file("README.md");
-    let names: Vec<_> = source
-        .lines()
-        .filter(|line| line.contains("=> \"") || line.contains("&str = \""))
-        .filter_map(|line| line.split('"').nth(1))
-        .collect();
-    assert!(names.len() > 10, "{names:?}");
-    for name in names {
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+fn the_readme_of_an_operation_says_what_to_do_about_each_of_its_errors() {
+    for operation in ["migrate-schema", "rotate-credentials"] {
+        let file = |path| {
+            let folder = tests::root().join("functions").join(operation);
+            fs::read_to_string(folder.join(path)).unwrap()
+        };
+        let (source, readme) = (file("src/error.rs"), file("README.md"));
+        let names: Vec<&str> = match source.split_once("pub enum ErrorName {") {
+            Some((_, variants)) => {
+                let (variants, _) = variants.split_once("\n}").unwrap();
+                let variants = variants
+                    .lines()
+                    .filter_map(|line| line.trim().strip_suffix(','));
+                variants.collect()
+            }
+            None => {
+                let lines = source.lines().filter(|line| line.contains("=> \""));
+                lines.filter_map(|line| line.split('"').nth(1)).collect()
+            }
+        };
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(readme.contains(&format!("`{name}`")), "{operation}: {name}");
+        }
     }
 }
