@@ -49,6 +49,9 @@ pub use output::log_lines;
 /// end. Lambda allows 10 s for the start. A busy machine needs less.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// The segment of the function in the trace that each invocation belongs to.
+pub const TRACE_PARENT: &str = "53995c3f42cd8ad8";
+
 /// The pause between two checks of a process.
 const CHECK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -222,7 +225,7 @@ impl Function {
     async fn send(&self, payload: Value) -> anyhow::Result<(String, Result<Value, Reported>)> {
         let _slot = self.slots.acquire().await.map_err(io::Error::other)?;
         let simulator = self.simulator()?;
-        let invocation = InvocationBuilder::new()
+        let mut invocation = InvocationBuilder::new()
             .payload(payload)
             .timeout_ms(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
             .function_arn(format!(
@@ -231,6 +234,7 @@ impl Function {
             ))
             .build()
             .map_err(io::Error::other)?;
+        invocation.trace_id += &format!(";Parent={TRACE_PARENT};Sampled=1");
         let request_id = simulator.enqueue(invocation).await;
 
         let limit = Instant::now() + self.timeout + TIME_LIMIT;

@@ -15,6 +15,7 @@ use lambda::{
     clock::{Clock, Moment},
     metrics::{Metric, add},
     tls::DatabaseRoots,
+    trace::subsegment,
 };
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret;
@@ -137,7 +138,8 @@ impl Connector {
         loop {
             // The first attempt leaves time for another: its flow may be swallowed in silence.
             let limit = if before.is_none() { left() / 2 } else { left() };
-            let failure = match self.log_in(&current, limit).await {
+            let login = self.log_in(&current, limit);
+            let failure = match subsegment("connect", login).await {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
             };

@@ -10,6 +10,7 @@ use lambda::{
     Deadline,
     clock::Moment,
     metrics::{Metric, add, statement_took},
+    trace::subsegment,
 };
 use mysql_async::{Params, Row, prelude::FromRow};
 
@@ -249,7 +250,7 @@ impl Limits {
     ) -> Result<Answer, Failure> {
         let left = self.left()?;
         if statement.is_text() {
-            self.command(connection, statement.sql()).await?;
+            self.text(connection, TEXT, statement.sql()).await?;
             let (rows, changed) = (Vec::new(), 0);
             return Ok(Answer { rows, changed });
         }
@@ -259,18 +260,32 @@ impl Limits {
             false => self.statement + GRACE,
         };
         let started = Instant::now();
-        let answer = counted(connection.execute(left.min(limit), &sql, params)).await;
+        let answer = counted(
+            statement.name(),
+            connection.execute(left.min(limit), &sql, params),
+        )
+        .await;
         statement_took(statement.name(), started.elapsed());
         answer
     }
 
+    /// Sends a command that is the same for everybody, such as COMMIT.
     pub(super) async fn command(
         self,
         connection: &mut Connection,
+        sql: &'static str,
+    ) -> Result<(), Failure> {
+        self.text(connection, sql, sql).await
+    }
+
+    async fn text(
+        self,
+        connection: &mut Connection,
+        name: &'static str,
         sql: &str,
     ) -> Result<(), Failure> {
         let limit = self.left()?.min(self.statement);
-        counted(connection.command(limit, sql)).await
+        counted(name, connection.command(limit, sql)).await
     }
 
     async fn run_text(
@@ -279,7 +294,7 @@ impl Limits {
         sql: &str,
     ) -> Result<Result<Vec<Row>, DefinitionError>, Failure> {
         let limit = self.left()?.min(self.statement);
-        counted(connection.run_text(limit, sql)).await
+        counted(TEXT, connection.run_text(limit, sql)).await
     }
 
     fn left(self) -> Result<Duration, Failure> {
@@ -303,11 +318,17 @@ impl Limits {
     }
 }
 
-/// Counts a statement and the time until its answer.
-async fn counted<T>(statement: impl Future<Output = T>) -> T {
+/// What traces call a statement that is sent as text and has no name.
+const TEXT: &str = "text";
+
+/// Counts a statement and the time until its answer, and reports both to the invocation's trace.
+async fn counted<T>(
+    name: &'static str,
+    statement: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     add(Metric::Statements, 1);
     let started = Instant::now();
-    let answer = statement.await;
+    let answer = subsegment(name, statement).await;
     add(Metric::StatementDuration, started.elapsed());
     answer
 }

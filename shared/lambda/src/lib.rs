@@ -8,6 +8,7 @@
 //! - [`tls`] chooses the TLS provider, and the root certificates for each kind of server.
 //! - [`aws`] configures the clients of AWS.
 //! - [`log`] writes JSON lines to stdout.
+//! - [`trace`] tells X-Ray which part of an invocation took how long.
 //! - [`metrics`] counts what an invocation does, and writes its line at the end.
 
 pub mod aws;
@@ -19,6 +20,7 @@ pub mod operation;
 pub mod process;
 pub mod settings;
 pub mod tls;
+pub mod trace;
 
 pub use deadline::Deadline;
 pub use process::Resource;

@@ -242,7 +242,7 @@ pub(crate) async fn of_warm_up(start: Instant, warm_up: impl Future<Output = ()>
     *BEFORE_FIRST.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
 }
 
-/// Runs an invocation and writes its line, with the message that `outcome` makes of the output.
+/// Runs an invocation and writes its line, with the message that `message` makes of the output.
 pub(crate) async fn of_invocation<F: Future>(
     invocation: log::Invocation,
     settings: &Settings,
@@ -286,11 +286,13 @@ impl Settings {
             let namespace = environment.get(METRICS_NAMESPACE);
             // CloudWatch leaves out metrics whose namespace is wrong, and says so nowhere.
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#: ".contains(&byte);
-            let is_right = |name: &String| name.len() <= 255 && name.bytes().all(fits);
+            let is_right = |name: &String| {
+                name.len() <= 255 && name.bytes().all(fits) && !name.starts_with("AWS/")
+            };
             if !namespace.as_ref().is_none_or(is_right) {
                 environment.fault(
                     METRICS_NAMESPACE,
-                    "must have at most 255 letters, digits, spaces and . - _ / # :",
+                    "must have at most 255 letters, digits, spaces and . - _ / # : and not begin with AWS/",
                 );
             }
             Self {
@@ -423,4 +425,38 @@ struct Metrics<'a> {
 struct Definition {
     name: &'static str,
     unit: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(namespace: &str) -> Result<Settings, Faults> {
+        Settings::read(|name| (name == METRICS_NAMESPACE).then(|| namespace.to_owned()))
+    }
+
+    #[test]
+    fn a_namespace_that_cloudwatch_ignores_is_a_fault() {
+        for wrong in ["AWS/Lambda", "größe", &"a".repeat(256)] {
+            let faults = read(wrong).unwrap_err().to_string();
+            assert!(faults.contains(METRICS_NAMESPACE), "{faults}");
+        }
+        assert_eq!(read(" ").unwrap().namespace, None);
+        let namespace = read("orders-dev/1").unwrap().namespace;
+        assert_eq!(namespace.as_deref(), Some("orders-dev/1"));
+    }
+
+    #[test]
+    fn counts_and_times_are_added_up_and_each_statement_stands_for_itself() {
+        let mut record = Record::default();
+        for _ in 0..=MOST_VALUES {
+            record.add(Metric::Statements, 1.0);
+            record.add(Metric::ConnectionWait, 0.000_25);
+            record.add(Metric::StatementDuration, 1.5);
+        }
+        let written = record.metrics.iter().map(|(_, values)| values);
+        let written = serde_json::to_value(written.collect::<Vec<_>>()).unwrap();
+        let each = vec![1.5; MOST_VALUES];
+        assert_eq!(written, serde_json::json!([101, 0.025, each]));
+    }
 }

@@ -18,7 +18,12 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use crate::{log, metrics, settings::Faults, tls};
+use crate::{
+    log, metrics,
+    settings::Faults,
+    tls,
+    trace::{self, Trace},
+};
 
 /// The variables without which lambda_runtime panics.
 const SET_BY_LAMBDA: [&str; 4] = [
@@ -144,8 +149,13 @@ where
             let invocation = log::Invocation::new(&event.context);
             let span = invocation.span();
             let handler = handler.clone();
+            let trace = event
+                .context
+                .xray_trace_id
+                .as_deref()
+                .and_then(Trace::parse);
             // What the handler does before it returns a future belongs to the invocation too.
-            let work = async move { handler(event, resource).await };
+            let work = trace::of_invocation(trace, async move { handler(event, resource).await });
             let message = |outcome: &Result<A, F>| match outcome {
                 Ok(_) => "answered",
                 Err(_) => "failed",

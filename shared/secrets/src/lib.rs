@@ -23,6 +23,7 @@ use std::{
 use lambda::{
     clock::{Clock, Moment},
     metrics::{Metric, add},
+    trace::subsegment,
 };
 
 pub use fields::Fields;
@@ -233,7 +234,7 @@ impl<S: SecretValue> KeptSecret<S> {
     }
 
     async fn fetch(&self, secret: &SecretsManager) -> Result<Current<S>, SecretError> {
-        let fetched = secret.read(S::read).await?;
+        let fetched = subsegment("Secrets Manager", secret.read(S::read)).await?;
         add(Metric::SecretRefreshed, 1);
         let now = self.clock.now();
         let current = match self.kept() {

@@ -3,8 +3,9 @@
 //!
 //! Each call has a file with the name of its function. The other files are by topic: repeated
 //! requests (`idempotency`), who may see what (`authorization`), how a function starts and ends
-//! (`start`), broken dependencies (`faults`), what is logged (`logs`) and measured (`metrics`), that
-//! the statements use their indexes (`statements`), and on which shards the orders are (`sharded`).
+//! (`start`), broken dependencies (`faults`), what is logged (`logs`), measured (`metrics`) and traced
+//! (`traces`), that the statements use their indexes (`statements`), and on which shards the orders
+//! are (`sharded`).
 //!
 //! `cargo dev test` runs them. They share one schema and one process of each function, and each
 //! test uses its own customers. A test that breaks something has its own schema and processes. With
@@ -33,4 +34,5 @@ mod server;
 mod sharded;
 mod start;
 mod statements;
+mod traces;
 mod update_order;
