@@ -154,13 +154,14 @@ impl Pipeline {
     }
 
     /// Runs the state machine to its end, and asserts that it fails with this error, whose cause has
-    /// these words.
+    /// these words, and that the failure is counted.
     pub async fn refused(&self, expected: &str, words: &[&str]) {
         let (error, cause) = self.fail(json!({})).await;
         assert_eq!(error, expected, "{cause}");
         for words in words {
             assert!(cause.contains(words), "{words}: {cause}");
         }
+        assert!(self.logs().contains("\"SchemaChangeFailed\":1"));
     }
 
     /// Waits until an execution has succeeded.
