@@ -379,5 +379,8 @@ async fn debug_and_errors_hide_the_token_and_passwords() {
     );
     assert!(!shown.contains("hunter2"), "{shown}");
     let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
-    assert_eq!(asked, json!({ "name": "n", "role": "admin", "ttl": 600 }));
+    let expected = json!({
+        "name": "n", "role": "admin", "ttl": 600, "replica": false, "direct_vtgate": false,
+    });
+    assert_eq!(asked, expected);
 }

@@ -137,6 +137,18 @@ impl Pool {
 }
 
 #[tokio::test]
+async fn a_slow_read_of_the_schema_is_not_taken_for_lost() {
+    const SLOW: Statement = Statement::read(
+        "SLOW",
+        "SELECT SLEEP(1) + COUNT(*) FROM information_schema.SCHEMATA",
+        "",
+    );
+    let pool = Pool::new().await;
+    let counted: Option<u64> = pool.session().await.row(&SLOW, ()).await.unwrap();
+    assert!(counted.is_some());
+}
+
+#[tokio::test]
 async fn the_first_statement_of_a_session_survives_a_silent_flow() {
     let pool = Pool::new().await;
     let item = |position: u8| ([7_u8; 16], "cust-1", position, "TEA-1", 1, "4.50");
