@@ -71,7 +71,7 @@ impl Backup {
     }
 }
 
-/// How long a backup is kept: a number from 1 to 1000 of a [`RetentionUnit`]. It is read from a text
+/// How long a backup is kept: 1 to 1000 hours, days, weeks, months or years. It is read from a text
 /// such as `7 days` or `1 month`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
