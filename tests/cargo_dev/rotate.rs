@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use serde_json::{Value, json};
 
+use crate::cargo_dev::migrate::NOT_RUNNING;
 use crate::cargo_dev::{self, environment};
 use crate::stack::progress::Progress;
 use crate::stack::secrets::Secrets;
@@ -37,7 +38,7 @@ pub async fn run(request: &Request) -> anyhow::Result<()> {
     let folder = request.folder.clone();
     let file = cargo_dev::environment_path(&folder.unwrap_or_else(cargo_dev::default_folder));
     if !file.exists() {
-        bail!("cargo dev is not running: start it in another terminal, then try again");
+        bail!(NOT_RUNNING);
     }
     let environment = environment::read(&file)?;
     let value = |name: &str| environment.get(name).cloned().unwrap_or_default();

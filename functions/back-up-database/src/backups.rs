@@ -97,10 +97,10 @@ impl Backups {
         newest_first.find(|backup| backup.state == BackupState::Success)
     }
 
-    /// The newest backup that has not ended.
+    /// The newest backup that has not ended. One from before the newest successful one hangs.
     pub fn under_way(&self) -> Option<&Backup> {
         let mut newest_first = self.all.iter().rev();
-        newest_first.find(|backup| backup.state.is_under_way())
+        newest_first.find(|one| one.state.is_under_way() && one.taken_at() > self.safe_at)
     }
 
     /// Those that have failed since the newest successful one was taken.

@@ -20,7 +20,8 @@ use crate::{
 /// A query that takes longer than this, in milliseconds, in one of a hundred runs is slow.
 const SLOW: f64 = 250.0;
 
-/// A query with fewer runs is not called slow, because its slowest run is one of a hundred by chance.
+/// A query with fewer runs is no finding: its slowest run is one of a hundred by chance, and somebody
+/// may have typed it.
 const FEW_RUNS: u64 = 20;
 
 /// A query reads too much if it reads more rows than the first for each one that it returns, and more
@@ -72,7 +73,7 @@ pub struct Query {
 pub struct Finding {
     pub measure: Measure,
     pub now: f64,
-    /// None if the query is new.
+    /// None if the query was not among the first of any ranking in the week before.
     pub before: Option<f64>,
     pub change: Change,
 }
@@ -91,7 +92,7 @@ pub enum Measure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// The query did not run in the week before.
+    /// The query was not among the first of any ranking in the week before.
     New,
     Worse,
     Same,
@@ -235,13 +236,14 @@ impl Measure {
 
     fn is_bad(self, query: &QueryStatistics) -> bool {
         let value = self.of(query);
-        match self {
-            Self::P99Latency => value > SLOW && query.query_count >= FEW_RUNS,
+        let is_beyond = match self {
+            Self::P99Latency => value > SLOW,
             Self::RowsReadPerReturned => {
                 value > ROWS_PER_RETURNED && query.rows_read_per_query > ROWS_PER_RUN
             }
             Self::FailedPercent => value > FAILED_PERCENT,
-        }
+        };
+        is_beyond && query.query_count >= FEW_RUNS
     }
 
     fn finding(self, now: &QueryStatistics, before: Option<&QueryStatistics>) -> Option<Finding> {
@@ -275,7 +277,7 @@ impl fmt::Display for Finding {
         }
         match self.before {
             Some(before) => write!(f, " (the week before: {})", count(before)),
-            None => f.write_str(" (a new query)"),
+            None => f.write_str(" (not among the first queries of the week before)"),
         }
     }
 }
@@ -336,7 +338,6 @@ mod tests {
             query_count: 1000,
             error_count,
             p99_latency,
-            sum_total_duration_millis: 1.0,
             sum_total_duration_percent: 1.0,
             rows_read_per_returned,
             rows_read_per_query: 5000.0,

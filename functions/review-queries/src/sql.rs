@@ -21,6 +21,7 @@ pub fn without_literals(sql: &str) -> String {
         match first {
             '/' if part.len() > 1 => {}
             '\'' | '"' | '0'..='9' => shown.push('?'),
+            '.' if part.len() > 1 => shown.push('?'),
             _ if first.is_whitespace() && shown.ends_with(' ') => {}
             _ if first.is_whitespace() => shown.push(' '),
             _ => shown.push_str(part),
@@ -91,6 +92,10 @@ mod tests {
             (
                 "select a from t where b = :v1 and c = X'00'",
                 "select a from t where b = :v1 and c = X?",
+            ),
+            (
+                "select t.a from t where b > .5",
+                "select t.a from t where b > ?",
             ),
         ] {
             assert_eq!(without_literals(sql), shown);

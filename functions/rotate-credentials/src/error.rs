@@ -16,12 +16,12 @@ pub type Result<T, E = RotationError> = std::result::Result<T, E>;
 pub enum RotationError {
     /// Nobody has enabled the rotation.
     #[error(
-        "the rotation of this secret is not enabled: enable it with `aws secretsmanager rotate-secret`"
+        "the rotation of this secret is not enabled: enable it with `aws secretsmanager rotate-secret --secret-id SECRET`"
     )]
     NotEnabled,
     /// The version is not the one that a rotation makes.
     #[error(
-        "version {0} of the secret is not AWSPENDING, because its rotation was cancelled or is over: start another with `aws secretsmanager rotate-secret`"
+        "version {0} of the secret is not AWSPENDING, because its rotation was cancelled or is over: start another with `aws secretsmanager rotate-secret --secret-id SECRET`"
     )]
     NotPending(String),
     /// A step came before createSecret.
@@ -40,7 +40,7 @@ pub enum RotationError {
     PasswordUnknown { branch: String },
     /// The new password was deleted before it was used.
     #[error(
-        "the password that AWSPENDING has is not on the branch any more: take the stage AWSPENDING from the version (`aws secretsmanager update-secret-version-stage --version-stage AWSPENDING --remove-from-version-id {0}`) and start another rotation"
+        "the password that AWSPENDING has is not on the branch any more: take the stage AWSPENDING from the version (`aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage AWSPENDING --remove-from-version-id {0}`) and start another rotation"
     )]
     PasswordGone(String),
     /// A login does not work.

@@ -1,7 +1,7 @@
 //! What a password's user may do, as the server itself says. Nothing is changed.
 
 use database::{DefinitionError, Session, Statement};
-use planetscale::Role;
+use planetscale::{Password, Role};
 
 use crate::error::{Result, RotationError};
 
@@ -15,8 +15,10 @@ const A_TABLE: Statement = Statement::read(
 );
 
 /// Reads and writes as the role should allow, and tries what it should refuse. A write that no row
-/// matches needs the right to write all the same. A database without tables shows nothing.
-pub async fn prove(session: &mut Session<'_>, role: &Role) -> Result<()> {
+/// matches needs the right to write all the same. A database without tables shows nothing, and a
+/// replica takes no write from anybody.
+pub async fn prove(session: &mut Session<'_>, password: &Password) -> Result<()> {
+    let role = &password.role;
     let (may_read, may_write) = match role {
         Role::Reader => (true, false),
         Role::Writer => (false, true),
@@ -28,14 +30,10 @@ pub async fn prove(session: &mut Session<'_>, role: &Role) -> Result<()> {
         return Ok(());
     };
     let table = format!("`{}`", table.replace('`', "``"));
-    for (what, statement, may) in [
-        ("read", format!("SELECT 1 FROM {table} LIMIT 1"), may_read),
-        (
-            "write",
-            format!("DELETE FROM {table} WHERE FALSE"),
-            may_write,
-        ),
-    ] {
+    let read = ("read", format!("SELECT 1 FROM {table} LIMIT 1"), may_read);
+    let write = format!("DELETE FROM {table} WHERE FALSE");
+    let write = (!password.connecting.replica).then_some(("write", write, may_write));
+    for (what, statement, may) in std::iter::once(read).chain(write) {
         match (session.define(&statement).await, may) {
             (Ok(()), true) => {}
             (Ok(()), false) => {

@@ -155,9 +155,9 @@ impl Rotation {
         let connected = self.connect(&pending, ONCE_IT_WORKED).await?;
         let tested = match &self.logins {
             Logins::Branch(passwords) => {
-                let role = passwords.find(&pending.login.username).await?.role;
-                rights::prove(&mut connected.session().await?, &role).await?;
-                format!("AWSPENDING may do what the role `{role}` allows")
+                let password = passwords.find(&pending.login.username).await?;
+                rights::prove(&mut connected.session().await?, &password).await?;
+                format!("AWSPENDING may do what the role `{}` allows", password.role)
             }
             Logins::TwoUsers => {
                 let current = self.at(CURRENT).await?;

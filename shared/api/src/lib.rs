@@ -96,7 +96,7 @@ where
     Fut: Future<Output = Result<Answer, Problem>>,
 {
     metrics::dimension("Route", route.to_string());
-    for written_even_as_zero in [Metric::ConnectionWait, Metric::Statements, Metric::Retries] {
+    for written_even_as_zero in [Metric::Statements, Metric::Retries] {
         metrics::add(written_even_as_zero, 0);
     }
     let (event, context) = event.into_parts();

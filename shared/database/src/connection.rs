@@ -151,8 +151,15 @@ impl Connection {
         self.run(limit, async |conn| conn.query(sql).await).await
     }
 
+    /// Asks whether the server is there. Without a good answer, the connection is closed.
     pub(super) async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
-        self.run(limit, async |conn| conn.ping().await).await
+        let causes = [Discarded::PingFailed; 2];
+        let answer = self.run_or_discard(limit, causes, async |conn| conn.ping().await);
+        let answer = answer.await;
+        if answer.is_err() {
+            self.close(Discarded::PingFailed).await;
+        }
+        answer
     }
 
     async fn run<T>(
@@ -160,10 +167,22 @@ impl Connection {
         limit: Duration,
         command: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
+        let causes = [Discarded::TimedOut, Discarded::Failed];
+        self.run_or_discard(limit, causes, command).await
+    }
+
+    /// Runs a command. The causes are those of a connection that is closed because there was no
+    /// answer in time, and because of a failure.
+    async fn run_or_discard<T>(
+        &mut self,
+        limit: Duration,
+        [timed_out, failed]: [Discarded; 2],
+        command: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
+    ) -> Result<T, Failure> {
         let mut taken = self.conn.take();
         let conn = taken.0.as_mut().ok_or(Failure::Closed)?;
         let Ok(result) = tokio::time::timeout(limit, command(conn)).await else {
-            taken.discard(Discarded::TimedOut);
+            taken.discard(timed_out);
             return Err(Failure::TimedOut);
         };
         self.conn = taken;
@@ -175,7 +194,7 @@ impl Connection {
             Err(error) => {
                 let failure = Failure::from(error);
                 if failure.closes_connection() {
-                    self.close(Discarded::Failed).await;
+                    self.close(failed).await;
                 }
                 Err(failure)
             }

@@ -179,7 +179,6 @@ impl Session<'_> {
         if let Err(failure) = connection.ping(limit).await {
             add(Metric::PingFailed, 1);
             tracing::info!(%failure, "a connection did not answer; another takes its place");
-            connection.close(Discarded::PingFailed).await;
             return Err(Failure::Closed);
         }
         Ok(())
@@ -259,14 +258,8 @@ impl Limits {
             true => self.statement,
             false => self.statement + GRACE,
         };
-        let started = Instant::now();
-        let answer = counted(
-            statement.name(),
-            connection.execute(left.min(limit), &sql, params),
-        )
-        .await;
-        statement_took(statement.name(), started.elapsed());
-        answer
+        let sent = connection.execute(left.min(limit), &sql, params);
+        counted(statement.name(), sent).await
     }
 
     /// Sends a command that is the same for everybody, such as COMMIT.
@@ -327,10 +320,25 @@ async fn counted<T>(
     statement: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     add(Metric::Statements, 1);
-    let started = Instant::now();
-    let answer = subsegment(name, statement).await;
-    add(Metric::StatementDuration, started.elapsed());
-    answer
+    let _timed = Timed {
+        name,
+        started: Instant::now(),
+    };
+    subsegment(name, statement).await
+}
+
+/// A statement under way. Its time also counts if it is given up before its answer.
+struct Timed {
+    name: &'static str,
+    started: Instant,
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        add(Metric::StatementDuration, took);
+        statement_took(self.name, took);
+    }
 }
 
 /// Converts rows without the panic of the driver's own conversion, and without its error,

@@ -363,14 +363,15 @@ impl Serialize for Line<'_> {
         if let Some((name, value)) = dimension {
             line.serialize_entry(name, value)?;
         }
-        for (name, value) in properties {
-            line.serialize_entry(name, value)?;
-        }
         for (metric, values) in metrics {
             line.serialize_entry(metric.name(), values)?;
         }
         for (name, list) in causes {
             line.serialize_entry(name, list)?;
+        }
+        // Logs Insights finds only the first 200 fields of a line, and a report can have more.
+        for (name, value) in properties {
+            line.serialize_entry(name, value)?;
         }
         if let Some((name, time)) = slowest_statement {
             line.serialize_entry("slowest_statement", name)?;

@@ -93,9 +93,6 @@ pub struct QueryStatistics {
     /// The time that 99 of 100 runs do not exceed, in milliseconds.
     #[serde(default, deserialize_with = "or_default")]
     pub p99_latency: f64,
-    /// The time of all runs together, in milliseconds.
-    #[serde(default, deserialize_with = "or_default")]
-    pub sum_total_duration_millis: f64,
     /// Its part of the time of all queries, in percent.
     #[serde(default, deserialize_with = "or_default")]
     pub sum_total_duration_percent: f64,

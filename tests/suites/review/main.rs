@@ -107,7 +107,7 @@ async fn insights_are_compared_with_the_week_before() {
     for line in [
         "New or worse\n\
          - LIST_ORDERS takes 480 ms in one of a hundred runs (the week before: 31)\n\
-         - select count(*) from orders where customer_id = ? reads 5,400 rows for each row returned (a new query)\n",
+         - select count(*) from orders where customer_id = ? reads 5,400 rows for each row returned (not among the first queries of the week before)\n",
         "slower than usual for 7 minutes, together with LIST_ORDERS\n",
         "new recommendation\n- Index by_customer on table orders is unused: https://",
         "Better\n- update orders set version = ? where id = ? takes 5 ms in one of a hundred runs (the week before: 900)\n",

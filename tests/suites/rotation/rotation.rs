@@ -66,7 +66,8 @@ impl Rotation {
         let other = json!({ "name": "rotate-credentials", "role": "reader" });
         planetscale.create(other).await;
         let cidrs = ["127.0.0.0/8"];
-        let first = json!({ "name": "first", "role": role, "replica": true, "cidrs": cidrs });
+        let replica = role == "reader";
+        let first = json!({ "name": "first", "role": role, "replica": replica, "cidrs": cidrs });
         let first = planetscale.create(first).await;
         // Its passwords also log in at the server itself, where connections can be killed.
         let address = match stack.is_vitess() {

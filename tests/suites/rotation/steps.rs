@@ -46,7 +46,7 @@ async fn the_new_password_has_the_role_and_the_settings_of_the_present_one() {
             .find(|one| one["username"] == username)
             .unwrap();
         assert_eq!(made["role"], role);
-        assert_eq!(made["replica"], true);
+        assert_eq!(made["replica"], role == "reader");
         assert_eq!(made["cidrs"], json!(["127.0.0.0/8"]));
         assert_eq!(made["expires_at"], json!(null));
     }

@@ -9,7 +9,7 @@ use crate::document::Document;
 /// What CloudWatch adds to every line, and the fields of lines that AWS writes: a function's
 /// `platform.report` (documentation of Lambda, "Telemetry API schema reference"), and the state
 /// machine's `ExecutionFailed` (documentation of Step Functions, "Using CloudWatch Logs").
-const OF_AWS: [&str; 13] = [
+const OF_AWS: [&str; 11] = [
     "@timestamp",
     "@logStream",
     "type",
@@ -21,12 +21,10 @@ const OF_AWS: [&str; 13] = [
     "execution_arn",
     "details.error",
     "details.cause",
-    "details.name",
-    "details.input",
 ];
 
 /// The words of the query language that the runbook uses.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 17] = [
     "filter",
     "fields",
     "stats",
@@ -36,19 +34,14 @@ const WORDS: [&str; 22] = [
     "as",
     "and",
     "or",
-    "not",
-    "like",
     "desc",
-    "asc",
     "count",
     "sum",
     "avg",
-    "max",
     "pct",
     "bin",
     "ispresent",
     "earliest",
-    "latest",
 ];
 
 /// The names in a query, without its texts and numbers, and without those that it gives itself.
