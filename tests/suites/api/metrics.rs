@@ -155,11 +155,11 @@ async fn each_metric_of_the_api_is_written_under_what_it_measures() {
             (Metric::ConnectionsOpened, 1.0),
         ],
     );
-    let causes = lost
-        .logs
-        .iter()
-        .find_map(|line| line.get("discarded_because"));
-    assert_eq!(causes, Some(&json!(["failed"])));
+    let causes = |answer: &Answer| {
+        let mut lines = answer.logs.iter();
+        lines.find_map(|line| line.get("discarded_because").cloned())
+    };
+    assert_eq!(causes(&lost), Some(json!(["failed"])));
 
     proxy.receive(Reception::Refuse).await.unwrap();
     proxy.strike(Fault::Reset).await;
@@ -177,7 +177,9 @@ async fn each_metric_of_the_api_is_written_under_what_it_measures() {
     read(&get).await;
     tokio::time::sleep(Duration::from_millis(10)).await;
     proxy.strike(Fault::Reset).await;
-    expect(&read(&get).await, &[(Metric::PingFailed, 1.0)]);
+    let pinged = read(&get).await;
+    expect(&pinged, &[(Metric::PingFailed, 1.0)]);
+    assert_eq!(causes(&pinged), Some(json!(["ping failed"])));
 
     // The fourth flight is COMMIT. Its answer is lost, and nobody can look whether it was done.
     let (setup, proxy) = behind_proxy("create-order", &database).await;

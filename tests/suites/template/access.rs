@@ -212,7 +212,7 @@ fn the_review_may_publish_on_the_topic() {
     let Some(resources) = resources() else { return };
     let publish = &resources["PublishReports"]["Properties"];
     assert_eq!(publish["Roles"], json!([{ "Ref": "ReviewQueriesRole" }]));
-    let topic = json!({ "Ref": "AlarmTopic" });
+    let topic = "a-AlarmTopicArn";
     let allowed = json!([{ "Effect": "Allow", "Action": "sns:Publish", "Resource": topic }]);
     assert_eq!(publish["PolicyDocument"]["Statement"], allowed);
     let variables = &resources["ReviewQueries"]["Properties"]["Environment"]["Variables"];
