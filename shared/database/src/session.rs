@@ -142,14 +142,15 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, statement: &Statement, params: Params) -> Result<Answer, Failure> {
-        if statement.is_write() {
+        let is_waited_for = statement.is_write() || statement.is_about_the_schema();
+        if is_waited_for {
             self.prove().await?;
         }
         let (limits, pool) = (self.limits, self.pool);
         let last_answer = self.slot.connection.answered();
         let other = {
             let mut sent = pin!(limits.send(&mut self.slot.connection, statement, params));
-            if statement.is_write() || limits.statement < WORTH_ASKING {
+            if is_waited_for || limits.statement < WORTH_ASKING {
                 return sent.await;
             }
             let other = tokio::select! {

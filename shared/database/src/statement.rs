@@ -140,6 +140,11 @@ impl Statement {
         !matches!(self.kind, Kind::Read { .. })
     }
 
+    /// Whether it reads `information_schema`, which can take a server long.
+    pub(super) fn is_about_the_schema(&self) -> bool {
+        self.sql().contains("information_schema")
+    }
+
     /// The text to send, with its tags. A SELECT tells the server to stop after `limit`, to MySQL in
     /// its own hint and to Vitess in its own (PlanetScale's documentation, system limits); others
     /// pass over both. The limit is part of the text, and each text is prepared once, so callers
