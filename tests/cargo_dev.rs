@@ -7,6 +7,7 @@ pub mod migrate;
 pub mod restore;
 pub mod review;
 pub mod rotate;
+mod running;
 mod sample;
 mod start;
 mod test;

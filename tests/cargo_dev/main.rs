@@ -20,7 +20,7 @@ Usage: cargo dev [OPTIONS]                 runs everything until Ctrl-C
                                            stack that runs in another terminal
        cargo dev restore [OPTIONS]         restores the newest backup of that stack into a branch, and
                                            counts the rows of each table in both
-       cargo dev review [--folder PATH]    reviews the queries of the running stack, and shows the
+       cargo dev review [OPTIONS]          reviews the queries of the running stack, and shows the
                                            report
        cargo dev rotate [OPTIONS]          gives the functions of that stack another password, as
                                            Secrets Manager would
@@ -50,10 +50,7 @@ Options of cargo dev migrate:
   --approval       waits until the deploy request is approved
   --folder PATH    the folder of the running stack
 
-Options of cargo dev restore:
-  --folder PATH    the folder of the running stack
-
-Options of cargo dev rotate:
+Options of cargo dev restore, cargo dev review and cargo dev rotate:
   --folder PATH    the folder of the running stack
 
 Options of cargo dev lint:
@@ -70,9 +67,9 @@ enum Request {
     Test(Options, Vec<OsString>),
     Lint(lint::Request),
     Migrate(migrate::Request),
-    Restore(restore::Request),
+    Restore(Option<PathBuf>),
     Review(Option<PathBuf>),
-    Rotate(rotate::Request),
+    Rotate(Option<PathBuf>),
 }
 
 fn main() -> ExitCode {
@@ -105,19 +102,16 @@ fn main() -> ExitCode {
                 Ok(code) => code,
                 Err(error) => failure(&error),
             }),
-            Request::Review(folder) => {
-                review::run(folder.as_deref()).await?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Request::Migrate(request) => Ok(match migrate::run(&request).await {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failure(&error),
-            }),
-            Request::Restore(request) => {
-                restore::run(&request).await?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Request::Rotate(request) => rotate::run(&request).await.map(|()| ExitCode::SUCCESS),
+            Request::Migrate(request) => migrate::run(&request).await.map(|()| ExitCode::SUCCESS),
+            Request::Restore(folder) => restore::run(folder.as_deref())
+                .await
+                .map(|()| ExitCode::SUCCESS),
+            Request::Review(folder) => review::run(folder.as_deref())
+                .await
+                .map(|()| ExitCode::SUCCESS),
+            Request::Rotate(folder) => rotate::run(folder.as_deref())
+                .await
+                .map(|()| ExitCode::SUCCESS),
         }
     });
     result.unwrap_or_else(|error| failure(&error))
@@ -150,13 +144,13 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
                 return parse_migrate(arguments);
             }
             Value(word) if word == "restore" && !test && options == Options::default() => {
-                return parse_restore(arguments);
+                return parse_folder(arguments, Request::Restore);
             }
             Value(word) if word == "review" && !test && options == Options::default() => {
-                return parse_review(arguments);
+                return parse_folder(arguments, Request::Review);
             }
             Value(word) if word == "rotate" && !test && options == Options::default() => {
-                return parse_rotate(arguments);
+                return parse_folder(arguments, Request::Rotate);
             }
             other => return Err(other.unexpected()),
         }
@@ -215,19 +209,11 @@ fn parse_migrate(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error
     Ok(Request::Migrate(request))
 }
 
-fn parse_restore(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
-    let mut request = restore::Request::default();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Short('h') | Long("help") => return Ok(Request::Help),
-            Long("folder") => request.folder = Some(PathBuf::from(arguments.value()?)),
-            other => return Err(other.unexpected()),
-        }
-    }
-    Ok(Request::Restore(request))
-}
-
-fn parse_review(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+/// The arguments of a command that takes only the folder of the running stack.
+fn parse_folder(
+    mut arguments: lexopt::Parser,
+    command: fn(Option<PathBuf>) -> Request,
+) -> Result<Request, lexopt::Error> {
     let mut folder = None;
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -236,19 +222,7 @@ fn parse_review(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error>
             other => return Err(other.unexpected()),
         }
     }
-    Ok(Request::Review(folder))
-}
-
-fn parse_rotate(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
-    let mut request = rotate::Request::default();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Short('h') | Long("help") => return Ok(Request::Help),
-            Long("folder") => request.folder = Some(PathBuf::from(arguments.value()?)),
-            other => return Err(other.unexpected()),
-        }
-    }
-    Ok(Request::Rotate(request))
+    Ok(command(folder))
 }
 
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {

@@ -8,9 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::cargo_dev;
-use crate::cargo_dev::environment;
-use crate::stack::file::FileError;
+use crate::cargo_dev::running::RunningStack;
 use crate::stack::progress::{Progress, Step, print};
 use crate::stand_ins::step_functions::{self, Ended, Execution, StepFunctions};
 
@@ -20,10 +18,6 @@ pub(crate) const STATE_MACHINE: &str = "SCHEMA_CHANGE_ARN";
 
 /// The state of the definition that carries out every step.
 const TASK: &str = "CarryOut";
-
-/// What a command says that needs the running stack.
-pub(crate) const NOT_RUNNING: &str =
-    "cargo dev is not running: start it in another terminal, then try again";
 
 /// How often the execution is looked at.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -41,23 +35,13 @@ pub struct Request {
 
 /// Runs the state machine, and shows its steps, the difference and what it came to.
 pub async fn run(request: &Request) -> anyhow::Result<()> {
-    let folder = request
-        .folder
-        .clone()
-        .unwrap_or_else(cargo_dev::default_folder);
-    let environment = cargo_dev::environment_path(&folder);
-    if !environment.exists() {
-        bail!(NOT_RUNNING);
-    }
-    let variables = environment;
-    let environment = environment::read(&variables)?;
-    let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
-
-    let machine = StepFunctions::at(&value(STEP_FUNCTIONS_URL)).machine(&value(STATE_MACHINE));
+    let stack = RunningStack::find(request.folder.as_deref())?;
+    let machines = StepFunctions::at(stack.value(STEP_FUNCTIONS_URL));
+    let machine = machines.machine(stack.value(STATE_MACHINE));
     let options = json!({ "deploy": !request.no_deploy, "approval": request.approval });
     let name = uuid::Uuid::new_v4().to_string();
     let execution = machine.start(&name, &options).await?;
-    let mut shown = Shown::new(&environment, variables)?;
+    let mut shown = Shown::new(stack)?;
     let ended = loop {
         let ended = execution.now().await?;
         shown.show(&execution).await?;
@@ -115,8 +99,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(environment: &BTreeMap<String, String>, variables: PathBuf) -> Result<Self, FileError> {
-        let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
+    fn new(stack: RunningStack) -> anyhow::Result<Self> {
+        let value = |name| stack.value(name);
         let definition = step_functions::schema_change("", 0)?;
         let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
         let states = definition.get("States").and_then(Value::as_object);
@@ -145,7 +129,7 @@ impl Shown {
                     value("PLANETSCALE_SERVICE_TOKEN")
                 ),
             ),
-            variables,
+            variables: stack.file,
             shown: None,
         })
     }

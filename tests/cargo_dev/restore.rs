@@ -2,22 +2,19 @@
 //! both, on the stack that `cargo dev` runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use axum::http::Method;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use serde_json::{Value, json};
 
-use crate::cargo_dev;
-use crate::cargo_dev::environment;
-use crate::cargo_dev::migrate::NOT_RUNNING;
+use crate::cargo_dev::running::RunningStack;
 use crate::stack::access;
 use crate::stack::progress::{Progress, print};
 use crate::stand_ins::control_plane::{ApiClient, BRANCH, DATABASE, ServiceToken};
-use crate::stand_ins::step_functions::lambda;
 
 /// What the function is called with, as the defaults of `template.yaml` are.
 const POLICY: &str = r#"{"max_age_hours": 26, "retention": "7 days"}"#;
@@ -27,13 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The pause between two looks at a backup or a branch.
 const GLANCE: Duration = Duration::from_millis(100);
-
-/// What the command line asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
-    /// The folder of the running stack, in place of `target/dev`.
-    pub folder: Option<PathBuf>,
-}
 
 /// A branch that was created from a backup.
 #[derive(Debug)]
@@ -46,24 +36,19 @@ pub struct Restored {
     pub tables: BTreeMap<String, [Option<u64>; 2]>,
 }
 
-/// Lets `back-up-database` see to the backups, restores the newest, and shows the rows.
-pub async fn run(request: &Request) -> anyhow::Result<()> {
-    let folder = request.folder.clone();
-    let folder = folder.unwrap_or_else(cargo_dev::default_folder);
-    let variables = cargo_dev::environment_path(&folder);
-    ensure!(variables.exists(), NOT_RUNNING);
-    let environment = environment::read(&variables)?;
+/// Lets `back-up-database` see to the backups of the stack in this folder, or else in `target/dev`,
+/// restores the newest, and shows the rows.
+pub async fn run(folder: Option<&Path>) -> anyhow::Result<()> {
+    let stack = RunningStack::find(folder)?;
     let progress = Progress::new();
 
     let step = progress.step("calling back-up-database");
-    let url = environment.get("API_URL").map_or("", String::as_str);
-    let checked =
-        lambda::behind_watch(url, "back-up-database")(serde_json::from_str(POLICY)?).await;
-    let report = checked.map_err(|error| anyhow!("{}: {}", error.name, error.message))?;
+    let policy = serde_json::from_str(POLICY)?;
+    let report = stack.call("back-up-database", policy).await?;
     step.done(&format!("back-up-database: {}", text(&report, "/status")));
 
     let step = progress.step("restoring the newest backup into a branch");
-    let restored = restore(&environment).await?;
+    let restored = restore(&stack.variables).await?;
     let Restored {
         branch, connect, ..
     } = &restored;
@@ -74,7 +59,7 @@ pub async fn run(request: &Request) -> anyhow::Result<()> {
   Look into it:  {connect}
   Delete it:     (set -a; . '{variables}'; curl --fail-with-body -X DELETE -H "Authorization: $PLANETSCALE_SERVICE_TOKEN_ID:$PLANETSCALE_SERVICE_TOKEN" "$PLANETSCALE_API_URL/v1/organizations/$PLANETSCALE_ORG/databases/{DATABASE}/branches/{branch}")
 "#,
-        variables = variables.display(),
+        variables = stack.file.display(),
     ));
     Ok(())
 }

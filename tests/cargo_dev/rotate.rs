@@ -1,19 +1,14 @@
 //! `cargo dev rotate`: the functions get another password, on the stack that `cargo dev` runs, step
 //! by step as Secrets Manager calls the function that does it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::bail;
+use anyhow::anyhow;
 use serde_json::{Value, json};
 
-use crate::cargo_dev::migrate::NOT_RUNNING;
-use crate::cargo_dev::{self, environment};
+use crate::cargo_dev::running::RunningStack;
 use crate::stack::progress::Progress;
 use crate::stack::secrets::Secrets;
-use crate::stand_ins::step_functions::lambda;
-
-/// The function.
-const FUNCTION: &str = "rotate-credentials";
 
 /// Its steps in order, each with what it does.
 const STEPS: [(&str, &str); 4] = [
@@ -26,41 +21,21 @@ const STEPS: [(&str, &str); 4] = [
     ("finishSecret", "making it the current one"),
 ];
 
-/// What the command line asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
-    /// The folder of the running stack, in place of `target/dev`.
-    pub folder: Option<PathBuf>,
-}
-
-/// Rotates the login, and shows what each step has done.
-pub async fn run(request: &Request) -> anyhow::Result<()> {
-    let folder = request.folder.clone();
-    let file = cargo_dev::environment_path(&folder.unwrap_or_else(cargo_dev::default_folder));
-    if !file.exists() {
-        bail!(NOT_RUNNING);
-    }
-    let environment = environment::read(&file)?;
-    let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
-    let secret = value("DATABASE_SECRET_ID");
-    let secrets = Secrets::at(&value("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
-    let version = secrets.begin_rotation(&secret).await?;
-    let function = lambda::behind_watch(&value("API_URL"), FUNCTION);
+/// Rotates the login of the stack in this folder, or else in `target/dev`, and shows what each step has
+/// done.
+pub async fn run(folder: Option<&Path>) -> anyhow::Result<()> {
+    let stack = RunningStack::find(folder)?;
+    let secret = stack.value("DATABASE_SECRET_ID");
+    let secrets = Secrets::at(stack.value("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
+    let version = secrets.begin_rotation(secret).await?;
     let progress = Progress::new();
     for (step, doing) in STEPS {
         let shown = progress.step(&format!("{step}: {doing}"));
         let event = json!({ "Step": step, "SecretId": secret, "ClientRequestToken": version });
-        match function(event).await {
-            Ok(answer) => {
-                let done = answer.get("done").and_then(Value::as_str);
-                shown.done(&format!("{step}: {}", done.unwrap_or_default()));
-            }
-            Err(error) => {
-                drop(shown);
-                progress.say(&format!("  ✗ {step}"));
-                bail!("{}: {}", error.name, error.message);
-            }
-        }
+        let answer = stack.call("rotate-credentials", event).await;
+        let answer = answer.map_err(|error| anyhow!("{step}: {error}"))?;
+        let done = answer.get("done").and_then(Value::as_str);
+        shown.done(&format!("{step}: {}", done.unwrap_or_default()));
     }
     progress.say(&format!(
         "\n  The functions get version {version} of the secret within minutes."

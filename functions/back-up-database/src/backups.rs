@@ -71,16 +71,7 @@ impl Backups {
                 && Some(&backup.id) != newest.as_ref()
         });
         for Backup { id, name, .. } in expired {
-            match self.api.delete_backup(self.branch, id).await {
-                // PlanetScale may have deleted it in the meantime.
-                Err(error) if error.is_not_found() => {
-                    let left = self.api.backups(self.branch).await?;
-                    if left.iter().any(|backup| backup.id == *id) {
-                        return Err(error);
-                    }
-                }
-                outcome => outcome?,
-            }
+            self.api.delete_backup(self.branch, id).await?;
             self.deleted.push(name.clone());
         }
         Ok(())

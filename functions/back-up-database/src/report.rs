@@ -84,8 +84,8 @@ impl Report {
     pub fn publish(&self) {
         metrics::add(Metric::BackupAge, self.age_hours);
         let failures = self.failed.len() + usize::from(self.status == Status::Stale);
-        for _ in 0..failures {
-            metrics::add(Metric::BackupFailed, 1);
+        if failures > 0 {
+            metrics::add(Metric::BackupFailed, failures as f64);
         }
         let newest = self.newest.as_ref();
         let under_way = self.under_way.as_ref();

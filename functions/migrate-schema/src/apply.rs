@@ -94,10 +94,7 @@ async fn is_first(change: &SchemaChange, own: &Password, production: &Production
             continue;
         }
         if other.name == own.name {
-            match api.delete_password(&change.branch, &other.id).await {
-                Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => {}
-            }
+            api.delete_password(&change.branch, &other.id).await?;
         } else if other.created_at <= own.created_at {
             first = false;
         }

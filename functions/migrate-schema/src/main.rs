@@ -16,6 +16,7 @@ mod plan;
 mod production;
 mod record;
 mod schema_change;
+mod step;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ use serde_json::Value;
 use error::StepError;
 use production::Production;
 use schema_change::SchemaChange;
+use step::Step;
 
 fn main() -> ExitCode {
     operation::serve(migrate_schema)
@@ -41,24 +43,6 @@ struct Call {
     state: Value,
 }
 
-/// The steps, as the state machine calls them.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Step {
-    Plan,
-    CreateBranch,
-    AwaitBranch,
-    ApplyMigrations,
-    OpenDeployRequest,
-    AwaitChecks,
-    CheckDifference,
-    AwaitApproval,
-    Deploy,
-    AwaitDeployment,
-    Finish,
-    CleanUp,
-}
-
 async fn migrate_schema(
     Invocation { input, deadline }: Invocation<Call>,
     (database, planetscale): (&'static Database, &'static PlanetScale),
@@ -68,27 +52,8 @@ async fn migrate_schema(
     let of_another = "another version of the function began the execution";
     let state = SchemaChange::deserialize(state);
     let mut state = state.map_err(|_| StepError::out_of_order(of_another))?;
-    let change = &mut state;
-    let outcome = match step {
-        Step::Plan => plan::plan(change, production).await,
-        Step::CreateBranch => branch::create(change, production).await,
-        Step::AwaitBranch => branch::wait(change, production).await,
-        Step::ApplyMigrations => apply::apply(change, production).await,
-        Step::OpenDeployRequest => deploy_request::open(change, production).await,
-        Step::AwaitChecks => deploy_request::await_checks(change, production).await,
-        Step::CheckDifference => deploy_request::check(change, production).await,
-        Step::AwaitApproval => deploy_request::await_approval(change, production).await,
-        Step::Deploy => deployment::begin(change, production).await,
-        Step::AwaitDeployment => deployment::wait(change, production).await,
-        Step::Finish => record::finish(change, production).await,
-        Step::CleanUp => clean_up::clean_up(change, production).await,
-    }?;
-    change.end_step(outcome);
-    tracing::info!(
-        ?step,
-        branch = change.branch,
-        ?outcome,
-        "carried out a step"
-    );
+    let outcome = step.carry_out(&mut state, production).await?;
+    state.end_step(outcome);
+    tracing::info!(?step, branch = state.branch, ?outcome, "carried out a step");
     Ok(state)
 }

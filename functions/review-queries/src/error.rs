@@ -24,11 +24,7 @@ pub enum ReviewError {
 impl ReviewError {
     fn name(&self) -> &'static str {
         let database = match self {
-            Self::Api(error) if error.may_pass() => return Failure::TRANSIENT,
-            Self::Api(ApiError::NotAllowed { .. } | ApiError::NotFound { .. }) => {
-                return "NotAllowed";
-            }
-            Self::Api(_) => return "PlanetScaleRefused",
+            Self::Api(error) => return error.failure_name(),
             Self::NotPublished(_) => return "NotPublished",
             Self::Explain {
                 error: DefinitionError::Refused { .. },

@@ -63,19 +63,10 @@ impl BranchPasswords {
         }
     }
 
-    /// Deletes a password, which may be gone already. PlanetScale says that it finds none also
-    /// where the token lacks the access.
+    /// Deletes a password, which may be gone already.
     pub async fn delete(&self, password: &Password) -> Result<()> {
         let api = self.api();
-        match api.delete_password(self.branch(), &password.id).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_not_found() => {
-                let all = self.all().await?;
-                let is_there = all.iter().any(|other| other.id == password.id);
-                if is_there { Err(error.into()) } else { Ok(()) }
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(api.delete_password(self.branch(), &password.id).await?)
     }
 
     /// Deletes what this function made before the password with the username `current`, except the

@@ -93,7 +93,7 @@ impl RotationError {
     /// The name that the alarm and the log show. `Transient` passes by itself.
     fn name(&self) -> &'static str {
         match self {
-            Self::Api(error) if error.may_pass() => Failure::TRANSIENT,
+            Self::Api(error) => error.failure_name(),
             Self::Versions(VersionError::Unavailable { .. })
             | Self::Database(
                 DatabaseError::Unavailable
@@ -111,8 +111,7 @@ impl RotationError {
             Self::Rights(_) => "RightsDiffer",
             Self::Versions(VersionError::Refused { .. }) => "SecretsManagerRefused",
             Self::Statement { .. } | Self::Database(_) => "DatabaseRefused",
-            Self::Api(ApiError::NotAllowed { .. } | ApiError::NotFound { .. }) => "NotAllowed",
-            Self::Api(_) | Self::NoPassword => "PlanetScaleRefused",
+            Self::NoPassword => "PlanetScaleRefused",
             Self::Settings(_) => "WrongSettings",
             Self::NoRandom => "NoRandomNumbers",
         }

@@ -15,7 +15,7 @@ use std::{
 
 use lambda::{
     clock::{Clock, Moment},
-    metrics::{Metric, add_because},
+    metrics::connection_discarded,
 };
 use mysql_async::{Conn, Error, Params, Row, prelude::Queryable};
 
@@ -221,10 +221,7 @@ impl ClosedOnDrop {
 
     /// Takes out the connection, which is counted as discarded.
     fn take_for(&mut self, why: Discarded) -> Option<Conn> {
-        self.0.take().inspect(|_| {
-            let metric = Metric::ConnectionsDiscarded;
-            add_because(metric, "discarded_because", why.cause());
-        })
+        self.0.take().inspect(|_| connection_discarded(why.cause()))
     }
 
     /// Says goodbye as far as that needs no waiting, and closes the socket.

@@ -12,8 +12,8 @@
 //! limit, as it does where the server refuses to tell, or no other connection is free within the
 //! pool's bound.
 //!
-//! A read of `information_schema` is not asked about: by way of Vitess, the list was seen not to show
-//! it. Its connection is pinged before it instead, as before a write.
+//! A read that names no index, as one of `information_schema`, is not asked about: by way of Vitess,
+//! the list was seen not to show it. Its connection is pinged before it instead, as before a write.
 
 use std::{collections::HashSet, time::Duration};
 

@@ -33,7 +33,8 @@ enum Kind {
 
 impl Statement {
     /// A SELECT, which may be repeated; `index` is the one that it must use, as EXPLAIN names
-    /// it.
+    /// it. It is empty for a read of something else than rows of a table. Such a read is given the
+    /// statement's whole limit before its connection counts as silent.
     ///
     /// # Panics
     ///
@@ -120,11 +121,11 @@ impl Statement {
         &self.sql
     }
 
-    /// The index that a read must use.
+    /// The index that a read must use, if it reads by one.
     pub fn index(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Read { index } => Some(index),
-            Kind::Write | Kind::IdempotentWrite | Kind::Ddl => None,
+            Kind::Read { index } if !index.is_empty() => Some(index),
+            Kind::Read { .. } | Kind::Write | Kind::IdempotentWrite | Kind::Ddl => None,
         }
     }
 
@@ -140,9 +141,9 @@ impl Statement {
         !matches!(self.kind, Kind::Read { .. })
     }
 
-    /// Whether it reads `information_schema`, which can take a server long.
-    pub(super) fn is_about_the_schema(&self) -> bool {
-        self.sql().contains("information_schema")
+    /// Whether it is a read of nothing that an index serves, which can take a server long.
+    pub(super) fn may_take_long(&self) -> bool {
+        self.kind == Kind::Read { index: "" }
     }
 
     /// The text to send, with its tags. A SELECT tells the server to stop after `limit`, to MySQL in

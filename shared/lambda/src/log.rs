@@ -37,6 +37,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::trace;
+
 #[cfg(test)]
 mod tests;
 
@@ -105,6 +107,8 @@ pub fn subscriber(
 /// The invocation that lines belong to.
 pub(crate) struct Invocation {
     pub(crate) request_id: String,
+    /// The id by which X-Ray finds its trace: `1-5759e988-bd862e3fe1be46a994272793` of
+    /// `Root=1-5759e988-…;Parent=…;Sampled=1`.
     pub(crate) trace_id: Option<String>,
     /// Whether it is the first one of the process.
     pub(crate) cold_start: bool,
@@ -115,7 +119,7 @@ impl Invocation {
         let trace = context.xray_trace_id.as_deref();
         Self {
             request_id: context.request_id.clone(),
-            trace_id: trace.map(|header| trace_root(header).to_owned()),
+            trace_id: trace.map(|header| trace::field(header, "Root").unwrap_or(header).to_owned()),
             cold_start: COLD.swap(false, Ordering::Relaxed),
         }
     }
@@ -130,15 +134,6 @@ impl Invocation {
             cold_start = self.cold_start,
         )
     }
-}
-
-/// The id by which X-Ray finds a trace: `1-5759e988-bd862e3fe1be46a994272793` of
-/// `Root=1-5759e988-…;Parent=…;Sampled=1`.
-fn trace_root(header: &str) -> &str {
-    header
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix("Root="))
-        .unwrap_or(header)
 }
 
 /// A level by its name, in any case, with the name as Lambda writes it.

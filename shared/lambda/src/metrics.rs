@@ -16,92 +16,27 @@
 //! [embedded metric format]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 //! [`process::run`]: crate::process::run
 
+mod line;
+mod table;
+
 use std::{
     cell::RefCell,
-    sync::{Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use serde::{
-    Serialize,
-    ser::{SerializeMap, Serializer},
-};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    Resource,
-    log::{self, Header},
-    settings::{Environment, Faults, Variable},
-};
+use crate::log;
 
-const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
-const FUNCTION_NAME: &str = "FunctionName";
-
-/// Every variable that is read here.
-pub const VARIABLES: &[Variable] = &[Variable {
-    name: METRICS_NAMESPACE,
-    default: "",
-    local: false,
-    meaning: "namespace of the metrics in CloudWatch; without it, the functions write no metrics",
-}];
+use line::Number;
+pub(crate) use line::Settings;
+pub use line::VARIABLES;
+pub use table::Metric;
 
 /// The format's limit for the values of one metric in a line.
 const MOST_VALUES: usize = 100;
-
-macro_rules! table {
-    ($($name:ident: $unit:ident, $meaning:literal;)*) => {
-        /// Every metric. The README of the functions has the same table.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Metric {
-            $(#[doc = $meaning] $name,)*
-        }
-
-        impl Metric {
-            /// All of them, in the order of the table.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// Its name in CloudWatch.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// Its unit, by CloudWatch's name.
-            pub const fn unit(self) -> &'static str {
-                match self { $(Self::$name => stringify!($unit),)* }
-            }
-
-            /// What it means.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$name => $meaning,)* }
-            }
-        }
-    };
-}
-
-table! {
-    ColdStart: Count, "1 in the first invocation of an execution environment, 0 in the others";
-    InitDuration: Milliseconds, "time from the start of `main` until the function asks for its first event; in the first invocation";
-    Duration: Milliseconds, "time that the invocation took";
-    ConnectionWait: Milliseconds, "time that the invocation waited for connections: for its turn, a login, a ping";
-    ConnectionsOpened: Count, "logins that succeeded";
-    ConnectionsDiscarded: Count, "connections that were closed; `discarded_because` has the causes";
-    PingFailed: Count, "pings of a connection that had no good answer";
-    Statements: Count, "statements sent, with those that open and end transactions";
-    StatementDuration: Milliseconds, "time from sending a statement to its answer or failure, for each statement, up to 100 in an invocation";
-    Retries: Count, "statements, transactions and logins that were repeated";
-    SecretRefreshed: Count, "secrets that were fetched from Secrets Manager";
-    LoginRefused: Count, "logins that the database refused";
-    DatabaseUnavailable: Count, "sessions, statements and transactions that failed because the database could not be reached or did not answer in time";
-    OutcomeUnknown: Count, "1 if the answer says that nobody knows whether the change has happened";
-    Status4xx: Count, "1 if the answer has a status from 400 to 499, else 0";
-    Status5xx: Count, "1 if the answer has a status of 500 or more, else 0";
-    BackupAge: None, "hours since the newest successful backup was taken, or since the branch was made if there is none";
-    BackupFailed: Count, "backups that failed, or could not be checked or started";
-    RotationFailed: Count, "steps of a rotation that failed";
-    SchemaChangeFailed: Count, "steps of a schema change that failed for good";
-    QueriesWithoutIndex: Count, "statements of the catalogue that do not use their index, by the weekly review";
-    SlowQueries: Count, "queries that take more than 250 ms in one of a hundred runs, by the weekly review";
-}
 
 /// Adds to a metric of the invocation. Counts are numbers, and times are [`Duration`]s. Outside an
 /// invocation and the warm-up, nothing is counted.
@@ -116,25 +51,23 @@ pub fn property(name: &'static str, value: impl Into<Value>) {
     with_record(|record| record.properties.push((name, value)));
 }
 
-/// Adds one to a metric, and `cause` to the list that the line has as the field `causes`.
-pub fn add_because(metric: Metric, causes: &'static str, cause: &'static str) {
+/// Counts a connection that was closed. The line has the causes as the field `discarded_because`.
+pub fn connection_discarded(cause: &'static str) {
     with_record(|record| {
-        record.add(metric, 1.0);
-        let mut lists = record.causes.iter_mut();
-        match lists.find(|(name, _)| *name == causes) {
-            Some((_, list)) => list.push(cause),
-            None => record.causes.push((causes, vec![cause])),
-        }
+        record.add(Metric::ConnectionsDiscarded, 1.0);
+        record.discarded_because.push(cause);
     });
 }
 
 /// Says how long a statement took. The line names the slowest one (`slowest_statement`) and its time
 /// (`slowest_statement_ms`). As a dimension, each name would be a metric of its own to pay for.
 pub fn statement_took(name: &'static str, time: Duration) {
+    let Amount(milliseconds) = time.into();
     with_record(|record| {
-        let slowest = record.slowest_statement.get_or_insert((name, time));
-        if time > slowest.1 {
-            *slowest = (name, time);
+        record.add(Metric::StatementDuration, milliseconds);
+        let slowest = record.slowest_statement.get_or_insert((name, milliseconds));
+        if milliseconds > slowest.1 {
+            *slowest = (name, milliseconds);
         }
     });
 }
@@ -184,8 +117,9 @@ fn with_record(change: impl FnOnce(&mut Record)) {
 struct Record {
     metrics: Vec<(Metric, Values)>,
     properties: Vec<(&'static str, Value)>,
-    causes: Vec<(&'static str, Vec<&'static str>)>,
-    slowest_statement: Option<(&'static str, Duration)>,
+    discarded_because: Vec<&'static str>,
+    /// Its name and its time in milliseconds.
+    slowest_statement: Option<(&'static str, f64)>,
     dimension: Option<(&'static str, String)>,
 }
 
@@ -211,21 +145,6 @@ impl Record {
                 self.metrics.push((metric, values));
             }
             (None, _) => self.metrics.push((metric, Values::Sum(Number(amount)))),
-        }
-    }
-}
-
-/// A number that is written with three decimals, or without any if it is whole.
-struct Number(f64);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rounded = (self.0 * 1e3).round() / 1e3;
-        // Saturates at numbers that are far larger than any count or time.
-        let whole = rounded as u64;
-        match whole as f64 == rounded {
-            true => serializer.serialize_u64(whole),
-            false => serializer.serialize_f64(rounded),
         }
     }
 }
@@ -271,181 +190,9 @@ pub(crate) async fn of_invocation<F: Future>(
     output
 }
 
-/// Where the metrics go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Settings {
-    namespace: Option<String>,
-    function_name: String,
-    /// What the lines say of their level: INFO, or the lowest that Lambda keeps if that is higher.
-    level: &'static str,
-}
-
-impl Settings {
-    fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
-        Environment::read(lookup, VARIABLES, |environment| {
-            let namespace = environment.get(METRICS_NAMESPACE);
-            // CloudWatch leaves out metrics whose namespace is wrong, and says so nowhere.
-            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#: ".contains(&byte);
-            let is_right = |name: &String| {
-                name.len() <= 255 && name.bytes().all(fits) && !name.starts_with("AWS/")
-            };
-            if !namespace.as_ref().is_none_or(is_right) {
-                environment.fault(
-                    METRICS_NAMESPACE,
-                    "must have at most 255 letters, digits, spaces and . - _ / # : and not begin with AWS/",
-                );
-            }
-            Self {
-                namespace,
-                function_name: environment
-                    .get("AWS_LAMBDA_FUNCTION_NAME")
-                    .unwrap_or_default(),
-                level: log::lowest_kept(environment.get(log::LEVEL_VARIABLE).as_deref()),
-            }
-        })
-    }
-
-    /// The invocation's line with its newline. Without a namespace, it is a log line like another,
-    /// and not written if the level is higher.
-    fn line(
-        &self,
-        invocation: &log::Invocation,
-        message: &'static str,
-        record: Record,
-    ) -> Option<Vec<u8>> {
-        if self.namespace.is_none() && self.level != log::INFO {
-            return None;
-        }
-        let line = Line {
-            settings: self,
-            header: Header {
-                level: self.level,
-                message,
-                request_id: Some(&invocation.request_id),
-                trace_id: invocation.trace_id.as_deref(),
-                function_name: Some(&self.function_name),
-                cold_start: invocation.cold_start,
-                target: module_path!(),
-            },
-            record,
-        };
-        let mut line = serde_json::to_vec(&line).ok()?;
-        line.push(b'\n');
-        Some(line)
-    }
-}
-
-impl Resource for &'static Settings {
-    fn from_env() -> Result<Self, Faults> {
-        static SETTINGS: OnceLock<Settings> = OnceLock::new();
-        let settings = Settings::read(|name| std::env::var(name).ok())?;
-        Ok(SETTINGS.get_or_init(|| settings))
-    }
-}
-
-struct Line<'a> {
-    settings: &'a Settings,
-    header: Header<'a>,
-    record: Record,
-}
-
-impl Serialize for Line<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Record {
-            metrics,
-            properties,
-            causes,
-            slowest_statement,
-            dimension,
-        } = &self.record;
-        let mut line = serializer.serialize_map(None)?;
-        self.header.write_to(&mut line)?;
-        if let Some((name, value)) = dimension {
-            line.serialize_entry(name, value)?;
-        }
-        for (metric, values) in metrics {
-            line.serialize_entry(metric.name(), values)?;
-        }
-        for (name, list) in causes {
-            line.serialize_entry(name, list)?;
-        }
-        // Logs Insights finds only the first 200 fields of a line, and a report can have more.
-        for (name, value) in properties {
-            line.serialize_entry(name, value)?;
-        }
-        if let Some((name, time)) = slowest_statement {
-            line.serialize_entry("slowest_statement", name)?;
-            let Amount(time) = (*time).into();
-            line.serialize_entry("slowest_statement_ms", &Number(time))?;
-        }
-        if let Some(namespace) = &self.settings.namespace {
-            line.serialize_entry(FUNCTION_NAME, &self.settings.function_name)?;
-            let metrics = Metrics {
-                namespace,
-                dimensions: match dimension {
-                    Some((name, _)) => &[&[FUNCTION_NAME], &[FUNCTION_NAME, name]],
-                    None => &[&[FUNCTION_NAME]],
-                },
-                metrics: metrics
-                    .iter()
-                    .map(|(metric, _)| Definition {
-                        name: metric.name(),
-                        unit: metric.unit(),
-                    })
-                    .collect(),
-            };
-            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            let metadata = Metadata {
-                timestamp: since_epoch.unwrap_or_default().as_millis() as u64,
-                cloud_watch_metrics: [metrics],
-            };
-            line.serialize_entry("_aws", &metadata)?;
-        }
-        line.end()
-    }
-}
-
-/// What CloudWatch reads first: which fields of the line are metrics.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metadata<'a> {
-    timestamp: u64,
-    cloud_watch_metrics: [Metrics<'a>; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metrics<'a> {
-    namespace: &'a str,
-    dimensions: &'a [&'a [&'a str]],
-    metrics: Vec<Definition>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Definition {
-    name: &'static str,
-    unit: &'static str,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(namespace: &str) -> Result<Settings, Faults> {
-        Settings::read(|name| (name == METRICS_NAMESPACE).then(|| namespace.to_owned()))
-    }
-
-    #[test]
-    fn a_namespace_that_cloudwatch_ignores_is_a_fault() {
-        for wrong in ["AWS/Lambda", "größe", &"a".repeat(256)] {
-            let faults = read(wrong).unwrap_err().to_string();
-            assert!(faults.contains(METRICS_NAMESPACE), "{faults}");
-        }
-        assert_eq!(read(" ").unwrap().namespace, None);
-        let namespace = read("orders-dev/1").unwrap().namespace;
-        assert_eq!(namespace.as_deref(), Some("orders-dev/1"));
-    }
 
     #[test]
     fn counts_and_times_are_added_up_and_each_statement_stands_for_itself() {

@@ -5,12 +5,7 @@
 //! runs in the background, and nothing waits for the daemon: a datagram that can't be sent at once
 //! is lost. In all others, nothing is done.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    net::UdpSocket,
-    sync::LazyLock,
-    time::SystemTime,
-};
+use std::{net::UdpSocket, sync::LazyLock, time::SystemTime};
 
 use serde_json::json;
 
@@ -42,20 +37,22 @@ impl Trace {
     /// Reads `Root=1-5759e988-…;Parent=53995c3f42cd8ad8;Sampled=1`. A trace that is not sampled is
     /// none.
     pub(crate) fn parse(header: &str) -> Option<Self> {
-        let field = |name| {
-            let mut parts = header
-                .split(';')
-                .filter_map(|part| part.trim().split_once('='));
-            parts
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| value)
-        };
-        (field("Sampled") == Some("1")).then_some(())?;
+        (field(header, "Sampled") == Some("1")).then_some(())?;
         Some(Self {
-            id: field("Root")?.to_owned(),
-            parent: field("Parent")?.to_owned(),
+            id: field(header, "Root")?.to_owned(),
+            parent: field(header, "Parent")?.to_owned(),
         })
     }
+}
+
+/// A field of a trace header.
+pub(crate) fn field<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+    let mut fields = header
+        .split(';')
+        .filter_map(|field| field.trim().split_once('='));
+    fields
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
 }
 
 /// Runs an invocation, in which [`subsegment`] belongs to its trace.
@@ -79,8 +76,7 @@ pub async fn subsegment<T, E>(
             let document = json!({
                 "trace_id": trace.id,
                 "parent_id": trace.parent,
-                // Each hasher has keys of its own.
-                "id": format!("{:016x}", RandomState::new().hash_one(name)),
+                "id": format!("{:016x}", fastrand::u64(..)),
                 "name": name,
                 "type": "subsegment",
                 "start_time": seconds(start),

@@ -168,15 +168,25 @@ impl Calls<'_> {
         }
     }
 
-    /// Deletes a backup.
+    /// Deletes a backup, which may be gone already.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn delete_backup(&self, branch: &str, id: &str) -> Result<(), ApiError> {
         let path = ["branches", branch, "backups", id];
-        self.done(ApiRequest::delete("deleting a backup", &path, DELETE))
-            .await
+        let request = ApiRequest::delete("deleting a backup", &path, DELETE);
+        match self.done(request).await {
+            // PlanetScale answers the same if the token may not delete it.
+            Err(error) if error.is_not_found() => {
+                let left = self.backups(branch).await?;
+                match left.iter().any(|backup| backup.id == id) {
+                    true => Err(error),
+                    false => Ok(()),
+                }
+            }
+            deleted => deleted,
+        }
     }
 }
 

@@ -86,7 +86,7 @@ async fn a_slow_read_is_sent_once() {
     assert_eq!(logged(&answer, "Statements"), 1, "{answer:#?}");
 }
 
-const READ: Statement = Statement::read("READ", "SELECT COUNT(*) FROM order_items", "");
+const READ: Statement = Statement::read("READ", "SELECT COUNT(*) FROM order_items", "PRIMARY");
 const WRITE: Statement = Statement::write(
     "WRITE",
     "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price) \

@@ -41,8 +41,8 @@ fn the_state_machine_begins_the_steps_that_its_function_has() {
         assert_eq!(name, variant);
         begun.insert(variant);
     }
-    let function = file("src/main.rs");
-    let handled = function.split("Step::").skip(1);
+    let function = file("src/step.rs");
+    let handled = function.split("Self::").skip(1);
     let handled: BTreeSet<String> = handled
         .filter_map(|after| Some(after.split_once(" => ")?.0.to_owned()))
         .collect();

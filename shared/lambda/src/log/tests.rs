@@ -224,6 +224,9 @@ fn the_level_may_be_in_any_case() {
 
 #[test]
 fn a_trace_without_a_root_is_logged_unchanged() {
-    assert_eq!(trace_root("Parent=1; Root=1-2-3"), "1-2-3");
-    assert_eq!(trace_root("odd"), "odd");
+    for (header, id) in [("Parent=1; Root=1-2-3", "1-2-3"), ("odd", "odd")] {
+        let mut context = context();
+        context.xray_trace_id = Some(header.to_owned());
+        assert_eq!(Invocation::new(&context).trace_id.as_deref(), Some(id));
+    }
 }
