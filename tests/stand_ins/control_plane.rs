@@ -51,6 +51,7 @@ mod diff;
 mod faults;
 mod insights;
 mod metrics;
+mod moving;
 mod passwords;
 mod recorder;
 mod records;
@@ -59,15 +60,15 @@ mod routes;
 mod schema_lint;
 mod serve;
 mod server;
+mod tokens;
 mod unique_keys;
 mod vitess;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Method;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -76,13 +77,11 @@ use crate::stack::access::{Access, Login};
 use crate::stack::database::FreshDatabase;
 use crate::stand_ins::vtgate::Vtgate;
 use crate::vitess::Vitess;
-use backups::Backup;
 use branches::Branch;
-use call::Call;
 use faults::Faults;
 use passwords::Password;
 use recorder::Recorder;
-use records::{Records, Store, Token};
+use records::{Records, Store};
 use server::Server;
 use vitess::BranchVitess;
 
@@ -90,6 +89,7 @@ pub use api_client::ApiClient;
 pub use faults::ApiFailure;
 pub use insights::Insights;
 pub use recorder::Exchange;
+pub use tokens::ServiceToken;
 
 /// The only organization.
 pub const ORGANIZATION: &str = "local";
@@ -99,35 +99,6 @@ pub const DATABASE: &str = "orders";
 
 /// The production branch.
 pub const BRANCH: &str = branches::DEFAULT;
-
-/// How often [`ControlPlane::keep_moving`] advances deployments and backups.
-const PACE: Duration = Duration::from_millis(500);
-
-/// A service token as clients send it: `Authorization: ID:TOKEN`.
-#[derive(Clone)]
-pub struct ServiceToken {
-    /// Its id (`PLANETSCALE_SERVICE_TOKEN_ID`).
-    pub id: String,
-    /// Its secret (`PLANETSCALE_SERVICE_TOKEN`).
-    pub token: String,
-}
-
-impl ServiceToken {
-    /// The content of the secret that the functions read.
-    #[must_use]
-    pub fn secret(&self) -> String {
-        serde_json::json!({"id": self.id, "token": self.token}).to_string()
-    }
-}
-
-impl From<&Token> for ServiceToken {
-    fn from(token: &Token) -> Self {
-        Self {
-            id: token.id.clone(),
-            token: token.secret.clone(),
-        }
-    }
-}
 
 /// A running control plane. It stops when this is dropped. Its records stay on the server.
 pub struct ControlPlane {
@@ -202,13 +173,6 @@ impl ControlPlane {
         &self.shared.url
     }
 
-    /// The first service token, which has every access.
-    pub async fn token(&self) -> ServiceToken {
-        let exclusive = self.shared.exclusive.lock().await;
-        let first = exclusive.records.tokens.first();
-        first.map_or_else(|| ServiceToken::from(&Token::new()), ServiceToken::from)
-    }
-
     /// A client that makes calls with this token.
     #[must_use]
     pub fn client(&self, token: &ServiceToken) -> ApiClient {
@@ -230,14 +194,6 @@ impl ControlPlane {
             .into()
     }
 
-    /// Creates another service token with every access, for another person.
-    pub async fn new_token(&self) -> ServiceToken {
-        let token = Token::new();
-        let created = ServiceToken::from(&token);
-        self.change(|records| records.tokens.push(token)).await;
-        created
-    }
-
     /// Makes the login of the functions a password of the production branch, in place of the one that
     /// they had at the last start. Passwords log in at `vitess` then, if the functions do.
     pub(crate) async fn adopt(
@@ -255,38 +211,6 @@ impl ControlPlane {
         })
         .await;
         self.shared.open_gate().await
-    }
-
-    /// Advances deployments and backups every half second until it is dropped.
-    pub async fn keep_moving(&self) {
-        let mut pace = tokio::time::interval(PACE);
-        loop {
-            pace.tick().await;
-            let shared = Arc::clone(&self.shared);
-            let moved = tokio::spawn(async move { shared.advance_all().await });
-            // The next move continues where this one stopped.
-            let _ = moved.await;
-        }
-    }
-
-    /// Deletes a token.
-    pub async fn forget(&self, token: &ServiceToken) {
-        self.change(|records| records.tokens.retain(|known| known.id != token.id))
-            .await;
-    }
-
-    /// Takes an access, such as `create_branch`, from a token.
-    pub async fn revoke(&self, token: &ServiceToken, grant: &str) {
-        self.change(|records| {
-            for known in records
-                .tokens
-                .iter_mut()
-                .filter(|known| known.id == token.id)
-            {
-                known.without.insert(grant.to_owned());
-            }
-        })
-        .await;
     }
 
     /// Sets whether a deploy request must be approved by another token.
@@ -330,33 +254,6 @@ impl ControlPlane {
         self.change(|records| records.insights = insights).await;
     }
 
-    /// Lets a later call fail. Several failures are used in the order in which they were added.
-    pub fn fail(&self, failure: ApiFailure) {
-        self.shared.faults.add(failure);
-    }
-
-    /// Whether all failures have happened.
-    #[must_use]
-    pub fn has_failed_all(&self) -> bool {
-        self.shared.faults.are_spent()
-    }
-
-    /// Lets the next deployment fail while it copies the table of this operation, counted from 0.
-    /// The target does not change.
-    pub fn fail_deployment_at(&self, operation: usize) {
-        self.shared.faults.fail_deployment(operation);
-    }
-
-    /// Lets the checks of deploy requests fail for this reason, until it is called with none.
-    pub fn fail_deploy_check(&self, reason: Option<&str>) {
-        self.shared.faults.fail_check(reason);
-    }
-
-    /// Lets the next backup fail.
-    pub fn fail_backup(&self) {
-        self.shared.faults.fail_backup();
-    }
-
     /// Moves all branches and backups into the past.
     pub async fn age(&self, time: Duration) {
         self.change(|records| {
@@ -370,12 +267,6 @@ impl ControlPlane {
                 .for_each(|backup| backup.age(time));
         })
         .await;
-    }
-
-    /// Creates the next branch without this table (`orders`) or column (`orders.total`), as if it
-    /// came from an older schema.
-    pub fn next_branch_lacks(&self, what: &str) {
-        self.shared.faults.lack(what);
     }
 
     /// Starts to record all exchanges.
@@ -428,37 +319,6 @@ impl Shared {
         self.vtgate
             .forbid_foreign_keys(!records.settings.foreign_keys_enabled);
         Ok(())
-    }
-
-    async fn advance_all(&self) {
-        let mut exclusive = self.exclusive.lock().await;
-        let Exclusive {
-            records, server, ..
-        } = &mut *exclusive;
-        let requests = records.deploy_requests.iter();
-        let numbers: Vec<u64> = requests
-            .filter(|request| request.is_moving())
-            .map(|request| request.number)
-            .collect();
-        if numbers.is_empty() && !records.backups.iter().any(Backup::is_moving) {
-            return;
-        }
-        records.backups.iter_mut().for_each(Backup::advance);
-        let mut call = Call {
-            shared: self,
-            records,
-            server,
-            actor: String::new(),
-            method: Method::GET,
-            path: "",
-            query: HashMap::new(),
-            body: b"",
-        };
-        for number in numbers {
-            // The next call that reads the deploy request reports the error.
-            let _ = deploying::advance(&mut call, number).await;
-        }
-        let _ = exclusive.save().await;
     }
 }
 

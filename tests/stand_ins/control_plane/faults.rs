@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
+use super::ControlPlane;
 use super::branch_schema::quoted;
 use super::call::{Answer, error};
 
@@ -182,5 +183,40 @@ impl Faults {
             None => format!("DROP TABLE {}", quoted(&what)),
         };
         lacking.into_iter().map(statement).collect()
+    }
+}
+
+impl ControlPlane {
+    /// Lets a later call fail. Several failures are used in the order in which they were added.
+    pub fn fail(&self, failure: ApiFailure) {
+        self.shared.faults.add(failure);
+    }
+
+    /// Whether all failures have happened.
+    #[must_use]
+    pub fn has_failed_all(&self) -> bool {
+        self.shared.faults.are_spent()
+    }
+
+    /// Lets the next deployment fail while it copies the table of this operation, counted from 0.
+    /// The target does not change.
+    pub fn fail_deployment_at(&self, operation: usize) {
+        self.shared.faults.fail_deployment(operation);
+    }
+
+    /// Lets the checks of deploy requests fail for this reason, until it is called with none.
+    pub fn fail_deploy_check(&self, reason: Option<&str>) {
+        self.shared.faults.fail_check(reason);
+    }
+
+    /// Lets the next backup fail.
+    pub fn fail_backup(&self) {
+        self.shared.faults.fail_backup();
+    }
+
+    /// Creates the next branch without this table (`orders`) or column (`orders.total`), as if it
+    /// came from an older schema.
+    pub fn next_branch_lacks(&self, what: &str) {
+        self.shared.faults.lack(what);
     }
 }

@@ -6,7 +6,7 @@ use std::process::Output;
 use mysql_async::prelude::Queryable;
 use tests::stack::{FreshDatabase, Stack};
 
-use super::{cargo_dev, relative};
+use crate::command::{cargo_dev, relative};
 
 /// Runs the tests on the database, or some of them.
 fn test(name: &str, database: &FreshDatabase, some: &[&str]) -> Output {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{PATIENCE, cargo_dev, moment, relative};
+use crate::command::{PATIENCE, cargo_dev, moment, relative};
 
 #[test]
 fn it_stops_while_another_run_installs_the_tools() {

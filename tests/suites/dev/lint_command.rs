@@ -7,7 +7,7 @@ mod report;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cargo_dev;
+use crate::command::cargo_dev;
 
 /// A folder of migrations.
 struct Folder(PathBuf);

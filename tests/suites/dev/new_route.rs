@@ -4,7 +4,7 @@ use std::fs;
 
 use nix::sys::signal::Signal;
 
-use super::{Dev, fresh_folder, get, processes};
+use crate::command::{Dev, fresh_folder, get, processes};
 
 #[tokio::test]
 async fn a_route_that_the_template_gains_is_served_and_a_mistake_in_it_is_named() {

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{cargo_dev, relative};
+use crate::command::{cargo_dev, relative};
 
 /// The PATH of this process, on which there is no Go.
 fn path_without_go(folder: &Path) -> OsString {
