@@ -224,10 +224,9 @@ impl Scratch {
         let settings = Settings::read(|name| match name {
             "DATABASE_URL" => Some(url.clone()),
             "DATABASE_CA_FILE" => Some(ca_file.clone()),
-            // A laptop may be slow, and no flow goes silent here.
-            "DATABASE_STATEMENT_TIMEOUT_MS"
-            | "DATABASE_CONNECT_TIMEOUT_MS"
-            | "DATABASE_PING_TIMEOUT_MS" => Some("60000".to_owned()),
+            "DATABASE_STATEMENT_TIMEOUT_MS" | "DATABASE_CONNECT_TIMEOUT_MS" => {
+                Some("60000".to_owned())
+            }
             _ => None,
         });
         let settings = settings.map_err(|_| DatabaseError::Refused)?;

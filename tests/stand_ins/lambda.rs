@@ -79,6 +79,12 @@ impl Setup {
         self
     }
 
+    /// Sets several of them.
+    pub fn envs(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+
     /// Leaves out an environment variable of the template or of Lambda.
     pub fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);

@@ -34,10 +34,7 @@ impl Production {
         let token = plane.token().await;
         let secret_id = stack.new_secret(&token.secret()).await.unwrap();
         let function = Function::of(&stack, &database, "back-up-database").unwrap();
-        let planetscale = plane.environment(&secret_id).into_iter();
-        let function = planetscale.fold(function, |function, (name, value)| {
-            function.env(&name, value)
-        });
+        let function = function.envs(plane.environment(&secret_id));
         Self {
             function: function.start().await.unwrap(),
             client: plane.client(&plane.new_token().await),

@@ -41,10 +41,7 @@ impl Reviewed {
         let secret_id = stack.new_secret(&token.secret()).await.unwrap();
         let topic = Topic::new(&stack).await;
         let function = Function::of(&stack, &database, "review-queries").unwrap();
-        let planetscale = plane.environment(&secret_id).into_iter();
-        let function = planetscale.fold(function, |function, (name, value)| {
-            function.env(&name, value)
-        });
+        let function = function.envs(plane.environment(&secret_id));
         let function = match is_set {
             true => function.env("REPORT_TOPIC_ARN", &topic.arn),
             false => function,

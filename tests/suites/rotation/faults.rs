@@ -83,14 +83,7 @@ async fn a_password_that_cannot_be_stored_is_deleted_at_once() {
 #[tokio::test]
 async fn a_secret_with_a_login_of_no_password_of_the_branch_is_refused() {
     let rotation = Rotation::on_planetscale("readwriter").await;
-    let mut secret = rotation.current().await;
-    secret["username"] = json!("somebody");
-    let secret = secret.to_string();
-    rotation
-        .stack
-        .change_secret(&rotation.secret_id, &secret)
-        .await
-        .unwrap();
+    rotation.change("username", json!("somebody")).await;
     let version = rotation.begin().await;
     let (name, message) = rotation.refused("createSecret", &version).await;
     assert_eq!(name, "PasswordUnknown");

@@ -1,6 +1,6 @@
 //! A database whose login can be rotated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::{Conn, OptsBuilder, SslOpts, prelude::Queryable};
 use reqwest::Method;
@@ -92,7 +92,6 @@ impl Rotation {
         let api_url = relay.before(planetscale.plane.url()).await;
         let mut environment = planetscale.plane.environment(&token_id);
         environment.insert("PLANETSCALE_API_URL".to_owned(), api_url);
-        let environment: Vec<_> = environment.into_iter().collect();
         Self::new(
             stack,
             database,
@@ -109,15 +108,15 @@ impl Rotation {
         database: FreshDatabase,
         relay: Relay,
         secret: &Value,
-        environment: Vec<(String, String)>,
+        environment: BTreeMap<String, String>,
         planetscale: Option<PlanetScale>,
     ) -> Self {
         let secret_id = stack.new_secret(&secret.to_string()).await.unwrap();
         let secrets = relay.before(stack.secrets_url()).await;
         let setup = Function::of(&stack, &database, "rotate-credentials").unwrap();
-        let setup = setup.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets);
-        let environment = environment.into_iter();
-        let setup = environment.fold(setup, |setup, (name, value)| setup.env(&name, value));
+        let setup = setup
+            .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets)
+            .envs(environment);
         Self {
             function: setup.clone().start().await.unwrap(),
             stack,
@@ -194,6 +193,27 @@ impl Rotation {
     /// The login of the current version.
     pub async fn current(&self) -> Value {
         self.at("AWSCURRENT").await.1
+    }
+
+    /// Stores the current login with another value in one field, as a person would.
+    pub async fn change(&self, field: &str, value: Value) {
+        let mut secret = self.current().await;
+        secret[field] = value;
+        let secret = secret.to_string();
+        let changed = self.stack.change_secret(&self.secret_id, &secret);
+        changed.await.unwrap();
+    }
+
+    /// Takes each step twice, and returns the version that it makes.
+    pub async fn take_each_step_twice(&self) -> String {
+        let before = self.current().await;
+        let version = self.begin().await;
+        for step in STEPS {
+            self.step(step, &version).await;
+            self.step(step, &version).await;
+        }
+        self.assert_rotated(&before, &version).await;
+        version
     }
 
     /// The id and the text of the version at a stage.

@@ -66,10 +66,7 @@ impl Pipeline {
             fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
         }
         let function = Function::of(&stack, &database, "migrate-schema").unwrap();
-        let planetscale = plane.environment(&secret_id).into_iter();
-        let function = planetscale.fold(function, |function, (name, value)| {
-            function.env(&name, value)
-        });
+        let function = function.envs(plane.environment(&secret_id));
         let function = function
             .env("MIGRATIONS_FOLDER", folder.to_str().unwrap())
             // Two executions call it at the same time.

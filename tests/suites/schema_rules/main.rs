@@ -33,10 +33,9 @@ impl Scratch {
         let database = |url: &str| {
             let settings = Settings::read(|variable| match variable {
                 "DATABASE_URL" => Some(url.to_owned()),
-                // A server with little time is slow, and no flow goes silent here.
-                "DATABASE_STATEMENT_TIMEOUT_MS"
-                | "DATABASE_CONNECT_TIMEOUT_MS"
-                | "DATABASE_PING_TIMEOUT_MS" => Some("60000".to_owned()),
+                "DATABASE_STATEMENT_TIMEOUT_MS" | "DATABASE_CONNECT_TIMEOUT_MS" => {
+                    Some("60000".to_owned())
+                }
                 "DATABASE_SECRET_ID" => None,
                 variable => environment.get(variable).cloned(),
             });

@@ -19,7 +19,7 @@ const PARTS: [&str; 4] = [
 
 /// The runbook's section under this anchor.
 fn section(anchor: &str) -> Option<String> {
-    let runbook = fs::read_to_string(tests::root().join("monitoring/README.md")).unwrap();
+    let runbook = fs::read_to_string(tests::root().join("functions/runbook.md")).unwrap();
     runbook.split("\n## ").skip(1).find_map(|section| {
         let (title, text) = section.split_once('\n')?;
         let own = title.to_lowercase().replace(' ', "-");
@@ -61,7 +61,7 @@ fn every_alarm_is_sent_and_says_in_one_sentence_where_the_runbook_goes_on() {
     for (name, alarm) in of_type(resources, "AWS::CloudWatch::Alarm") {
         let description = alarm["AlarmDescription"].as_str().unwrap();
         let (sentence, anchor) = description
-            .split_once(": monitoring/README.md#")
+            .split_once(": functions/runbook.md#")
             .unwrap_or_else(|| panic!("{name} names no section of the runbook: {description}"));
         assert!(!sentence.contains(". "), "{name}: {sentence}");
         assert!(

@@ -75,7 +75,7 @@ fn sources(folder: &Path, found: &mut String) {
 
 #[test]
 fn the_queries_of_the_runbook_read_fields_that_are_written() {
-    let runbook = fs::read_to_string(tests::root().join("monitoring/README.md")).unwrap();
+    let runbook = fs::read_to_string(tests::root().join("functions/runbook.md")).unwrap();
     let document = Document::read();
     let api = &document.resource("Api")["Properties"];
     let access_log = api["AccessLogSettings"]["Format"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! A real Prometheus with the configuration in `monitoring/`, which discovers the branches of the
+//! A real Prometheus with the configuration in `shared/planetscale/metrics/`, which discovers the branches of the
 //! local control plane and reads their metrics.
 
 use std::fs;
@@ -32,13 +32,15 @@ fn is_there(program: &str) -> bool {
     found.is_ok()
 }
 
-/// A folder with the files of `monitoring/`, which have these replacements.
+/// A folder with the files of `shared/planetscale/metrics/`, which have these replacements.
 fn configured(name: &str, replacements: &[(&str, &str)]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     for file in ["prometheus.yml", "rules.yml"] {
-        let mut text = fs::read_to_string(tests::root().join("monitoring").join(file)).unwrap();
+        let mut text =
+            fs::read_to_string(tests::root().join("shared/planetscale/metrics").join(file))
+                .unwrap();
         for (from, to) in replacements {
             text = text.replace(from, to);
         }
@@ -74,7 +76,7 @@ fn each_rule_warns_of_what_it_is_for_and_of_nothing_else() {
 #[test]
 fn the_runbook_explains_each_rule_and_datadog_reads_the_same_metrics() {
     let read = |file: &str| {
-        let file = tests::root().join("monitoring").join(file);
+        let file = tests::root().join("shared/planetscale/metrics").join(file);
         fs::read_to_string(file).unwrap()
     };
     let (rules, runbook, datadog) = (read("rules.yml"), read("README.md"), read("datadog.yaml"));
