@@ -10,7 +10,13 @@ use crate::{
 };
 
 /// The `Sid`s of statements for whose actions IAM has no resources.
-const WITHOUT_RESOURCES: [&str; 3] = ["SendTraces", "DeliverLogs", "SampleTraces"];
+const WITHOUT_RESOURCES: [&str; 5] = [
+    "SendTraces",
+    "DeliverLogs",
+    "SampleTraces",
+    "UseNetworkInterfaces",
+    "NotFromCode",
+];
 
 /// The statements of a role's own policies.
 fn statements(role: &Value) -> Vec<&Value> {
@@ -52,6 +58,7 @@ fn a_function_may_only_write_its_logs_and_do_what_its_policies_name() {
                 calls_planetscale(binary) && !rotates,
             ),
             ("RotateDatabaseSecret", rotates),
+            ("AttachToVpc", true),
         ]
         .into_iter()
         .filter(|(_, needed)| *needed)
@@ -176,6 +183,12 @@ fn the_state_machine_may_call_its_function_and_deliver_its_logs_and_traces_and_n
         assert!(action.as_str().unwrap().starts_with("logs:"), "{action}");
     }
     assert_eq!(role["ManagedPolicyArns"], json!([{ "Ref": "SendTraces" }]));
+    // Another account's state machine may not use Step Functions to act as this role.
+    let own = json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } });
+    assert_eq!(
+        role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"],
+        own
+    );
 }
 
 #[test]
@@ -226,7 +239,12 @@ fn every_route_that_is_deployed_asks_who_calls() {
     let mut routes = 0;
     for (path, operations) in paths.as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            let caller = json!([{ "Caller": [] }]);
+            let scopes = match (path.as_str(), method.as_str()) {
+                ("/health", _) => json!([]),
+                (_, "get") => json!(["to-read"]),
+                _ => json!(["to-write"]),
+            };
+            let caller = json!([{ "Caller": scopes }]);
             assert_eq!(operation["security"], caller, "{method} {path}");
             assert!(operation["x-amazon-apigateway-integration"].is_object());
             routes += 1;

@@ -14,6 +14,7 @@ mod access;
 mod alarms;
 mod dashboard;
 mod document;
+mod production;
 mod runbook;
 mod schema_change;
 mod supply_chain;
@@ -139,8 +140,8 @@ fn the_api_names_the_caller_of_each_route() {
     for (path, operations) in paths.as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let route = format!("{} {path}", method.to_uppercase());
-            let expected = json!({ "security": [{ "Caller": [] }] });
-            assert_eq!(*operation, expected, "{route}");
+            let callers = operation["security"][0].as_object().unwrap();
+            assert!(callers.keys().eq(["Caller"]), "{route}: {operation}");
             of_api.insert(route);
         }
     }

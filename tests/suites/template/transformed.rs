@@ -1,5 +1,5 @@
-//! The template as AWS transforms it: with its loops carried out, and with what SAM makes of its
-//! functions. Every condition holds.
+//! The template as AWS transforms it: with its loops carried out, with what SAM makes of its functions,
+//! and with the values of its parameters.
 
 use std::{
     path::PathBuf,
@@ -7,27 +7,43 @@ use std::{
     sync::OnceLock,
 };
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-/// The resources that SAM's translator makes from the template; none without the SAM CLI.
+use crate::document::Document;
+
+/// The resources of a stack with a text for every parameter that may be empty, so that every condition
+/// holds; none without the SAM CLI.
 pub fn resources() -> Option<&'static Map<String, Value>> {
-    static RESOURCES: OnceLock<Option<Value>> = OnceLock::new();
-    let resources = RESOURCES.get_or_init(|| {
-        let Some(python) = python() else {
-            eprintln!("skipped: no Python has the SAM CLI (.ci/tools installs it)");
-            return None;
-        };
-        let output = Command::new(python)
-            .args(["-c", include_str!("transform.py")])
-            .arg(tests::root().join("template.yaml"))
-            .output()
-            .unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{errors}");
-        let mut template: Value = serde_json::from_slice(&output.stdout).unwrap();
-        Some(template["Resources"].take())
+    static STACK: OnceLock<Option<Value>> = OnceLock::new();
+    let stack = STACK.get_or_init(|| {
+        let document = Document::read();
+        let parameters = document.section("Parameters").iter();
+        let empty = parameters.filter(|(_, parameter)| parameter["Default"] == "");
+        let mut given: Map<_, _> = empty
+            .map(|(name, _)| (name.clone(), json!(format!("a-{name}"))))
+            .collect();
+        given.insert("JwtScopes".to_owned(), json!("to-read,to-write"));
+        stacks(&[given])?.pop()
     });
-    resources.as_ref().and_then(Value::as_object)
+    stack.as_ref()?["Resources"].as_object()
+}
+
+/// What AWS makes of the template, for each of these parameters; those left out have their defaults.
+/// None without the SAM CLI.
+pub fn stacks(parameters: &[Map<String, Value>]) -> Option<Vec<Value>> {
+    let Some(python) = python() else {
+        eprintln!("skipped: no Python has the SAM CLI (.ci/tools installs it)");
+        return None;
+    };
+    let output = Command::new(python)
+        .args(["-c", include_str!("transform.py")])
+        .arg(tests::root().join("template.yaml"))
+        .arg(json!(parameters).to_string())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
 /// A Python that has the SAM CLI: the one in `target/tools`, or the one on the PATH.
