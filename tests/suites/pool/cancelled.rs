@@ -133,9 +133,11 @@ async fn misbehaving(at_once: usize, connections: usize) -> Arc<FunctionUnderTes
     let under_test = FunctionUnderTest::with(Call::Create, |setup| {
         setup
             .program(program)
-            .timeout(Duration::from_secs(6))
+            .timeout(Duration::from_secs(30))
             .env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string())
             .env("DATABASE_POOL_MAX", connections.to_string())
+            // On a slow machine, the connections are busy for longer than the usual wait.
+            .env("DATABASE_ACQUIRE_TIMEOUT_MS", "20000")
     });
     Arc::new(under_test.await)
 }
