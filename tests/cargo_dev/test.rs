@@ -21,7 +21,7 @@ use crate::vitess;
 const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// The suites that run with Vitess, where the arguments choose none.
-const WITH_VITESS: [&str; 4] = ["api", "pool", "review", "schema_change"];
+const WITH_VITESS: [&str; 5] = ["api", "pool", "review", "schema_change", "vtgate"];
 
 /// The tests of them that do not, and why. What a name is a part of is left out.
 const NOT_WITH_VITESS: [(&str, &str); 6] = [

@@ -9,12 +9,16 @@
 //! next step depends on:
 //!
 //! * After some errors it rolls the transaction back by itself, and later statements run outside of a
-//!   transaction. After one error it refuses everything but ROLLBACK.
-//! * It refuses COM_CHANGE_USER.
-//! * It refuses DDL if the schema is [protected](Vtgate::protect_schema), and foreign keys if they are
-//!   [forbidden](Vtgate::forbid_foreign_keys). It recognises DDL by the first word of a statement.
+//!   transaction. After one error it refuses everything but ROLLBACK. A COMMIT or a ROLLBACK ends the
+//!   transaction even if it fails.
+//! * The status of an answer may be older than an error before it.
+//! * COM_RESET_CONNECTION leaves autocommit as it is, and COM_CHANGE_USER is refused.
+//! * It refuses DDL if the schema is [protected](Vtgate::protect_schema), after it has committed the
+//!   open transaction, and foreign keys if they are [forbidden](Vtgate::forbid_foreign_keys). It
+//!   recognises DDL by the first word of a statement.
 //!
-//! It answers any of the [`errors`] when a test [asks](Vtgate::fail) for it.
+//! It answers any of the [`errors`] when a test [asks](Vtgate::fail) for it. `tests/differential.rs`
+//! holds the same conversations with it and with real vtgate, and lists where they differ.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -29,9 +33,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub mod errors;
 mod login;
-mod server;
+pub mod raw;
 mod session;
-mod tls;
+pub(crate) mod tls;
 mod wire;
 
 use crate::stack::access::{Access, ConnectError, Login};

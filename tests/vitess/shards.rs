@@ -20,7 +20,7 @@ pub fn schema(name: &str, shard: &str) -> String {
 pub(super) fn topology(name: &str, sharded: bool) -> String {
     let shards = match sharded {
         true => TWO.map(|shard| (shard, schema(name, shard))).into(),
-        false => vec![("0", name.to_owned())],
+        false => vec![("-", name.to_owned())],
     };
     let shards = shards.iter().map(|(shard, schema)| {
         format!(r#"shards: {{name: "{shard}" db_name_override: "{schema}"}}"#)

@@ -20,6 +20,8 @@ pub struct VitessError {
     pub number: u16,
     /// The SQLSTATE that the client sees.
     pub state: String,
+    /// How we know it.
+    pub known: String,
     /// The text. `{keyspace}`, `{user}` and `{sql}` stand for those of the session.
     pub text: String,
 }

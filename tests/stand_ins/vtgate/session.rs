@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::errors::{VitessError, named};
 use super::login::{self, Client};
-use super::server::Server;
+use super::raw::RawConnection;
 use super::wire::{error_packet, malformed, ok_packet, server_error};
 
 const QUIT: u8 = Command::COM_QUIT as u8;
@@ -26,6 +26,8 @@ const SEND_LONG_DATA: u8 = Command::COM_STMT_SEND_LONG_DATA as u8;
 const CLOSE: u8 = Command::COM_STMT_CLOSE as u8;
 const RESET_STATEMENT: u8 = Command::COM_STMT_RESET as u8;
 
+const MYSQL_SYNTAX_ERROR: u16 = 1064;
+
 /// The packets or the error that the client gets. An `Err` outside says that the server is lost.
 type Answer = io::Result<Result<Vec<Vec<u8>>, ServerError>>;
 
@@ -35,14 +37,17 @@ pub(super) async fn serve(client: TcpStream, shared: &Shared, id: u32) -> io::Re
     let Some(mut client) = login::receive(client, shared, id).await? else {
         return Ok(());
     };
-    match Server::connect(shared, &client.account, client.capabilities).await? {
+    let (login, capabilities) = (&client.account.behind, client.capabilities);
+    match RawConnection::open(shared.server, &shared.tls, login, capabilities).await? {
         Ok(server) => {
-            client.wire.send(&ok_packet(false)).await?;
+            let status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
+            client.wire.send(&ok_packet(status)).await?;
             let session = Session {
                 shared,
                 client,
                 server,
                 transaction: Transaction::None,
+                status,
                 statements: HashMap::new(),
             };
             session.run().await
@@ -54,8 +59,10 @@ pub(super) async fn serve(client: TcpStream, shared: &Shared, id: u32) -> io::Re
 struct Session<'s> {
     shared: &'s Shared,
     client: Client,
-    server: Server,
+    server: RawConnection,
     transaction: Transaction,
+    /// What the client was told of it. It is told only with an answer that is no error.
+    status: StatusFlags,
     /// The texts of the prepared statements, by the server's ids.
     statements: HashMap<u32, String>,
 }
@@ -92,13 +99,18 @@ impl Session<'_> {
                     Some(sql) => self.execute(&sql.clone(), &packet).await,
                     None => Ok(Err(named("UNKNOWN_STATEMENT").about("", "", ""))),
                 },
-                PING | RESET_CONNECTION | RESET_STATEMENT => self.relay(&packet).await,
+                PING => Ok(Ok(vec![ok_packet(self.status)])),
+                RESET_CONNECTION => self.reset(&packet).await,
+                RESET_STATEMENT => self.relay(&packet).await,
                 _ => {
                     let text = format!("command handling not implemented yet: {code}");
                     Ok(Err(server_error(1047, "08S01", text)))
                 }
             };
             let packets = answer?.unwrap_or_else(|mut error| {
+                if error.code == MYSQL_SYNTAX_ERROR {
+                    error = named("SYNTAX").about("", "", "");
+                }
                 // Clients know their schema only by the keyspace's name.
                 let account = &self.client.account;
                 let (schema, keyspace) = (&account.behind.schema, &account.keyspace);
@@ -119,26 +131,29 @@ impl Session<'_> {
         if word == "USE" {
             return Ok(self.use_keyspace(rest.trim_matches([' ', '`', ';', '\n'])));
         }
-        let in_transaction = self.transaction == Transaction::Open;
-        let refusal = self
-            .refusal(&word, sql)
-            .or_else(|| self.shared.scripted(sql, in_transaction, false));
-        if let Some(error) = refusal {
-            return self.fail(error, sql).await;
+        let defines = ["CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"].contains(&word.as_str());
+        let makes_foreign_key = defines && sql.to_ascii_uppercase().contains("REFERENCES");
+        if makes_foreign_key && self.shared.lock().no_foreign_keys {
+            return Ok(Err(self.error(named("FOREIGN_KEYS"), sql)));
         }
-        if word == "ROLLBACK" {
-            self.transaction = Transaction::None;
-        }
-        let lost = match self.transaction {
-            Transaction::None | Transaction::Open => None,
-            Transaction::Ended => Some(named("TRANSACTION_ENDED")),
-            Transaction::Poisoned => Some(named("ROLLBACK_FIRST")),
-        };
-        if let Some(lost) = lost {
-            if self.transaction == Transaction::Ended {
+        match self.transaction {
+            Transaction::Poisoned if word == "ROLLBACK" => self.transaction = Transaction::None,
+            Transaction::Poisoned => return Ok(Err(self.error(named("ROLLBACK_FIRST"), sql))),
+            Transaction::Ended => {
                 self.transaction = Transaction::None;
+                return Ok(Err(self.error(named("TRANSACTION_ENDED"), sql)));
             }
-            return Ok(Err(self.error(lost, sql)));
+            Transaction::None | Transaction::Open => {}
+        }
+        let schema = &self.client.account.behind.schema;
+        if defines && self.shared.lock().protected.contains(schema) {
+            // It is refused only after it has ended the transaction, as DDL does.
+            self.end_transaction("COMMIT").await?;
+            return Ok(Err(self.error(named("DIRECT_DDL_DISABLED"), sql)));
+        }
+        let in_transaction = self.transaction == Transaction::Open;
+        if let Some(error) = self.shared.scripted(sql, in_transaction, false) {
+            return self.fail(error, sql).await;
         }
         let answer = self.relay(packet).await?;
         match self.shared.scripted(sql, in_transaction, true) {
@@ -147,24 +162,25 @@ impl Session<'_> {
         }
     }
 
-    fn refusal(&self, word: &str, sql: &str) -> Option<&'static VitessError> {
-        if !["CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"].contains(&word) {
-            return None;
+    /// A user stays in the schema of its account.
+    fn use_keyspace(&mut self, keyspace: &str) -> Result<Vec<Vec<u8>>, ServerError> {
+        if !self.client.account.knows(keyspace) {
+            return Err(named("UNKNOWN_DATABASE").about(keyspace, "", ""));
         }
-        let state = self.shared.lock();
-        if state.protected.contains(&self.client.account.behind.schema) {
-            return Some(named("DIRECT_DDL_DISABLED"));
-        }
-        let makes_foreign_key = sql.to_ascii_uppercase().contains("REFERENCES");
-        (makes_foreign_key && state.no_foreign_keys).then(|| named("FOREIGN_KEYS"))
+        let open = matches!(self.transaction, Transaction::Open | Transaction::Ended);
+        self.status.set(StatusFlags::SERVER_STATUS_IN_TRANS, open);
+        Ok(vec![ok_packet(self.status)])
     }
 
-    /// A user stays in the schema of its account.
-    fn use_keyspace(&self, keyspace: &str) -> Result<Vec<Vec<u8>>, ServerError> {
-        match self.client.account.knows(keyspace) {
-            true => Ok(vec![ok_packet(self.transaction != Transaction::None)]),
-            false => Err(named("UNKNOWN_DATABASE").about(keyspace, "", "")),
+    /// Forgets all but the session's autocommit, and tells the client nothing of its status.
+    async fn reset(&mut self, packet: &[u8]) -> Answer {
+        let answer = self.server.run(packet).await?;
+        self.transaction = Transaction::None;
+        self.statements.clear();
+        if !self.status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT) {
+            let _ = self.server.run(&query("SET autocommit = 0")).await?;
         }
+        Ok(answer.map(|_| vec![ok_packet(StatusFlags::empty())]))
     }
 
     fn error(&self, error: &VitessError, sql: &str) -> ServerError {
@@ -174,18 +190,26 @@ impl Session<'_> {
 
     /// Fails a statement. What happens to an open transaction is as at vtgate.
     async fn fail(&mut self, error: &VitessError, sql: &str) -> Answer {
+        let (word, _) = first_word(sql);
         let after = match () {
-            () if error.loses_server() => Transaction::Ended,
             () if error.poisons() => Transaction::Poisoned,
+            () if ["COMMIT", "ROLLBACK"].contains(&word.as_str()) => Transaction::None,
+            () if error.loses_server() => Transaction::Ended,
             () if error.ends_transaction() => Transaction::None,
             () => Transaction::Open,
         };
         if self.transaction == Transaction::Open && after != Transaction::Open {
-            let rollback = [&[QUERY][..], b"ROLLBACK"].concat();
-            let _ = self.relay(&rollback).await?;
+            self.end_transaction("ROLLBACK").await?;
             self.transaction = after;
         }
         Ok(Err(self.error(error, sql)))
+    }
+
+    /// Ends the transaction on the server, without the client's knowledge.
+    async fn end_transaction(&mut self, how: &str) -> io::Result<()> {
+        let _ = self.server.run(&query(how)).await?;
+        self.transaction = Transaction::None;
+        Ok(())
     }
 
     /// Passes a command to the server and reads the answer.
@@ -193,6 +217,7 @@ impl Session<'_> {
         let answer = self.server.run(packet).await?;
         Ok(answer.map(|reply| {
             if let Some(status) = reply.status {
+                self.status = status;
                 let open = status.contains(StatusFlags::SERVER_STATUS_IN_TRANS);
                 self.transaction = match open {
                     true => Transaction::Open,
@@ -210,6 +235,10 @@ impl Session<'_> {
             prepared.packets
         }))
     }
+}
+
+fn query(sql: &str) -> Vec<u8> {
+    [&[QUERY], sql.as_bytes()].concat()
 }
 
 /// The first word outside of comments, in capitals, and the text after it.

@@ -115,9 +115,7 @@ pub(super) fn parse_error(payload: &[u8]) -> Option<ServerError> {
 }
 
 /// An OK packet that changed nothing.
-pub(super) fn ok_packet(in_transaction: bool) -> Vec<u8> {
-    let mut status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
-    status.set(StatusFlags::SERVER_STATUS_IN_TRANS, in_transaction);
+pub(super) fn ok_packet(status: StatusFlags) -> Vec<u8> {
     let [low, high] = status.bits().to_le_bytes();
     vec![0, 0, 0, low, high, 0, 0]
 }

@@ -45,6 +45,7 @@ fn promised(error: &VitessError) -> (Outcome, bool) {
         | "RESHARDING"
         | "CUTOVER"
         | "DENIED_TABLE"
+        | "DENIED_TABLE_IN_TRANSACTION"
         | "NOT_SERVING"
         | "SHUTTING_DOWN"
         | "WRONG_TABLET"

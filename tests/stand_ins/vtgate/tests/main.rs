@@ -9,6 +9,7 @@
     reason = "what the tests share fails as they do: with a panic that says why"
 )]
 
+mod differential;
 mod fresh_vtgate;
 
 use mysql_async::prelude::Queryable;
@@ -16,6 +17,7 @@ use mysql_async::{Conn, Error, Opts, Value};
 use tests::stand_ins::vtgate::Failure;
 use tests::stand_ins::vtgate::errors::{VitessError, named};
 
+use differential::differences::without_numbers;
 use fresh_vtgate::{Fixture, KEYSPACE, PASSWORD, USER, server_error};
 
 const INSERT: &str = "INSERT INTO notes (id) VALUES (?)";
@@ -94,44 +96,6 @@ async fn a_login_needs_tls_the_password_and_the_keyspace() {
 }
 
 #[tokio::test]
-async fn a_client_cannot_change_its_user_and_a_reset_forgets_statements() {
-    let fixture = Fixture::new().await;
-    let mut conn = fixture.connect().await;
-    let id: Option<u32> = conn.query_first("SELECT CONNECTION_ID()").await.unwrap();
-    assert_ne!(Some(conn.id()), id);
-    conn.query_drop("START TRANSACTION").await.unwrap();
-    conn.exec_drop(INSERT, (1,)).await.unwrap();
-    assert!(conn.reset().await.unwrap());
-    assert_eq!(fixture.notes().await, [] as [i32; 0]);
-    conn.exec_drop(INSERT, (1,)).await.unwrap();
-
-    let change = conn.change_user(Default::default()).await;
-    let refused = (1047, "command handling not implemented yet: 17".to_owned());
-    assert_eq!(server_error(change), refused);
-}
-
-#[tokio::test]
-async fn ddl_and_foreign_keys_are_refused_if_a_test_says_so() {
-    let fixture = Fixture::new().await;
-    let mut conn = fixture.connect().await;
-    let key = "ALTER TABLE notes ADD b INT, ADD FOREIGN KEY (b) REFERENCES notes (id)";
-    fixture.vtgate.forbid_foreign_keys(true);
-    let (_, message) = server_error(conn.query_drop(key).await);
-    assert_eq!(message, named("FOREIGN_KEYS").text);
-    fixture.vtgate.protect_schema(fixture.database.name(), true);
-    for ddl in [
-        "CREATE TABLE IF NOT EXISTS notes (id INT)",
-        "/* a */ alter table notes add b int",
-        "-- a\n# b\nALTER TABLE notes ADD b INT",
-        "TRUNCATE notes",
-    ] {
-        let (_, message) = server_error(conn.query_drop(ddl).await);
-        assert_eq!(message, named("DIRECT_DDL_DISABLED").text, "{ddl}");
-    }
-    conn.query_drop("SELECT 'ALTER'").await.unwrap();
-}
-
-#[tokio::test]
 async fn every_error_is_answered_word_for_word() {
     let fixture = Fixture::new().await;
     for error in VitessError::all() {
@@ -174,54 +138,33 @@ async fn failures_hit_the_statements_they_were_meant_for() {
     conn.query_drop("ROLLBACK").await.unwrap();
 }
 
-#[tokio::test]
-async fn an_aborted_statement_rolls_the_transaction_back() {
-    let fixture = Fixture::new().await;
-    let mut conn = fixture.connect().await;
-    for error in [
-        named("TRANSACTION_BEING_KILLED"),
-        named("ROW_LIMIT_IN_FIRST_STATEMENT"),
-    ] {
-        fixture.vtgate.fail(Failure::with(error).on("SELECT"));
-        conn.query_drop("START TRANSACTION").await.unwrap();
-        conn.exec_drop(INSERT, (1,)).await.unwrap();
-        server_error(conn.query_drop("SELECT 1").await);
-        // The trap: this runs outside of a transaction, so ROLLBACK does not undo it.
-        conn.exec_drop(INSERT, (2,)).await.unwrap();
-        conn.query_drop("ROLLBACK").await.unwrap();
-        assert_eq!(fixture.notes().await, [2]);
-        conn.query_drop("DELETE FROM notes").await.unwrap();
+/// `seen` means that it is among the errors that the pool's own tests have from real Vitess.
+#[test]
+fn what_is_called_seen_was_seen() {
+    let fill = |text: &str| {
+        let text = text
+            .replace("{keyspace}", "orders")
+            .replace("{user}", "app");
+        without_values(&text.replace("{sql}", "SELECT id FROM t WHERE id = 1"))
+    };
+    let seen = include_str!("../../../../shared/database/src/vitess/errors.jsonl").lines();
+    let seen: Vec<serde_json::Value> = seen
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for error in VitessError::all().filter(|error| error.known == "seen") {
+        let found = seen.iter().any(|seen| {
+            let text = without_values(seen["message"].as_str().unwrap());
+            seen["code"] == error.number
+                && seen["state"] == error.state
+                && text == fill(&error.text)
+        });
+        assert!(found, "{}: {}", error.name, fill(&error.text));
     }
 }
 
-#[tokio::test]
-async fn a_poisoned_transaction_refuses_all_but_a_rollback() {
-    let fixture = Fixture::new().await;
-    let mut conn = fixture.connect().await;
-    let poisoned = Failure::with(named("TRANSACTION_POISONED"));
-    fixture.vtgate.fail(poisoned.on("INSERT"));
-    conn.query_drop("START TRANSACTION").await.unwrap();
-    server_error(conn.exec_drop(INSERT, (1,)).await);
-    for refused in ["SELECT 1", "COMMIT"] {
-        let (_, message) = server_error(conn.query_drop(refused).await);
-        assert_eq!(message, named("ROLLBACK_FIRST").text);
-    }
-    conn.query_drop("ROLLBACK").await.unwrap();
-    conn.exec_drop(INSERT, (1,)).await.unwrap();
-    assert_eq!(fixture.notes().await, [1]);
-}
-
-#[tokio::test]
-async fn a_lost_transaction_is_reported_once() {
-    let fixture = Fixture::new().await;
-    let mut conn = fixture.connect().await;
-    conn.query_drop("START TRANSACTION").await.unwrap();
-    conn.exec_drop(INSERT, (1,)).await.unwrap();
-    let lost = Failure::with(named("SERVER_LOST"));
-    fixture.vtgate.fail(lost.on("INSERT"));
-    assert_eq!(server_error(conn.exec_drop(INSERT, (2,)).await).0, 2013);
-    let (_, message) = server_error(conn.query_drop("COMMIT").await);
-    assert!(message.contains("ended at"), "{message}");
-    conn.exec_drop(INSERT, (3,)).await.unwrap();
-    assert_eq!(fixture.notes().await, [3]);
+/// The text up to the echo of the statement, without numbers and what is in quotes.
+fn without_values(text: &str) -> String {
+    let text = without_numbers(&text.replace(".0.primary", ".-.primary"));
+    let pieces = text.split(['\'', '"']).step_by(2);
+    pieces.collect::<Vec<_>>().join("\"")
 }

@@ -1,6 +1,8 @@
-//! A session's connection to the server: the login, and reading whole answers.
+//! MySQL's protocol as a client speaks it, packet by packet: the stand-in's way to the server, and what
+//! shows its tests more of an answer than a driver does.
 
 use std::io;
+use std::net::SocketAddr;
 
 use mysql_async::ServerError;
 use mysql_common::constants::{CapabilityFlags, Command, StatusFlags};
@@ -10,47 +12,59 @@ use mysql_common::proto::{MyDeserialize, MySerialize};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::tls::Tls;
 use super::wire::{COLLATION, Wire, malformed, parse_error, status_of_eof, status_of_ok};
-use super::{Account, Shared};
+use crate::stack::access::Login;
+
+/// What the functions' driver can do.
+pub const FUNCTIONS_CAPABILITIES: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
+    .union(CapabilityFlags::CLIENT_SECURE_CONNECTION)
+    .union(CapabilityFlags::CLIENT_LONG_PASSWORD)
+    .union(CapabilityFlags::CLIENT_SSL)
+    .union(CapabilityFlags::CLIENT_PLUGIN_AUTH)
+    .union(CapabilityFlags::CLIENT_TRANSACTIONS)
+    .union(CapabilityFlags::CLIENT_MULTI_STATEMENTS)
+    .union(CapabilityFlags::CLIENT_MULTI_RESULTS)
+    .union(CapabilityFlags::CLIENT_DEPRECATE_EOF);
 
 const MAX_PACKET: u32 = 64 << 20;
 
 /// The server's answer or its refusal. An `Err` outside says that the connection is lost.
-type Answer<T> = io::Result<Result<T, ServerError>>;
+pub type Answer<T> = io::Result<Result<T, ServerError>>;
 
-/// A connection to the server.
-pub(super) struct Server {
+/// A connection to a server that speaks MySQL's protocol.
+pub struct RawConnection {
     wire: Wire<TlsStream<TcpStream>>,
     deprecate_eof: bool,
 }
 
-/// The packets of an answer, which are passed on.
+/// The packets of an answer.
 #[derive(Default)]
-pub(super) struct Reply {
-    pub(super) packets: Vec<Vec<u8>>,
+pub struct Reply {
+    /// All of them, as they came.
+    pub packets: Vec<Vec<u8>>,
     /// The last status in them.
-    pub(super) status: Option<StatusFlags>,
+    pub status: Option<StatusFlags>,
 }
 
 /// A statement that the server has prepared.
-pub(super) struct Prepared {
-    pub(super) id: u32,
+pub struct Prepared {
+    /// The server's id of it.
+    pub id: u32,
     /// The answer's packets; the first begins with 0 and the server's id.
-    pub(super) packets: Vec<Vec<u8>>,
+    pub packets: Vec<Vec<u8>>,
 }
 
-impl Server {
-    /// Logs in as the account's user of the server.
-    ///
-    /// `capabilities` are those of the session's client. Answers are passed on unchanged, so both
-    /// connections need the same ones.
-    pub(super) async fn connect(
-        shared: &Shared,
-        account: &Account,
+impl RawConnection {
+    /// Logs in over TLS. The stand-in passes answers on unchanged, so it has the `capabilities` of its
+    /// client here too.
+    pub(crate) async fn open(
+        address: SocketAddr,
+        tls: &Tls,
+        login: &Login,
         capabilities: CapabilityFlags,
     ) -> Answer<Self> {
-        let login = &account.behind;
-        let stream = TcpStream::connect(shared.server).await?;
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut plain = Wire::new(stream, 0);
         let greeting = plain.read().await?;
@@ -63,7 +77,7 @@ impl Server {
         let mut request = Vec::new();
         SslRequest::new(with_schema, MAX_PACKET, COLLATION).serialize(&mut request);
         plain.send(&request).await?;
-        let mut wire = Wire::new(shared.tls.connect(plain.stream).await?, plain.sequence);
+        let mut wire = Wire::new(tls.connect(plain.stream).await?, plain.sequence);
 
         let plugin = match greeting.auth_plugin() {
             Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
@@ -91,13 +105,13 @@ impl Server {
     }
 
     /// Sends a command that has no answer.
-    pub(super) async fn tell(&mut self, command: &[u8]) -> io::Result<()> {
+    pub async fn tell(&mut self, command: &[u8]) -> io::Result<()> {
         self.wire.sequence = 0;
         self.wire.send(command).await
     }
 
     /// Sends a command and reads the whole answer.
-    pub(super) async fn run(&mut self, command: &[u8]) -> Answer<Reply> {
+    pub async fn run(&mut self, command: &[u8]) -> Answer<Reply> {
         self.tell(command).await?;
         let mut reply = Reply::default();
         loop {
@@ -147,7 +161,7 @@ impl Server {
     }
 
     /// Prepares a statement.
-    pub(super) async fn prepare(&mut self, sql: &str) -> Answer<Prepared> {
+    pub async fn prepare(&mut self, sql: &str) -> Answer<Prepared> {
         let command = [&[Command::COM_STMT_PREPARE as u8], sql.as_bytes()].concat();
         self.tell(&command).await?;
         let first = self.wire.read().await?;
