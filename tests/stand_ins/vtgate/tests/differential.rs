@@ -15,7 +15,7 @@ use mysql_async::prelude::Queryable;
 use tests::stack::{PrivateServer, Stack};
 
 use conversation::Conversation;
-use differences::DIFFERENCES;
+use differences::{DIFFERENCES, Difference};
 use side::{Answer, Side};
 
 /// What makes the conversations short.
@@ -99,9 +99,9 @@ async fn fixed_conversations() {
             None => assert!(disagreement.is_none(), "{}", disagreement.unwrap()),
         }
     }
-    for difference in &DIFFERENCES {
-        let occurred = comparison.occurred.contains(difference.name);
-        assert!(occurred, "{} does not occur", difference.name);
+    for Difference { name, why, .. } in &DIFFERENCES {
+        let occurred = comparison.occurred.contains(name);
+        assert!(occurred, "{name} does not occur ({why})");
     }
 }
 
