@@ -10,12 +10,13 @@ use crate::{
 };
 
 /// The `Sid`s of statements for whose actions IAM has no resources.
-const WITHOUT_RESOURCES: [&str; 5] = [
+const WITHOUT_RESOURCES: [&str; 6] = [
     "SendTraces",
     "DeliverLogs",
     "SampleTraces",
     "UseNetworkInterfaces",
     "NotFromCode",
+    "ReadAlarms",
 ];
 
 /// The statements of a role's own policies.

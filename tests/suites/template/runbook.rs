@@ -24,8 +24,9 @@ const OF_AWS: [&str; 11] = [
 ];
 
 /// The words of the query language that the runbook uses.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 18] = [
     "filter",
+    "parse",
     "fields",
     "stats",
     "sort",

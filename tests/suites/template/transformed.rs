@@ -23,6 +23,8 @@ pub fn resources() -> Option<&'static Map<String, Value>> {
             .map(|(name, _)| (name.clone(), json!(format!("a-{name}"))))
             .collect();
         given.insert("JwtScopes".to_owned(), json!("to-read,to-write"));
+        let gradual = json!("Canary10Percent5Minutes");
+        given.insert("DeploymentType".to_owned(), gradual);
         stacks(&[given])?.pop()
     });
     stack.as_ref()?["Resources"].as_object()
