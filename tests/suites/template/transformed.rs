@@ -49,7 +49,7 @@ pub fn stacks(parameters: &[Map<String, Value>]) -> Option<Vec<Value>> {
 }
 
 /// A Python that has the SAM CLI: the one in `target/tools`, or the one on the PATH.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let in_tools = tests::root().join("target/tools/venv/bin/python");
     [in_tools, PathBuf::from("python3")]
         .into_iter()

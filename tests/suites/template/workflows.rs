@@ -1,5 +1,5 @@
-//! The workflows. The job that may obtain rights in AWS runs no code of the project. A merge reports
-//! the result of its schema change.
+//! The workflows. A job that may obtain rights in AWS runs no code of the project. A merge reports the
+//! result of its schema change.
 
 use std::{fs, process::Command};
 
@@ -20,44 +20,112 @@ fn steps(job: &Value) -> &[Value] {
     job["steps"].as_array().unwrap()
 }
 
+/// The names of the workflows' files.
+fn files() -> Vec<String> {
+    let folder = tests::root().join(".github/workflows");
+    let files = fs::read_dir(folder).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".yml")).collect()
+}
+
 #[test]
-fn the_job_that_may_obtain_a_token_runs_nothing_of_the_project() {
+fn a_job_that_may_obtain_a_token_runs_nothing_of_the_project() {
+    let token = json!({ "id-token": "write" });
+    let token_and_attestations = json!({ "attestations": "write", "id-token": "write" });
     let mut with_token = Vec::new();
-    for file in ["ci.yml", "schema.yml"] {
-        let workflow = yaml(&format!(".github/workflows/{file}"));
-        assert_eq!(
-            workflow["permissions"],
-            json!({ "contents": "read" }),
-            "{file}"
-        );
-        for (name, job) in jobs(file) {
-            if job["permissions"].get("id-token").is_some() {
-                with_token.push((name, job));
+    for file in files() {
+        let permissions = yaml(&format!(".github/workflows/{file}"))["permissions"].take();
+        let read = json!({ "contents": "read" });
+        assert!([json!({}), read].contains(&permissions), "{file}");
+        for (name, job) in jobs(&file) {
+            let permissions = &job["permissions"];
+            if permissions.get("id-token").is_none() {
+                continue;
+            }
+            let name = format!("{file} {name}");
+            let (expected, allowed): (_, &[&str]) = match name.as_str() {
+                "deploy.yml attest" => (&token_and_attestations, &["actions/attest"]),
+                "deploy-stage.yml deploy" => (
+                    &token,
+                    &[
+                        "aws-actions/configure-aws-credentials",
+                        "aws-actions/setup-sam",
+                    ],
+                ),
+                _ => (&token, &["aws-actions/configure-aws-credentials"]),
+            };
+            assert_eq!(permissions, expected, "{name}");
+            with_token.push(name.clone());
+            if let Some(called) = job["uses"].as_str() {
+                assert!(called.ends_with("-stage.yml"), "{name}: {called}");
+                continue;
+            }
+            for step in steps(&job) {
+                if let Some(action) = step["uses"].as_str() {
+                    let (action, _) = action.split_once('@').unwrap();
+                    let known = action == "actions/download-artifact" || allowed.contains(&action);
+                    assert!(known, "{name}: {action}");
+                    continue;
+                }
+                let run = step["run"].as_str().unwrap();
+                for foreign in [
+                    "./",
+                    ".ci/",
+                    "cargo",
+                    "rustup",
+                    "pip",
+                    "python",
+                    "sam build",
+                    "git ",
+                ] {
+                    assert!(!run.contains(foreign), "{name}: {foreign}: {run}");
+                }
             }
         }
     }
-    let [(name, job)] = with_token.as_slice() else {
-        panic!("{with_token:?}");
-    };
-    assert_eq!(name, "deploy");
-    assert_eq!(job["permissions"], json!({ "id-token": "write" }));
-    for step in steps(job) {
-        if let Some(action) = step["uses"].as_str() {
-            let (action, _) = action.split_once('@').unwrap();
-            let allowed = [
-                "actions/download-artifact",
-                "aws-actions/configure-aws-credentials",
-            ];
-            assert!(allowed.contains(&action), "{action}");
-            continue;
-        }
-        let run = step["run"].as_str().unwrap();
-        for foreign in [
-            "./", ".ci/", "cargo", "rustup", "pip", "python", "sam ", "git ",
-        ] {
-            assert!(!run.contains(foreign), "{foreign}: {run}");
+    with_token.sort();
+    let expected = [
+        "deploy-stage.yml deploy",
+        "deploy.yml attest",
+        "deploy.yml dev",
+        "deploy.yml prod",
+        "schema-stage.yml deploy",
+        "schema.yml dev",
+        "schema.yml prod",
+    ];
+    assert_eq!(with_token, expected);
+}
+
+#[test]
+fn what_was_built_without_rights_goes_to_dev_and_then_to_prod() {
+    for file in ["deploy.yml", "schema.yml"] {
+        let jobs = jobs(file);
+        assert_eq!(jobs["build"].get("permissions"), None, "{file}");
+        let main_alone = jobs["build"]["if"].as_str().unwrap();
+        assert!(main_alone.contains("github.ref == 'refs/heads/main'"));
+        for (stage, before) in [("dev", "build"), ("prod", "dev")] {
+            let job = &jobs[stage];
+            assert_eq!(job["with"]["stage"], stage, "{file}");
+            assert!(job["needs"].to_string().contains(before), "{file} {stage}");
+            let succeeded = format!("needs.{before}.result == 'success'");
+            let condition = job["if"].as_str().unwrap();
+            assert!(condition.contains(&succeeded), "{file} {stage}");
         }
     }
+    for file in ["deploy-stage.yml", "schema-stage.yml"] {
+        let environment = &jobs(file)["deploy"]["environment"];
+        assert_eq!(environment, "${{ inputs.stage }}", "{file}");
+    }
+}
+
+#[test]
+fn a_stage_is_deployed_by_the_version_of_sam_that_has_built_it() {
+    let jobs = jobs("deploy-stage.yml");
+    let mut steps = steps(&jobs["deploy"]).iter();
+    let version = steps.find_map(|step| step["with"]["version"].as_str());
+    let requirements = fs::read_to_string(tests::root().join("tests/requirements.in")).unwrap();
+    let pin = format!("aws-sam-cli=={}\n", version.unwrap());
+    assert!(requirements.contains(&pin), "{pin}");
 }
 
 /// Runs the step that changes the schema, and returns what it prints and whether it succeeds. The AWS
@@ -89,7 +157,7 @@ fn change_schema(answers: &[Value]) -> Option<(String, bool)> {
         .args(["-m", "755", "script", "aws"])
         .current_dir(&folder);
     assert!(install.status().unwrap().success());
-    let jobs = jobs("schema.yml");
+    let jobs = jobs("schema-stage.yml");
     let mut steps = steps(&jobs["deploy"]).iter();
     let step = steps
         .find(|step| step["name"] == "Change the schema")
@@ -120,7 +188,7 @@ fn a_merge_waits_for_the_execution_and_reports_its_result() {
             true,
             [
                 "SUCCEEDED",
-                "are in production",
+                "are in the database",
                 "- `0003_more`",
                 "[Deploy request 7](https://app.planetscale.com/7)",
             ],
