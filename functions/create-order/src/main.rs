@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use api::{Answer, Problem, Request, Route};
 use database::Database;
-use orders::{IdempotencyKey, NewOrder, PlaceError, Placed};
+use orders::{IdempotencyKey, NewOrder, PlaceError, Placed, statements::INSERT_ORDER};
 
 fn main() -> ExitCode {
+    database::prepare_ahead([INSERT_ORDER]);
     api::serve(Route::post("/orders"), create_order)
 }
 

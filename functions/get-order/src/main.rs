@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use api::{Answer, Problem, Request, Route};
 use database::Database;
+use orders::statements::FIND_ORDER;
 
 fn main() -> ExitCode {
+    database::prepare_ahead([FIND_ORDER]);
     api::serve(Route::get("/orders/{order_id}"), get_order)
 }
 

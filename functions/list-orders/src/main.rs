@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use api::{Answer, Problem, Request, Route};
 use database::Database;
-use orders::{Cursor, CustomerId, Page};
+use orders::{Cursor, CustomerId, Page, statements::LIST_ORDERS};
 
 fn main() -> ExitCode {
+    database::prepare_ahead([LIST_ORDERS]);
     api::serve(Route::get("/customers/{customer_id}/orders"), list_orders)
 }
 

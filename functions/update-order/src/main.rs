@@ -4,9 +4,13 @@ use std::process::ExitCode;
 
 use api::{Answer, Problem, Request, Route};
 use database::Database;
-use orders::{ChangeError, CustomerId, StatusDraft};
+use orders::{
+    ChangeError, CustomerId, StatusDraft,
+    statements::{FIND_ORDER, UPDATE_STATUS},
+};
 
 fn main() -> ExitCode {
+    database::prepare_ahead([FIND_ORDER, UPDATE_STATUS]);
     api::serve(Route::patch("/orders/{order_id}"), update_order)
 }
 

@@ -124,6 +124,12 @@ impl Connection {
         .await
     }
 
+    /// Prepares a statement, in one round trip.
+    pub(super) async fn prepare(&mut self, limit: Duration, sql: &str) -> Result<(), Failure> {
+        self.run(limit, async |conn| conn.prep(sql).await.map(drop))
+            .await
+    }
+
     /// Sends a command without parameters as text, in one round trip.
     pub(super) async fn command(&mut self, limit: Duration, sql: &str) -> Result<(), Failure> {
         self.run(limit, async |conn| conn.query_drop(sql).await)

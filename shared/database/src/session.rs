@@ -108,6 +108,19 @@ impl Session<'_> {
         Ok(plan.map(|(plan,)| plan).unwrap_or_default())
     }
 
+    /// Prepares a statement as it is sent while there is time for its whole limit.
+    pub(super) async fn prepare(&mut self, statement: &Statement) -> Result<(), DatabaseError> {
+        let sql = statement.limited(self.limits.statement);
+        let prepared = match self.limits.left() {
+            Ok(left) => self.slot.connection.prepare(left, &sql).await,
+            Err(failure) => Err(failure),
+        };
+        prepared.map_err(|failure| {
+            tracing::warn!(%failure, "{} could not be prepared", statement.name());
+            failure.meaning()
+        })
+    }
+
     async fn run_text(&mut self, sql: &str) -> Result<Vec<Row>, DefinitionError> {
         let statement = Statement::ddl(sql);
         let mut retries = Retries::new(self.limits.deadline);
