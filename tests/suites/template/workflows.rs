@@ -128,6 +128,59 @@ fn a_stage_is_deployed_by_the_version_of_sam_that_has_built_it() {
     assert!(requirements.contains(&pin), "{pin}");
 }
 
+#[test]
+fn a_deployment_has_the_parameters_of_its_stage() {
+    let sam = tests::root().join("target/tools/venv/bin");
+    if !sam.join("sam").exists() {
+        eprintln!("skipped: there is no SAM CLI (.ci/tools installs it)");
+        return;
+    }
+    let jobs = jobs("deploy-stage.yml");
+    let mut steps = steps(&jobs["deploy"]).iter();
+    let step = steps.find(|step| step["name"] == "Deploy").unwrap();
+    let folder = std::env::temp_dir().join(format!("deploy-stage-{}", std::process::id()));
+    let built = folder.join(".aws-sam/build/template.yaml");
+    fs::create_dir_all(built.parent().unwrap()).unwrap();
+    fs::write(&built, "Resources: {Topic: {Type: AWS::SNS::Topic}}").unwrap();
+    let config = tests::root().join("samconfig.toml");
+    fs::copy(config, folder.join("samconfig.toml")).unwrap();
+    let pack = "tar --create --gzip --file deployment.tar.gz samconfig.toml .aws-sam\n\
+         rm -r samconfig.toml .aws-sam\n";
+    let path = std::env::var("PATH").unwrap();
+    // Nothing answers at this address, so it ends after it has said what it deploys.
+    let output = Command::new("bash")
+        .args(["-eo", "pipefail", "-c"])
+        .arg(format!("{pack}{}", step["run"].as_str().unwrap()))
+        .current_dir(&folder)
+        .env("PATH", format!("{}:{path}", sam.display()))
+        .envs([("STAGE", "prod"), ("STACK_NAME", "my-stack")])
+        .envs([
+            ("ARTIFACT_BUCKET", "my-bucket"),
+            (
+                "EXECUTION_ROLE_ARN",
+                "arn:aws:iam::123456789012:role/execution",
+            ),
+        ])
+        .envs([
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+            ("AWS_DEFAULT_REGION", "eu-central-1"),
+        ])
+        .envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "a")])
+        .envs([("AWS_MAX_ATTEMPTS", "1"), ("SAM_CLI_TELEMETRY", "0")])
+        .output()
+        .unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    for expected in [
+        "Stack name                   : my-stack\n",
+        "Confirm changeset            : False\n",
+        "Deployment s3 bucket         : my-bucket\n",
+        "\"DeploymentType\": \"Canary10Percent10Minutes\"",
+    ] {
+        assert!(said.contains(expected), "{expected}: {output:?}");
+    }
+}
+
 /// Runs the step that changes the schema, and returns what it prints and whether it succeeds. The AWS
 /// CLI is a script here: each time it describes the execution, it prints the next of these answers.
 fn change_schema(answers: &[Value]) -> Option<(String, bool)> {
