@@ -20,6 +20,7 @@ mod roles;
 mod runbook;
 mod schema_change;
 mod supply_chain;
+mod transform;
 mod transformed;
 mod workflows;
 

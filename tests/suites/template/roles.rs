@@ -8,10 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    document::yaml,
-    transformed::{python, resources},
-};
+use crate::{document::yaml, transform::python, transformed::resources};
 
 /// Permissions that types of resources ask for because of properties that this stack does not use.
 const UNUSED: [&str; 17] = [

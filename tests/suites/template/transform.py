@@ -36,7 +36,7 @@ def transform(text, given):
     # What SAM adds from `Globals` still has its conditions and references.
     translated["Transform"] = "AWS::LanguageExtensions"
     expanded = expand_language_extensions(translated, parameters, enabled=True).expanded_template
-    conditions = expanded.pop("Conditions")
+    conditions = expanded["Conditions"]
 
     def holds(condition):
         """Says whether a condition holds; its parameters are replaced already."""
