@@ -154,6 +154,7 @@ fn a_parameter_with_another_value_makes_a_new_version_of_each_function_that_gets
         for other in [
             "DeploymentPreference",
             "Events",
+            "ProvisionedConcurrencyConfig",
             "ReservedConcurrentExecutions",
         ] {
             properties.remove(other);

@@ -138,6 +138,17 @@ fn a_parameter_for_production_has_its_effect_and_none_while_it_is_empty() {
         ),
         (
             ALL_FUNCTIONS.into(),
+            vec![("ProvisionedConcurrency", "3")],
+            added(
+                in_functions("ProvisionedConcurrencyConfig", is_http)
+                    .iter()
+                    .map(|place| place.replace("/Properties", "Aliaslive/Properties"))
+                    .collect(),
+                &json!({ "ProvisionedConcurrentExecutions": "3" }),
+            ),
+        ),
+        (
+            ALL_FUNCTIONS.into(),
             vec![
                 ("VpcSubnetIds", "subnet-1,subnet-2"),
                 ("VpcSecurityGroupIds", "sg-1"),
