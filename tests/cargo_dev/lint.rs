@@ -16,9 +16,9 @@ use nix::sys::signal::Signal;
 use schema::{Finding, Migrations, Options};
 
 use super::{AlreadyRunning, Run, environment, environment_path, target};
-use crate::stack::access::{ADMIN, LINT_SCHEMAS, connect};
+use crate::stack::access::{ADMIN, ConnectError, LINT_SCHEMAS, connect};
 use crate::stack::progress::print;
-use crate::stack::server::{self, Server};
+use crate::stack::server::{self, Data, Server};
 use crate::stack::tls::{self, Authority, Certificates};
 
 /// For all statements together, and for another run of the command to end.
@@ -73,24 +73,55 @@ async fn findings(request: &Request, migrations: &Migrations) -> anyhow::Result<
     {
         return scratch.findings(migrations, &options).await;
     }
-    let run = own_run().await?;
-    let (server, certificates) = start(&run, request.server.as_deref()).await?;
-    let address = Address {
-        host: server.address.ip().to_string(),
-        port: server.address.port(),
-        ca_file: certificates.authority.display().to_string(),
-        username: ADMIN.to_owned(),
-        password: server.admin_password.clone(),
-    };
-    let found = async {
-        let scratch = Scratch::new(address, server.program.to_string()).await?;
-        scratch.findings(migrations, &options).await
-    };
+    let linter = Linter::start(request.server.as_deref()).await?;
+    let found = async { linter.scratch().await?.findings(migrations, &options).await };
     let found = found.await;
-    // Nothing on it is worth an orderly end. The next run must not meet it on the same data.
-    server.process.signal(Signal::SIGKILL);
-    server.process.ended().await;
+    linter.end().await;
     found
+}
+
+/// A server for the migrations alone.
+pub(super) struct Linter {
+    server: Server,
+    certificates: Certificates,
+    /// It has the folder to itself.
+    _run: Run,
+}
+
+impl Linter {
+    pub(super) async fn start(program: Option<&Path>) -> anyhow::Result<Self> {
+        let run = own_run().await?;
+        let (server, certificates) = start(&run, program, Data::Discarded).await?;
+        Ok(Self {
+            server,
+            certificates,
+            _run: run,
+        })
+    }
+
+    /// An empty schema on it.
+    pub(super) async fn scratch(&self) -> Result<Scratch, ConnectError> {
+        let Self {
+            server,
+            certificates,
+            ..
+        } = self;
+        let address = Address {
+            host: server.address.ip().to_string(),
+            port: server.address.port(),
+            ca_file: certificates.authority.display().to_string(),
+            username: ADMIN.to_owned(),
+            password: server.admin_password.clone(),
+        };
+        Scratch::new(address, server.program.to_string()).await
+    }
+
+    /// Kills it: nothing on it is worth an orderly end. The next run must not meet it on the same
+    /// data.
+    pub(super) async fn end(self) {
+        self.server.process.signal(Signal::SIGKILL);
+        self.server.process.ended().await;
+    }
 }
 
 /// Takes the folder of the command's own server, once no other run has it.
@@ -109,7 +140,12 @@ async fn own_run() -> anyhow::Result<Run> {
     }
 }
 
-async fn start(run: &Run, program: Option<&Path>) -> anyhow::Result<(Server, Certificates)> {
+/// Starts a server and nothing else.
+pub(super) async fn start(
+    run: &Run,
+    program: Option<&Path>,
+    data: Data,
+) -> anyhow::Result<(Server, Certificates)> {
     let Run {
         folder,
         processes,
@@ -118,7 +154,15 @@ async fn start(run: &Run, program: Option<&Path>) -> anyhow::Result<(Server, Cer
     } = run;
     let certificates = Certificates::by(&Authority::new()?, &folder.join(tls::FOLDER))?;
     let program = server::find(program, processes, progress).await?;
-    let started = server::start(&program, false, &certificates, folder, processes, progress);
+    let started = server::start(
+        &program,
+        data,
+        false,
+        &certificates,
+        folder,
+        processes,
+        progress,
+    );
     Ok((started.await?, certificates))
 }
 
@@ -132,12 +176,12 @@ struct Address {
 }
 
 /// An empty schema of this run's own.
-struct Scratch {
+pub(super) struct Scratch {
     address: Address,
-    admin: Conn,
+    pub(super) admin: Conn,
     /// What the server is called.
     server: String,
-    schema: String,
+    pub(super) schema: String,
 }
 
 impl Scratch {
@@ -157,10 +201,7 @@ impl Scratch {
             .ok()
     }
 
-    async fn new(
-        address: Address,
-        server: String,
-    ) -> Result<Self, crate::stack::access::ConnectError> {
+    async fn new(address: Address, server: String) -> Result<Self, ConnectError> {
         let Address {
             host,
             port,
@@ -181,7 +222,8 @@ impl Scratch {
         })
     }
 
-    async fn findings(
+    /// What the rules find. The schema is gone afterwards.
+    pub(super) async fn findings(
         mut self,
         migrations: &Migrations,
         options: &Options,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::stack::file::{self, FileError};
 use crate::stack::migrations;
 use crate::stack::process::{ProcessError, Program, command};
 use crate::stack::secrets::{self, Secrets};
-use crate::stack::server::{self, Make, Server};
+use crate::stack::server::{self, Data, Make, Server};
 use crate::stack::tls::{self, Authority, Certificates};
 use crate::stack::tools::Tools;
 use crate::stand_ins::control_plane::{ControlPlane, DATABASE, ORGANIZATION, ServiceToken};
@@ -80,6 +80,13 @@ impl Purpose {
         }
     }
 
+    fn data(self) -> Data {
+        match self {
+            Self::Serving { .. } => Data::Kept,
+            Self::Testing => Data::Discarded,
+        }
+    }
+
     /// Examples to build. With an example, dependencies get other features than without, and `cargo
     /// lambda watch`, which builds no example, would compile them again at the first call.
     fn examples(self) -> &'static [&'static str] {
@@ -113,6 +120,7 @@ impl Run {
             }
             server::start(
                 &program,
+                purpose.data(),
                 options.vitess,
                 &certificates,
                 folder,
@@ -159,16 +167,23 @@ impl Run {
 
     /// Builds the functions, and for tests also the function that only they have.
     pub(super) async fn build(&self, options: &Options, purpose: Purpose) -> anyhow::Result<()> {
+        let release = options.release.then_some("--release");
+        let targets = ["--workspace", "--bins"].into_iter();
+        let arguments = targets.chain(purpose.examples().iter().copied());
+        self.cargo_build(crate::root(), arguments.chain(release))
+            .await
+    }
+
+    /// Runs `cargo build` in a checkout.
+    pub(super) async fn cargo_build(
+        &self,
+        checkout: &Path,
+        arguments: impl IntoIterator<Item = &str>,
+    ) -> anyhow::Result<()> {
         let mut step = self.progress.step("building the functions");
         step.follow(self.processes.log("cargo-build"));
         let mut build = command("cargo");
-        build
-            .args(["build", "--workspace", "--bins"])
-            .args(purpose.examples())
-            .current_dir(crate::root());
-        if options.release {
-            build.arg("--release");
-        }
+        build.arg("build").args(arguments).current_dir(checkout);
         match self.processes.run("cargo-build", build).await {
             Ok(()) => {
                 step.done("functions built");

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use self::descendants::Tag;
 use crate::stack::file::{self, FileError};
+use crate::stack::server::InMemory;
 
 pub use command::command;
 
@@ -111,6 +112,8 @@ pub struct Processes {
     prefix: String,
     logs: PathBuf,
     started: Mutex<Vec<Program>>,
+    /// What has to be there until all programs have ended.
+    held: Mutex<Vec<InMemory>>,
 }
 
 impl Processes {
@@ -123,6 +126,7 @@ impl Processes {
             prefix: String::new(),
             logs,
             started: Mutex::default(),
+            held: Mutex::default(),
         })
     }
 
@@ -133,6 +137,12 @@ impl Processes {
         processes.tag = Tag::of_stack(stack);
         processes.prefix = format!("{name}-");
         Ok(processes)
+    }
+
+    /// Keeps data until all programs have ended.
+    pub fn hold(&self, data: InMemory) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push(data);
     }
 
     /// Where the output of the program of this name goes.

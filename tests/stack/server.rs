@@ -3,6 +3,7 @@
 
 mod find;
 mod initialize;
+mod memory;
 mod private;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 pub use find::{Make, ServerProgram, find};
+pub use memory::InMemory;
 pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
 
 use crate::stack::access::{self, ADMIN, Login};
@@ -91,20 +93,38 @@ pub struct Server {
     pub login: Login,
 }
 
+/// Whether data outlive their server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// The next start finds them.
+    Kept,
+    /// Each start has fresh ones. They are in memory, where there is room.
+    Discarded,
+}
+
 /// Starts the server on its data in `folder`, with the flags for Vitess where that stands before it.
 /// Makes the data if there is none, or if another server has made it.
 pub async fn start(
     program: &ServerProgram,
+    data: Data,
     for_vitess: bool,
     certificates: &Certificates,
     folder: &Path,
     processes: &Processes,
     progress: &Progress,
 ) -> anyhow::Result<Server> {
-    let data = folder.join("data");
     let step = progress.step("starting the server");
     program.remove_container(folder);
-    make_data(program, folder, &data, processes, progress).await?;
+    let mut path = folder.join(DATA);
+    make_data(program, folder, &path, processes, progress).await?;
+    // A container has no other folder.
+    if data == Data::Discarded && program.is_native() {
+        let memory = InMemory::of(folder);
+        if memory.fill(&path).await? {
+            path = memory.data();
+            processes.hold(memory);
+        }
+    }
 
     let port = free_port()?;
     let admin_password = access::random_password();
@@ -114,6 +134,7 @@ pub async fn start(
         for_vitess,
         certificates: certificates.clone(),
         folder: folder.to_owned(),
+        data: path,
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         accounts: accounts_statements(&admin_password, Some(&login)),
         admin_password,
@@ -129,13 +150,17 @@ pub async fn start(
     })
 }
 
-/// What stays the same when a server is started again. Its data is in the folder `data` of `folder`.
+/// The folder of the data, in the folder of the server.
+const DATA: &str = "data";
+
+/// What stays the same when a server is started again.
 struct Site {
     program: ServerProgram,
     /// Whether Vitess stands before it.
     for_vitess: bool,
     certificates: Certificates,
     folder: PathBuf,
+    data: PathBuf,
     address: SocketAddr,
     admin_password: String,
     /// The statements that it runs before it accepts connections.
@@ -143,10 +168,6 @@ struct Site {
 }
 
 impl Site {
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
     /// Starts the server and waits until it accepts connections.
     async fn start(&self, processes: &Processes) -> anyhow::Result<Program> {
         let Self {
@@ -167,7 +188,7 @@ impl Site {
         };
         run.args(FLAGS)
             .args(more)
-            .arg(format!("--datadir={}", self.data().display()))
+            .arg(format!("--datadir={}", self.data.display()))
             .arg(format!("--bind-address={}", program.bind_address()))
             .arg(format!("--port={port}"))
             .arg(format!("--init-file={}", accounts.display()))
@@ -181,7 +202,7 @@ impl Site {
                 bail!(
                     "the server does not start on its data folder {}: {error}{}\n  \
                      If its data is broken, remove that folder and start again.",
-                    self.data().display(),
+                    self.data.display(),
                     advice(&error)
                 );
             }

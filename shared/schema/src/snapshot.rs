@@ -38,6 +38,8 @@ pub enum Make {
 pub(crate) struct Table {
     /// The names of a table's columns in their order. A view has them in its row.
     pub(crate) columns: Vec<String>,
+    #[serde(skip)]
+    is_view: bool,
     /// By what tells one from another. That is the kind and the name, but what they say for CHECKs
     /// and foreign keys, because a deployment changes their names.
     pub(crate) parts: BTreeMap<String, Part>,
@@ -157,8 +159,8 @@ impl Snapshot {
             self.tables.extend(new.clone());
             let used = quoted(&name);
             let reads = |table: &Table| {
-                let mut views = table.all(Kind::View);
-                views.any(|view| view.text("definition").contains(&used))
+                let view = table.is_view.then(|| table.part(Kind::View, "")).flatten();
+                view.is_some_and(|view| view.text("definition").contains(&used))
             };
             let readers = self.tables.iter().filter(|(_, table)| reads(table));
             names.extend(readers.map(|(reader, _)| reader.clone()));
@@ -233,7 +235,8 @@ impl Table {
                 view.insert("valid".to_owned(), "NO".into());
             }
             view.insert("columns".to_owned(), columns.into());
-        } else if self.part(Kind::View, "").is_some() {
+            self.is_view = true;
+        } else if self.is_view {
             return;
         }
         let mut key = match kind {

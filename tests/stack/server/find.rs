@@ -212,6 +212,11 @@ impl ServerProgram {
         command
     }
 
+    /// Whether it is a program of this machine and not in a container.
+    pub fn is_native(&self) -> bool {
+        matches!(self.location, Location::Path(_))
+    }
+
     /// The address that the server has to listen on to be reached at 127.0.0.1.
     pub fn bind_address(&self) -> &'static str {
         match self.location {

@@ -6,7 +6,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::find::Make;
-use super::{Site, accounts_statements, initialize};
+use super::{DATA, InMemory, Site, accounts_statements, initialize};
 use crate::stack::Stack;
 use crate::stack::access::{Access, Administration, ConnectError, random_password};
 use crate::stack::file;
@@ -39,6 +39,21 @@ impl PrivateServer {
         let admin_password = random_password();
         let administration = access.administration.as_ref();
         let Administration { program, .. } = administration.ok_or(ConnectError::NotAdministered)?;
+        let processes = Processes::of_part(&access.folder, &name, &folder)?;
+        // The stack's own server runs on a copy of these data as long as there is one.
+        let fresh = access.folder.join(DATA);
+        let data = match InMemory::part_of(&access.folder, &name) {
+            Some(memory) if memory.fill(&fresh).await? => {
+                let data = memory.data();
+                processes.hold(memory);
+                data
+            }
+            _ => {
+                let data = folder.join(DATA);
+                initialize::initialize(program, &processes, &folder, &data).await?;
+                data
+            }
+        };
         let site = Site {
             program: program.clone(),
             for_vitess: access.vitess.is_some(),
@@ -47,8 +62,8 @@ impl PrivateServer {
             accounts: accounts_statements(&admin_password, None),
             admin_password,
             folder,
+            data,
         };
-        let processes = Processes::of_part(&access.folder, &name, &site.folder)?;
         let stack = stack.with_server(Access {
             server: site.address,
             ca_file: Some(site.certificates.authority.clone()),
@@ -66,10 +81,6 @@ impl PrivateServer {
             authority,
             running: None,
         };
-        let Site {
-            program, folder, ..
-        } = &server.site;
-        initialize::initialize(program, &server.processes, folder, &server.site.data()).await?;
         server.start_again().await?;
         Ok(server)
     }
