@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
-use tests::cargo_dev::{self, ExistingDatabase, Options, lint, migrate, restore, review, rotate};
+use tests::cargo_dev::{
+    self, ExistingDatabase, Options, bench, lint, migrate, restore, review, rotate,
+};
 
 const HELP: &str = "\
 Runs the whole service on this machine: a database server with TLS, the migrations, sample data, a
@@ -24,6 +26,8 @@ Usage: cargo dev [OPTIONS]                 runs everything until Ctrl-C
                                            report
        cargo dev rotate [OPTIONS]          gives the functions of that stack another password, as
                                            Secrets Manager would
+       cargo dev bench [OPTIONS]           measures the functions as they are deployed, each figure
+                                           beside its floor
 
 Options of cargo dev and cargo dev test:
   --server PATH    the database server, mysqld or mariadbd; the default is the variable MYSQLD, then
@@ -58,6 +62,13 @@ Options of cargo dev lint:
                    server that is found
   --foreign-keys   allows foreign keys, as the database's settings on PlanetScale may
   --github         writes annotations for GitHub's workflows; the default where GITHUB_ACTIONS is set
+
+Options of cargo dev bench:
+  --server PATH    the database server; the default is the first one that is found
+  --brief          measures a few rounds only, to see that everything can be measured
+  --compare REV    builds another revision of this project too, and measures both in turns
+  --growth         measures pages of lists with up to ten million orders, and the rules with many
+                   migrations and tables; this takes some minutes and 5 GB of disk
 ";
 
 /// What the command line asks for.
@@ -70,6 +81,7 @@ enum Request {
     Restore(Option<PathBuf>),
     Review(Option<PathBuf>),
     Rotate(Option<PathBuf>),
+    Bench(bench::Request),
 }
 
 fn main() -> ExitCode {
@@ -109,6 +121,7 @@ fn main() -> ExitCode {
             Request::Review(folder) => review::run(folder.as_deref())
                 .await
                 .map(|()| ExitCode::SUCCESS),
+            Request::Bench(request) => bench::run(&request).await.map(|()| ExitCode::SUCCESS),
             Request::Rotate(folder) => rotate::run(folder.as_deref())
                 .await
                 .map(|()| ExitCode::SUCCESS),
@@ -151,6 +164,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             }
             Value(word) if word == "rotate" && !test && options == Options::default() => {
                 return parse_folder(arguments, Request::Rotate);
+            }
+            Value(word) if word == "bench" && !test && options == Options::default() => {
+                return parse_bench(arguments);
             }
             other => return Err(other.unexpected()),
         }
@@ -207,6 +223,24 @@ fn parse_migrate(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error
         }
     }
     Ok(Request::Migrate(request))
+}
+
+fn parse_bench(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut request = bench::Request::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Long("server") => request.server = Some(PathBuf::from(arguments.value()?)),
+            Long("brief") => request.brief = true,
+            Long("compare") => request.compare = Some(arguments.value()?.string()?),
+            Long("growth") => request.growth = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    if request.growth && (request.brief || request.compare.is_some()) {
+        return Err("--growth goes with neither --brief nor --compare".into());
+    }
+    Ok(Request::Bench(request))
 }
 
 /// The arguments of a command that takes only the folder of the running stack.

@@ -1,0 +1,284 @@
+//! Lambda's Runtime API and a Secrets Manager, in a few lines over plain sockets. They answer within
+//! microseconds also in a debug build. The tests' stand-ins for both take longer than a function does,
+//! and what is measured would be them.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, anyhow};
+
+/// No answer takes longer. Lambda's own limit for a start is 10 s.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What one function talks to.
+pub struct RuntimeApi {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    answers: Receiver<Answer>,
+}
+
+/// An answered event.
+pub struct Answer {
+    /// From when the event was about to be sent until the answer had been read.
+    pub took: Duration,
+    /// When it had been read.
+    pub at: Instant,
+    /// What the function said. For a failed invocation, that is the error.
+    pub body: Result<String, String>,
+}
+
+struct Shared {
+    secret: String,
+    state: Mutex<State>,
+    queued: Condvar,
+    /// Whether another event follows each answer.
+    refills: AtomicBool,
+    /// Whether the function is gone for the bench.
+    over: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    events: VecDeque<Arc<str>>,
+    /// The events that the function works on, by their ids.
+    sent: HashMap<u64, (Instant, Arc<str>)>,
+    ids: u64,
+}
+
+impl RuntimeApi {
+    /// Listens on a free port. The secret is given to whoever asks.
+    pub fn start(secret: String) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            secret,
+            state: Mutex::default(),
+            queued: Condvar::new(),
+            refills: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        });
+        let (answered, answers) = channel();
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if serving.over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let (shared, answered) = (Arc::clone(&serving), answered.clone());
+                // A connection that breaks is the function's end.
+                thread::spawn(move || {
+                    Connection {
+                        stream,
+                        shared,
+                        answered,
+                    }
+                    .serve()
+                });
+            }
+        });
+        Ok(Self {
+            address,
+            shared,
+            answers,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends an event when the function asks for the next one.
+    pub fn send(&self, event: &Arc<str>) {
+        self.shared.lock().events.push_back(Arc::clone(event));
+        self.shared.queued.notify_one();
+    }
+
+    /// The next answer.
+    pub fn answer(&self) -> anyhow::Result<Answer> {
+        self.answers.recv_timeout(PATIENCE).context("no answer")
+    }
+
+    /// Keeps `width` events at the function for as long, and says how many it answered in a second.
+    pub fn at_once(
+        &self,
+        event: &Arc<str>,
+        width: usize,
+        duration: Duration,
+    ) -> anyhow::Result<f64> {
+        self.shared.refills.store(true, Ordering::SeqCst);
+        for _ in 0..width {
+            self.send(event);
+        }
+        let began = Instant::now();
+        let mut count = 0_u32;
+        while began.elapsed() < duration {
+            let Answer { body, .. } = self.answer()?;
+            body.map_err(|error| anyhow!("an invocation failed: {error}"))?;
+            count += 1;
+        }
+        let rate = f64::from(count) / began.elapsed().as_secs_f64();
+        self.shared.refills.store(false, Ordering::SeqCst);
+        // The rest is answered before the next measurement begins.
+        loop {
+            let state = self.shared.lock();
+            if state.events.is_empty() && state.sent.is_empty() {
+                break;
+            }
+            drop(state);
+            thread::sleep(Duration::from_millis(1));
+        }
+        while self.answers.try_recv().is_ok() {}
+        Ok(rate)
+    }
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        self.shared.queued.notify_all();
+        // It waits for a connection.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for an event to send.
+    fn next(&self) -> Option<(u64, Arc<str>)> {
+        let mut state = self.lock();
+        loop {
+            if self.over.load(Ordering::SeqCst) {
+                return None;
+            }
+            if let Some(event) = state.events.pop_front() {
+                state.ids += 1;
+                let id = state.ids;
+                state.sent.insert(id, (Instant::now(), Arc::clone(&event)));
+                return Some((id, event));
+            }
+            let waited = self.queued.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    answered: Sender<Answer>,
+}
+
+impl Connection {
+    fn serve(mut self) -> io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        let mut buffer = Vec::new();
+        while let Some((path, body)) = read(&mut self.stream, &mut buffer)? {
+            let at = Instant::now();
+            let names: Vec<&str> = path.trim_matches('/').split('/').collect();
+            match names.as_slice() {
+                [""] => {
+                    let secret = serde_json::json!({
+                        "ARN": "arn", "Name": "bench", "VersionId": "1",
+                        "VersionStages": ["AWSCURRENT"], "SecretString": self.shared.secret,
+                    });
+                    self.write("200 OK", "", &secret.to_string())?;
+                }
+                [_, "extension", "register"] => self.write(
+                    "200 OK",
+                    "Lambda-Extension-Identifier: bench\r\n",
+                    r#"{"functionName": "bench", "functionVersion": "1", "handler": "bootstrap"}"#,
+                )?,
+                // There is no event for it.
+                [_, "extension", "event", "next"] => {}
+                [.., "invocation", "next"] => {
+                    let Some((id, event)) = self.shared.next() else {
+                        break;
+                    };
+                    let deadline = SystemTime::now() + PATIENCE;
+                    let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH);
+                    let headers = format!(
+                        "Lambda-Runtime-Aws-Request-Id: {id}\r\n\
+                         Lambda-Runtime-Deadline-Ms: {}\r\n\
+                         Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:bench\r\n\
+                         Lambda-Runtime-Trace-Id: Root=1-5e6722a7-cc56ed00db42da79ae02d4a7;Sampled=0\r\n",
+                        deadline.unwrap_or_default().as_millis(),
+                    );
+                    self.write("200 OK", &headers, &event)?;
+                }
+                [.., id, kind] => {
+                    self.finish(
+                        id.parse().unwrap_or_default(),
+                        *kind == "response",
+                        body,
+                        at,
+                    );
+                    self.write("202 Accepted", "", "")?;
+                }
+                _ => self.write("404 Not Found", "", "")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to an event, or an error.
+    fn finish(&self, id: u64, is_answer: bool, body: String, at: Instant) {
+        let mut state = self.shared.lock();
+        let sent = state.sent.remove(&id);
+        let refill = self.shared.refills.load(Ordering::SeqCst);
+        if let (true, Some((_, event))) = (refill, &sent) {
+            state.events.push_back(Arc::clone(event));
+            self.shared.queued.notify_one();
+        }
+        drop(state);
+        let took = sent.map_or(Duration::ZERO, |(began, _)| at - began);
+        let body = if is_answer { Ok(body) } else { Err(body) };
+        // Nobody waits for it at the end.
+        let _ = self.answered.send(Answer { took, at, body });
+    }
+
+    fn write(&mut self, status: &str, headers: &str, body: &str) -> io::Result<()> {
+        let length = body.len();
+        let kind = "Content-Type: application/json";
+        let answer = format!(
+            "HTTP/1.1 {status}\r\n{kind}\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        );
+        self.stream.write_all(answer.as_bytes())
+    }
+}
+
+/// Reads a request: its path and its body. There is none when the peer has closed the connection.
+fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<(String, String)>> {
+    let mut piece = [0; 16 * 1024];
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; 32];
+        let mut request = httparse::Request::new(&mut headers);
+        let parsed = request.parse(buffer).map_err(io::Error::other)?;
+        if let httparse::Status::Complete(head) = parsed {
+            let mut headers = request.headers.iter();
+            let length = headers.find(|header| header.name.eq_ignore_ascii_case("content-length"));
+            let length =
+                length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
+            let end = head + length.unwrap_or(0);
+            let path = request.path.unwrap_or_default().to_owned();
+            if let Some(body) = buffer.get(head..end) {
+                let body = String::from_utf8_lossy(body).into_owned();
+                buffer.drain(..end);
+                return Ok(Some((path, body)));
+            }
+        }
+        match stream.read(&mut piece)? {
+            0 => return Ok(None),
+            count => buffer.extend(piece.iter().take(count)),
+        }
+    }
+}
