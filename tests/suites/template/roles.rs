@@ -41,11 +41,15 @@ fn resource(name: &str) -> Value {
     yaml(".github/roles.yaml")["Resources"][name].take()
 }
 
-/// The statements that allow a role something.
-fn statements(role: &Value) -> Vec<&Value> {
+/// The roles of the file.
+const ROLES: [&str; 3] = ["DeployRole", "ExecutionRole", "SchemaRole"];
+
+/// The statements with this effect: what a role may do, or may not do in spite of the others.
+fn statements<'a>(role: &'a Value, effect: &str) -> Vec<&'a Value> {
     let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
     policies
         .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
+        .filter(|statement| statement["Effect"] == effect)
         .collect()
 }
 
@@ -85,7 +89,7 @@ fn needed() -> Option<BTreeMap<String, Vec<String>>> {
 fn cloudformation_may_make_each_type_of_resource_of_the_template() {
     let Some(needed) = needed() else { return };
     let role = resource("ExecutionRole");
-    let statements = statements(&role);
+    let statements = statements(&role, "Allow");
     let allowed: Vec<&str> = statements
         .iter()
         .flat_map(|statement| texts(&statement["Action"]))
@@ -136,12 +140,11 @@ fn a_role_is_assumed_from_the_environment_of_the_repository_alone() {
 
 #[test]
 fn no_role_may_do_everything_or_touch_everything() {
-    for role in ["DeployRole", "SchemaRole", "ExecutionRole"] {
+    for role in ROLES {
         let resource = resource(role);
         // Policies of others could allow more.
         assert_eq!(resource["Properties"].get("ManagedPolicyArns"), None);
-        for statement in statements(&resource) {
-            assert_eq!(statement["Effect"], "Allow");
+        for statement in statements(&resource, "Allow") {
             let actions = texts(&statement["Action"]);
             assert!(!actions.contains(&"*"), "{role}: {actions:?}");
             let sid = statement["Sid"].as_str().unwrap_or_default();
@@ -153,6 +156,15 @@ fn no_role_may_do_everything_or_touch_everything() {
             }
         }
     }
+}
+
+#[test]
+fn cloudformation_may_not_change_the_rights_of_these_roles() {
+    let own = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AWS::StackName}";
+    let own = ROLES.map(|role| json!({ "Fn::Sub": format!("{own}-{role}-*") }));
+    let denied = json!({ "Effect": "Deny", "Action": "iam:*", "Resource": own });
+    let role = resource("ExecutionRole");
+    assert_eq!(statements(&role, "Deny"), [&denied]);
 }
 
 #[test]
