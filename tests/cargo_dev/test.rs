@@ -46,7 +46,7 @@ const NOT_WITH_VITESS: [(&str, &str); 6] = [
 ];
 
 /// What is left out with two shards beyond that, and why.
-const NOT_SHARDED: [(&str, &str); 2] = [
+const NOT_SHARDED: [(&str, &str); 3] = [
     (
         "statements::",
         "they ask MySQL for its plans and need tables to fill without Vitess",
@@ -54,6 +54,10 @@ const NOT_SHARDED: [(&str, &str); 2] = [
     (
         "a_function_waits_for_a_full_transaction_pool",
         "it leaves room for one transaction, and placing an order takes two, one of them for the lookup",
+    ),
+    (
+        "a_function_waits_for_a_tablet_whose_connections_are_all_taken",
+        "it takes those of one shard",
     ),
 ];
 

@@ -98,6 +98,12 @@ impl PrivateServer {
         }
     }
 
+    /// Kills the server, which has no time to end its connections.
+    pub async fn crash(&mut self) {
+        self.processes.kill_all();
+        self.stop().await;
+    }
+
     /// Starts a stopped server with its port and data, and waits until it accepts connections.
     ///
     /// # Errors

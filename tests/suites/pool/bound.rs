@@ -22,7 +22,12 @@ async fn start(call: Call) -> Arc<FunctionUnderTest> {
         setup
             .env("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string())
             .env("DATABASE_POOL_MAX", BOUND.to_string())
-            .env("DATABASE_STATEMENT_TIMEOUT_MS", "500")
+            // What is swallowed ends with the next reset. A short limit would end what is merely slow:
+            // on two shards, an order is two transactions of MySQL.
+            .env(
+                "DATABASE_STATEMENT_TIMEOUT_MS",
+                PATIENCE.as_millis().to_string(),
+            )
             // On a slow machine, the last of so many invocations waits long.
             .timeout(PATIENCE)
             .env(

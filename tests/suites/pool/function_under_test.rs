@@ -199,7 +199,16 @@ impl FunctionUnderTest {
         let (mut direct, mut to_vitess);
         let connection: &mut Conn = match self.stack.is_sharded() {
             true => {
-                to_vitess = self.database.connect_as_admin().await.unwrap();
+                let mut connected = self.database.connect_as_admin().await;
+                // A tablet serves again a moment after its server has come back.
+                for _ in 0..400 {
+                    if connected.is_ok() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    connected = self.database.connect_as_admin().await;
+                }
+                to_vitess = connected.unwrap();
                 &mut to_vitess
             }
             false => {

@@ -33,7 +33,7 @@ enum Outage {
     /// The server gets another certificate of the same authority, and all connections are reset.
     /// Vitess keeps the certificate that it started with, so it is restarted.
     Renew,
-    /// The server stops and starts again.
+    /// The server crashes, and the next time it stops in order. It starts again at once.
     Restart,
     /// Connections were idle for longer than the server allows.
     IdleTimeout,
@@ -45,6 +45,8 @@ enum Outage {
 struct Functions {
     all: Vec<Arc<FunctionUnderTest>>,
     server: PrivateServer,
+    /// Whether the last restart was a crash.
+    crashed: bool,
 }
 
 impl Functions {
@@ -66,7 +68,11 @@ impl Functions {
                 .spawn(async move { Arc::new(FunctionUnderTest::on(&stack, call, patient).await) });
         }
         let all = starting.join_all().await;
-        Self { all, server }
+        Self {
+            all,
+            server,
+            crashed: false,
+        }
     }
 
     async fn set_global(&self, setting: &str) {
@@ -115,7 +121,11 @@ impl Functions {
                 }
             }
             Outage::Restart => {
-                self.server.stop().await;
+                self.crashed = !self.crashed;
+                match self.crashed {
+                    true => self.server.crash().await,
+                    false => self.server.stop().await,
+                }
                 self.server.start_again().await.unwrap();
             }
             Outage::IdleTimeout => {

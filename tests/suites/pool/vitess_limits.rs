@@ -1,5 +1,5 @@
-//! The limits of Vitess' tablets, on real Vitess: the rows of an answer, the transactions at once and
-//! the time of a transaction. These tests only run with `cargo dev test --vitess`.
+//! The limits of Vitess' tablets, on real Vitess: the rows of an answer, the connections and the
+//! transactions at once, and the time of a transaction. These tests only run with `cargo dev test --vitess`.
 
 use std::time::Duration;
 
@@ -83,6 +83,32 @@ async fn a_function_waits_for_a_full_transaction_pool() {
         assert_eq!(answer.status, status, "{answer:#?}");
     }
     under_test.succeed().await;
+}
+
+#[tokio::test]
+async fn a_function_waits_for_a_tablet_whose_connections_are_all_taken() {
+    let flags = [
+        "--queryserver-config-pool-size=1",
+        "--queryserver-config-query-pool-timeout=50ms",
+    ];
+    let Some(under_test) = before_vitess(Call::Get, &flags).await else {
+        return;
+    };
+    let database = &under_test.database;
+    let vitess = database.vitess().unwrap();
+    let others = vitess.connect(database.username(), database.password());
+    let mut others = others.await.unwrap();
+    let request = under_test.new_request().await;
+    let (answer, ()) = tokio::join!(
+        async {
+            // The other one comes first.
+            sleep(Duration::from_millis(500)).await;
+            under_test.invoke(&request).await
+        },
+        async { others.query_drop("SELECT SLEEP(2)").await.unwrap() }
+    );
+    assert!(logged(&answer, "Retries") > 0, "{answer:#?}");
+    under_test.assert_success(&request, &answer).await;
 }
 
 #[tokio::test]
