@@ -1,11 +1,13 @@
 //! `cargo dev` ([`cargo_dev`]), the local stack that it starts ([`stack`]), a real Vitess
 //! ([`vitess`]), and the [`stand_ins`] for what cannot run on one machine. [`proxy`] makes the
-//! faults of a network. The suites of tests are in `suites/` and beside the stand-ins.
+//! faults of a network, and [`openapi`] holds calls against the API's document. The suites of tests are
+//! in `suites/` and beside the stand-ins.
 
 // The bodies of the control plane have that many members.
 #![recursion_limit = "256"]
 
 pub mod cargo_dev;
+pub mod openapi;
 pub mod proxy;
 pub mod stack;
 pub mod stand_ins;

@@ -24,8 +24,9 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 const WITH_VITESS: [&str; 5] = ["api", "pool", "review", "schema_change", "vtgate"];
 
 /// The tests of them that do not, and why. What a name is a part of is left out.
-const NOT_WITH_VITESS: [(&str, &str); 6] = [
+const NOT_WITH_VITESS: [(&str, &str); 7] = [
     ("clock::", "they drive the pool alone"),
+    ("generated::", "they take long and are about requests"),
     ("soak::", "their model knows the answers of MySQL"),
     (
         "vitess::",

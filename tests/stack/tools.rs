@@ -108,7 +108,7 @@ async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> anyhow
         again.map_err(|reason| anyhow!("{failed}: {reason}"))?;
     }
 
-    let mut step = progress.step("installing cargo-lambda, moto and SAM");
+    let mut step = progress.step("installing cargo-lambda, moto, SAM and schemathesis");
     step.follow(processes.log("pip"));
     let mut install = command(venv.join("bin/python"));
     install.args([
@@ -125,7 +125,7 @@ async fn make(venv: &Path, processes: &Processes, progress: &Progress) -> anyhow
             "can't install the packages of tests/requirements.txt (is there a network?): {error}"
         )
     })?;
-    step.done("cargo-lambda, moto and SAM installed (target/tools)");
+    step.done("cargo-lambda, moto, SAM and schemathesis installed (target/tools)");
     Ok(())
 }
 

@@ -37,6 +37,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::openapi::{Document, FILE};
 use crate::stack::process::descendants;
 use crate::stack::{FreshDatabase, Route, Stack, background};
 use crate::stand_ins::lambda::event::Event;
@@ -60,6 +61,7 @@ const CHECK_PAUSE: Duration = Duration::from_millis(5);
 pub struct Setup {
     name: String,
     program: PathBuf,
+    documented: bool,
     environment: BTreeMap<String, String>,
     left_out: Vec<String>,
     routes: Vec<Route>,
@@ -67,9 +69,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Runs another program instead of the function's own.
+    /// Runs another program instead of the function's own. The API's document says nothing of it.
     pub fn program(mut self, program: PathBuf) -> Self {
         self.program = program;
+        self.documented = false;
         self
     }
 
@@ -158,6 +161,7 @@ impl Setup {
             })?;
         Ok(Function {
             name,
+            documented: self.documented,
             routes: self.routes,
             timeout: self.timeout,
             simulator: Some(simulator),
@@ -173,6 +177,7 @@ impl Setup {
 /// Tests can share it: its Runtime API does not end with the test that starts it.
 pub struct Function {
     name: String,
+    documented: bool,
     routes: Vec<Route>,
     timeout: Duration,
     /// Present until the function is dropped.
@@ -192,6 +197,7 @@ impl Function {
         Ok(Setup {
             name: name.to_owned(),
             program: stack.binary(name),
+            documented: true,
             environment: database.environment(name)?,
             left_out: Vec::new(),
             routes: declared.routes.clone(),
@@ -199,7 +205,8 @@ impl Function {
         })
     }
 
-    /// Sends an event as soon as the function can take one, and waits for the answer.
+    /// Sends an event as soon as the function can take one, and waits for the answer. It fails if the
+    /// call does not keep to the API's [document](crate::openapi).
     pub async fn invoke(&self, event: Event) -> anyhow::Result<Answer> {
         let (request_id, outcome) = self.send(event.payload(&self.routes)).await?;
         let response = match outcome {
@@ -214,12 +221,18 @@ impl Function {
             .into_iter()
             .filter(|line| line.get("request_id").is_some_and(|id| *id == request_id))
             .collect();
-        match Answer::parse(request_id, response, logs) {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                Err(self.failure(&format!("gave a response that is not HTTP's: {error}")))
+        let answer = Answer::parse(request_id, response, logs).map_err(|error| {
+            self.failure(&format!("gave a response that is not HTTP's: {error}"))
+        })?;
+        if self.documented {
+            let faults = Document::of_the_api()?.faults(&event, &self.routes, &answer);
+            if !faults.is_empty() {
+                let faults = faults.join("; ");
+                let failed = format!("differs from {FILE}: {faults}\n{event:?}\n{answer:?}");
+                return Err(self.failure(&failed));
             }
         }
+        Ok(answer)
     }
 
     /// Calls a function that does not answer HTTP, as soon as it can take a call. Returns its

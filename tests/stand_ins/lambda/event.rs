@@ -161,6 +161,11 @@ impl Event {
         parameters(&route.path, &self.path).is_some()
     }
 
+    /// The decoded parameters of its path, if that matches this route.
+    pub(crate) fn path_parameters(&self, route: &Route) -> Option<Map<String, Value>> {
+        parameters(&route.path, &self.path)
+    }
+
     /// The event that a function with these routes receives.
     pub fn payload(&self, routes: &[Route]) -> Value {
         let mut routes = routes.iter().filter(|_| !self.function_url);

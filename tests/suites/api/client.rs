@@ -34,6 +34,12 @@ pub const ALL_CUSTOMERS_SCOPE: &str = "https://orders.example/orders:all";
 /// Sends a request to the function that the template routes it to. If no route has the method, the
 /// request goes to the first function with its path, as through a function URL.
 pub async fn send(event: Event) -> Answer {
+    let answer = send_if_routed(event).await;
+    answer.expect("a route of the template has this path")
+}
+
+/// The same. `None` if no route has the path.
+pub async fn send_if_routed(event: Event) -> Option<Answer> {
     let Api {
         database,
         functions,
@@ -42,9 +48,8 @@ pub async fn send(event: Event) -> Answer {
         let mut functions = functions.iter();
         functions.find(|(declared, _)| declared.routes.iter().any(|route| by(&event, route)))
     };
-    let (declared, running) = routed(Event::matches_route)
-        .or_else(|| routed(Event::matches_path))
-        .expect("a route of the template has this path");
+    let (declared, running) =
+        routed(Event::matches_route).or_else(|| routed(Event::matches_path))?;
     let start = || async {
         let setup = function(&declared.binary, database);
         let setup = setup.env("ALL_CUSTOMERS_SCOPE", ALL_CUSTOMERS_SCOPE);
@@ -62,7 +67,7 @@ pub async fn send(event: Event) -> Answer {
         answer.header("x-request-id"),
         Some(answer.request_id.as_str())
     );
-    answer
+    Some(answer)
 }
 
 /// The stack of this test run.

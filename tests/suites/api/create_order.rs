@@ -261,6 +261,7 @@ async fn a_whole_number_may_be_written_with_a_point_or_an_exponent() {
         ("1e0", 1),
         ("1E2", 100),
         ("0.5e1", 5),
+        ("200E-2", 2),
         ("1000000.0", 1_000_000),
     ] {
         let answer = post(written(":2", &format!(":{digits}"))).await;
@@ -277,6 +278,7 @@ async fn a_number_outside_the_bounds_is_422_whatever_its_size() {
         "-0",
         "-0.0",
         "0e0",
+        "0e999",
         "-1",
         "1000001",
         "4294967297",

@@ -15,6 +15,7 @@ mod alarms;
 mod dashboard;
 mod deployment;
 mod document;
+mod openapi;
 mod production;
 mod roles;
 mod runbook;
