@@ -15,9 +15,8 @@ async fn create_order(request: Request, database: &'static Database) -> Result<A
     let key = request.idempotency_key()?.map(IdempotencyKey::new);
     let order = NewOrder::parse(&request.json()?)
         .map_err(|invalid| Problem::invalid(invalid.field, invalid.rule))?;
-    request
-        .caller()
-        .must_act_for(order.customer_id().as_str())?;
+    let customer = order.customer_id().as_str();
+    request.caller().must_act_for(customer)?;
 
     let mut session = database.session(request.deadline()).await?;
     let placed = orders::place(&mut session, &order, key).await;

@@ -4,13 +4,10 @@ use std::process::ExitCode;
 
 use api::{Answer, Problem, Request, Route};
 use database::Database;
-use orders::{
-    ChangeError, CustomerId, StatusDraft,
-    statements::{FIND_ORDER, UPDATE_STATUS},
-};
+use orders::{ChangeError, CustomerId, StatusDraft, statements};
 
 fn main() -> ExitCode {
-    database::prepare_ahead([FIND_ORDER, UPDATE_STATUS]);
+    database::prepare_ahead([statements::FIND_ORDER, statements::UPDATE_STATUS]);
     api::serve(Route::patch("/orders/{order_id}"), update_order)
 }
 
@@ -19,7 +16,6 @@ async fn update_order(request: Request, database: &'static Database) -> Result<A
     let versions = request.versions_to_change()?;
     let to = request.json::<StatusDraft>()?.status.parse();
     let to = to.map_err(|rule| Problem::invalid("status", rule))?;
-
     let mut session = database.session(request.deadline()).await?;
     let may_see = |customer: &CustomerId| request.caller().may_act_for(customer.as_str());
     let expects = |version| versions.includes(version);
