@@ -44,6 +44,8 @@ pub struct Options {
     pub release: bool,
     /// Put Vitess before the server.
     pub vitess: bool,
+    /// Let the tests start clusters of Vitess.
+    pub vitess_cluster: bool,
     /// Give the tests keyspaces of two shards, which takes Vitess.
     pub sharded: bool,
     /// Where the data is kept, instead of `target/dev`.

@@ -6,8 +6,9 @@
 //! and is there after a second.
 //!
 //! What vtcombo can't do: online DDL, failovers, and the form in which a cluster passes on the
-//! errors of a transaction's first statement.
+//! errors of a transaction's first statement. A [`cluster`] does.
 
+pub mod cluster;
 mod program;
 pub mod shards;
 
@@ -28,7 +29,7 @@ use crate::stack::access::{self, ADMIN, Access, Administration, ConnectError, Lo
 use crate::stack::file::{self, FileError};
 use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
 
-pub use program::build;
+pub use program::{build, build_cluster};
 
 /// The folder of all of them, in that of the stack.
 pub const FOLDER: &str = "vitess";
@@ -45,6 +46,15 @@ const GRANTS: [&str; 2] = [
      TRIGGER ON *.*",
     "ALL ON _vt.*",
 ];
+
+async fn grant_to_tablets(admin: &mut Conn, user: &str) -> Result<(), mysql_async::Error> {
+    for grant in GRANTS {
+        admin
+            .query_drop(format!("GRANT {grant} TO '{user}'@'%'"))
+            .await?;
+    }
+    Ok(())
+}
 
 /// What becomes of DDL that a client sends, and that is no part of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,11 +105,7 @@ impl Vitess {
         let program =
             program.context("this takes Vitess: start the tests with `cargo dev test --vitess`")?;
         let mut admin = access.connect_as_admin(None).await?;
-        for grant in GRANTS {
-            let user = &tablets.username;
-            let grant = format!("GRANT {grant} TO '{user}'@'%'");
-            admin.query_drop(grant).await?;
-        }
+        grant_to_tablets(&mut admin, &tablets.username).await?;
         admin.disconnect().await?;
         let port = free_port()?;
         let name = format!("vitess-{}-{port}", tablets.schema);

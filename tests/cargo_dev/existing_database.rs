@@ -97,6 +97,7 @@ impl Run {
         let mut access = Access {
             folder: self.folder.clone(),
             vitess: None,
+            cluster: None,
             sharded: false,
             host,
             server,

@@ -44,6 +44,8 @@ Options of cargo dev:
 Options of cargo dev test:
   --release        builds the functions as they are deployed, which takes minutes
   --sharded        as --vitess, with the orders on two shards
+  --vitess-cluster runs the tests that start clusters of Vitess, with failovers, and no others; needs
+                   Go and MySQL, and takes minutes
   --url URL        tests on this database, mysql://user:password@host:port/name, whose schema must be
                    empty or hold only this project's tables; runs the tests that need no server of
                    their own
@@ -142,6 +144,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             Long("release") if test => options.release = true,
             Long("vitess") => options.vitess = true,
             Long("sharded") if test => (options.vitess, options.sharded) = (true, true),
+            Long("vitess-cluster") if test => options.vitess_cluster = true,
             Long("url") if test => url = Some(arguments.value()?.string()?),
             Long("ca") if test => ca_file = Some(PathBuf::from(arguments.value()?)),
             Long("folder") => options.folder = Some(PathBuf::from(arguments.value()?)),
@@ -178,8 +181,13 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
         }
     }
     match (url, ca_file) {
-        (Some(_), _) if options.server.is_some() || options.vitess => {
-            return Err("--url goes with none of --server, --vitess and --sharded".into());
+        (Some(_), _) if options.server.is_some() || options.vitess || options.vitess_cluster => {
+            return Err(
+                "--url goes with none of --server, --vitess, --sharded and --vitess-cluster".into(),
+            );
+        }
+        _ if options.vitess && options.vitess_cluster => {
+            return Err("--vitess-cluster does not go with --vitess or --sharded".into());
         }
         (None, Some(_)) => return Err("--ca goes with --url alone".into()),
         (url, ca_file) => {

@@ -110,10 +110,14 @@ impl Run {
             true => Some(vitess::build(&target(), processes, progress).await?),
             false => None,
         };
+        let cluster = match options.vitess_cluster {
+            true => Some(vitess::build_cluster(&target(), processes, progress).await?),
+            false => None,
+        };
         let certificates = Certificates::by(&Authority::new()?, &folder.join(tls::FOLDER))?;
         let server = async {
             let program = server::find(options.server.as_deref(), processes, progress).await?;
-            if options.vitess && program.make != Make::MySql {
+            if (vitess.is_some() || cluster.is_some()) && program.make != Make::MySql {
                 bail!(
                     "Vitess takes MySQL, and the server is MariaDB: name a mysqld with --server PATH"
                 );
@@ -142,6 +146,7 @@ impl Run {
         let access = Access {
             folder: folder.clone(),
             vitess,
+            cluster,
             sharded: options.sharded,
             host: server.address.ip().to_string(),
             server: server.address,

@@ -23,7 +23,10 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// The suites that run with Vitess, where the arguments choose none.
 const WITH_VITESS: [&str; 5] = ["api", "pool", "review", "schema_change", "vtgate"];
 
-/// The tests of them that do not, and why. What a name is a part of is left out.
+/// The suites whose tests start clusters of Vitess. They are ignored without `--vitess-cluster`.
+const ON_CLUSTERS: [&str; 1] = ["failover"];
+
+/// The tests of those with Vitess that do not, and why. What a name is a part of is left out.
 const NOT_WITH_VITESS: [(&str, &str); 7] = [
     ("clock::", "they drive the pool alone"),
     ("generated::", "they take long and are about requests"),
@@ -97,10 +100,24 @@ impl Run {
             for suite in suites.filter(|suite| !options.sharded || *suite != "schema_change") {
                 all.extend(["--test", suite].map(OsString::from));
             }
+        } else if options.vitess_cluster && !chooses_packages {
+            all.extend(["--package", "tests"].map(OsString::from));
+            all.extend(
+                ON_CLUSTERS
+                    .iter()
+                    .flat_map(|suite| ["--test", suite].map(OsString::from)),
+            );
         } else if !chooses_packages {
             all.push(OsString::from("--workspace"));
         }
         all.extend_from_slice(arguments);
+        if options.vitess_cluster {
+            if !all.iter().any(|argument| argument == "--") {
+                all.push("--".into());
+            }
+            // A cluster takes about 2 GB, and tests of failovers care about the time.
+            all.extend(["--ignored", "--test-threads=1"].map(OsString::from));
+        }
         if options.vitess {
             self.leave_out_what_vitess_cannot(options, &mut all);
         }

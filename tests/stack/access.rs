@@ -46,6 +46,8 @@ pub struct Access {
     pub existing_database: Option<Login>,
     /// Vitess' vtcombo, where the tests reach the server through it.
     pub vitess: Option<PathBuf>,
+    /// The folder of the programs of a cluster of Vitess, for the tests that start one.
+    pub cluster: Option<PathBuf>,
     /// Whether the keyspaces of the tests have two shards.
     pub sharded: bool,
     /// The endpoint of the Secrets Manager.

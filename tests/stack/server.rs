@@ -14,6 +14,7 @@ use anyhow::bail;
 
 pub use find::{Make, ServerProgram, find};
 pub use memory::InMemory;
+pub(crate) use private::Replicas;
 pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
 
 use crate::stack::access::{self, ADMIN, Login};
@@ -52,6 +53,15 @@ const FLAGS_FOR_VITESS: [&str; 5] = [
     "--sync-binlog=0",
     "--gtid-mode=ON",
     "--enforce-gtid-consistency=ON",
+];
+
+/// More flags for MySQL behind a cluster of Vitess: a commit is acknowledged once another server has it
+/// (Vitess, `config/mycnf/mysql84.cnf`).
+const FLAGS_FOR_REPLICATION: [&str; 4] = [
+    "--plugin-load-add=rpl_semi_sync_source=semisync_source.so;rpl_semi_sync_replica=semisync_replica.so",
+    "--loose-rpl-semi-sync-source-timeout=1000000000000000000",
+    "--skip-replica-start",
+    "--replica-net-timeout=8",
 ];
 
 /// How long a server may take until it accepts our login.
@@ -132,6 +142,7 @@ pub async fn start(
     let site = Site {
         program: program.clone(),
         for_vitess,
+        replica: None,
         certificates: certificates.clone(),
         folder: folder.to_owned(),
         data: path,
@@ -158,6 +169,8 @@ struct Site {
     program: ServerProgram,
     /// Whether Vitess stands before it.
     for_vitess: bool,
+    /// Its number among the servers that replicate each other.
+    replica: Option<usize>,
     certificates: Certificates,
     folder: PathBuf,
     data: PathBuf,
@@ -173,6 +186,7 @@ impl Site {
         let Self {
             program,
             for_vitess,
+            replica,
             certificates,
             folder,
             ..
@@ -195,6 +209,10 @@ impl Site {
             .arg(format!("--ssl-ca={}", certificates.authority.display()))
             .arg(format!("--ssl-cert={}", certificates.server.display()))
             .arg(format!("--ssl-key={}", certificates.key.display()));
+        if let Some(number) = replica {
+            run.args(FLAGS_FOR_REPLICATION)
+                .arg(format!("--server-id={number}"));
+        }
         let process = processes.start("server", run)?;
         tokio::select! {
             status = process.ended() => {
@@ -267,9 +285,10 @@ async fn make_data(
 }
 
 /// What the server runs at each start, before it accepts connections: root cannot log in, and the
-/// others get new passwords. Each statement has a line of its own.
+/// others get new passwords. Each statement has a line of its own. None is replicated.
 fn accounts_statements(admin_password: &str, login: Option<&Login>) -> String {
     let mut statements = vec![
+        "SET SESSION sql_log_bin = 0".to_owned(),
         format!("CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
         format!("ALTER USER '{ADMIN}'@'%' IDENTIFIED BY '{admin_password}'"),
         format!("GRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION"),

@@ -1,6 +1,7 @@
 //! A server for one test, which may stop it or change its certificate.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -8,7 +9,7 @@ use mysql_async::prelude::Queryable;
 use super::find::Make;
 use super::{DATA, InMemory, Site, accounts_statements, initialize};
 use crate::stack::Stack;
-use crate::stack::access::{Access, Administration, ConnectError, random_password};
+use crate::stack::access::{Access, Administration, ConnectError, Login, random_password};
 use crate::stack::file;
 use crate::stack::process::{Processes, Program, free_port};
 use crate::stack::tls::{Authority, Certificates, THIS_MACHINE};
@@ -20,9 +21,18 @@ pub const FOLDER: &str = "servers";
 pub struct PrivateServer {
     site: Site,
     stack: Stack,
-    authority: Authority,
+    authority: Arc<Authority>,
     processes: Processes,
     running: Option<(Program, Conn)>,
+}
+
+/// What the servers that replicate each other have in common.
+#[derive(Clone)]
+pub(crate) struct Replicas {
+    pub authority: Arc<Authority>,
+    pub admin_password: String,
+    /// A user, and the schema that is replicated.
+    pub login: Login,
 }
 
 impl PrivateServer {
@@ -32,11 +42,36 @@ impl PrivateServer {
     ///
     /// It does not start.
     pub async fn start(stack: &Stack) -> anyhow::Result<Self> {
+        let authority = Arc::new(Authority::new()?);
+        Self::start_as(stack, authority, random_password(), None).await
+    }
+
+    /// Starts one, which must be MySQL, that can replicate the others or be replicated by them. None
+    /// of them has the same `number`, which is not 0.
+    pub(crate) async fn start_replica(
+        stack: &Stack,
+        replicas: Replicas,
+        number: usize,
+    ) -> anyhow::Result<Self> {
+        let Replicas {
+            authority,
+            admin_password,
+            login,
+        } = replicas;
+        Self::start_as(stack, authority, admin_password, Some((number, login))).await
+    }
+
+    async fn start_as(
+        stack: &Stack,
+        authority: Arc<Authority>,
+        admin_password: String,
+        replica: Option<(usize, Login)>,
+    ) -> anyhow::Result<Self> {
         let access = stack.access();
         let name = uuid::Uuid::new_v4().simple().to_string();
         let folder = access.folder.join(FOLDER).join(&name);
-        let authority = Authority::new()?;
-        let admin_password = random_password();
+        let login = replica.as_ref().map(|(_, login)| login);
+        let accounts = accounts_statements(&admin_password, login);
         let administration = access.administration.as_ref();
         let Administration { program, .. } = administration.ok_or(ConnectError::NotAdministered)?;
         let processes = Processes::of_part(&access.folder, &name, &folder)?;
@@ -54,12 +89,17 @@ impl PrivateServer {
                 data
             }
         };
+        if replica.is_some() {
+            // With the identity of another server it would not replicate that.
+            file::remove(&data.join("auto.cnf"))?;
+        }
         let site = Site {
             program: program.clone(),
-            for_vitess: access.vitess.is_some(),
+            for_vitess: access.vitess.is_some() || replica.is_some(),
+            replica: replica.map(|(number, _)| number),
             certificates: Certificates::by(&authority, &folder.join("tls"))?,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)),
-            accounts: accounts_statements(&admin_password, None),
+            accounts,
             admin_password,
             folder,
             data,

@@ -1,4 +1,4 @@
-//! `cargo dev` and `cargo dev test` with `--vitess`, on a machine that can't build Vitess.
+//! `cargo dev` and `cargo dev test` with `--vitess` and `--vitess-cluster`, on a machine that can't build Vitess.
 
 use std::ffi::OsString;
 use std::fs;
@@ -33,7 +33,11 @@ fn without_go_it_says_what_to_do() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev-without-go");
     let _ = fs::remove_dir_all(&folder);
     let path = path_without_go(&folder.join("bin"));
-    for arguments in [&["--vitess"][..], &["test", "--vitess"]] {
+    for arguments in [
+        &["--vitess"][..],
+        &["test", "--vitess"],
+        &["test", "--vitess-cluster"],
+    ] {
         let mut without_go = cargo_dev();
         without_go.args(arguments).env("PATH", &path);
         without_go.args(["--folder", relative(&folder)]);
