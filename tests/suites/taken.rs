@@ -163,7 +163,9 @@ fn sam_makes_the_same_project() {
     };
     let location = format!("git+file://{}", repository.path().display());
     let mut init = tool("sam");
-    init.args(["init", "--no-interactive", "--name", "my-orders"]);
+    // There it keeps what it has cloned, and asks before it clones again.
+    init.env("HOME", &repository.folder);
+    init.args(["init", "--no-input", "--name", "my-orders"]);
     init.args(["--location", &location])
         .current_dir(&repository.folder);
     stdout(&init.output().unwrap());
