@@ -1,4 +1,4 @@
-//! Crates that no dependency may bring in.
+//! Crates that no dependency may bring in, and packages from elsewhere that are what they were.
 
 use std::fs;
 
@@ -20,6 +20,19 @@ fn banned() -> Vec<String> {
         .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next())
         .map(str::to_owned)
         .collect()
+}
+
+#[test]
+fn the_python_packages_are_those_that_are_asked_for_with_their_hashes() {
+    let read = |file: &str| fs::read_to_string(tests::root().join("tests").join(file)).unwrap();
+    let locked = read("requirements.txt");
+    let asked = read("requirements.in");
+    for pin in asked.lines().filter(|line| !line.starts_with('#')) {
+        let (package, version) = pin.split_once("==").unwrap();
+        let package = package.split('[').next().unwrap();
+        let line = format!("\n{package}=={version} \\\n    --hash=sha256:");
+        assert!(locked.contains(&line), "{pin}");
+    }
 }
 
 #[test]
