@@ -1,5 +1,7 @@
 //! The caller, as the gateway's authorizer identifies it.
 
+use serde_json::value::RawValue;
+
 use super::{Problem, event::Fields, settings::Settings};
 
 /// The caller. The gateway has already checked the signature or the token.
@@ -48,11 +50,11 @@ impl Caller {
 
     /// 401 if there is no authorizer, if it names nobody, or if it is of an unknown kind, because
     /// then it is unclear what it has checked.
-    pub(super) fn of(context: &Fields, settings: &Settings) -> Result<Self, Problem> {
-        if !context.has("authorizer") {
+    pub(super) fn of(authorizer: Option<&RawValue>, settings: &Settings) -> Result<Self, Problem> {
+        let Some(authorizer) = authorizer else {
             return Self::unauthenticated(settings);
-        }
-        let authority = match context.object("authorizer") {
+        };
+        let authority = match Fields::of(authorizer) {
             Some(authorizer) if authorizer.is_empty() => {
                 return Self::unauthenticated(settings);
             }
@@ -81,7 +83,7 @@ fn unknown_kind() -> Problem {
     Problem::unauthorized("the API's authorizer is of a kind that the function does not know")
 }
 
-fn of_token(token: &Fields, settings: &Settings) -> Result<Authority, Problem> {
+fn of_token(token: &Fields<'_>, settings: &Settings) -> Result<Authority, Problem> {
     let claims = token.object("claims").unwrap_or_default();
     if let Some(scope) = &settings.all_customers_scope
         && scopes(&claims).contains(scope)
@@ -99,7 +101,7 @@ fn of_token(token: &Fields, settings: &Settings) -> Result<Authority, Problem> {
 /// The scopes of the token. The event's `scopes` are not used: they are the ones that the route
 /// demands, and the token need have only one of them. Okta and Entra name the claim `scp`. A list
 /// arrives as `[a b]`.
-fn scopes(claims: &Fields) -> Vec<String> {
+fn scopes(claims: &Fields<'_>) -> Vec<String> {
     let mut scopes = Vec::new();
     for claim in ["scope", "scp"].iter().filter_map(|name| claims.text(name)) {
         if let Ok(list) = serde_json::from_str::<Vec<String>>(&claim) {
@@ -114,7 +116,7 @@ fn scopes(claims: &Fields) -> Vec<String> {
     scopes
 }
 
-fn of_signer(signer: &Fields) -> Result<Authority, Problem> {
+fn of_signer(signer: &Fields<'_>) -> Result<Authority, Problem> {
     let names = ["userArn", "userId", "callerId", "accessKey"];
     let is_named = |name: &&str| signer.string(name).is_some_and(|value| !value.is_empty());
     if !names.iter().any(is_named) {
@@ -135,6 +137,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::event::Event;
 
     const SCOPE: &str = "https://api.example.com/orders:all";
 
@@ -146,7 +149,9 @@ mod tests {
     }
 
     fn caller_with(settings: &Settings, context: Value) -> Result<Caller, Problem> {
-        Caller::of(&serde_json::from_value(context).unwrap(), settings)
+        let context = json!({"version": "2.0", "requestContext": context}).to_string();
+        let event: Event = serde_json::from_str(&context).unwrap();
+        Caller::of(event.authorizer.as_deref(), settings)
     }
 
     fn caller(authorizer: Value) -> Option<Caller> {

@@ -5,17 +5,37 @@
 //! character. Here each field is parsed separately and only when it is read, so the other fields
 //! may contain anything.
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::{Borrow, Cow},
+    collections::BTreeMap,
+};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
-/// A JSON object whose fields are parsed when they are read.
+/// A JSON object whose fields are parsed when they are read. It borrows from the event, because most
+/// fields are never read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Fields(BTreeMap<String, Box<RawValue>>);
+pub(super) struct Fields<'e>(#[serde(borrow)] BTreeMap<Name<'e>, &'e RawValue>);
 
-impl Fields {
+/// The name of a field. It is borrowed if the JSON has no escapes in it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'e> Fields<'e> {
+    /// The fields of an object, or `None` for anything else.
+    pub(super) fn of(value: &'e RawValue) -> Option<Self> {
+        serde_json::from_str(value.get()).ok()
+    }
+
     /// The text of a field. Null counts as absent. A value that is not a string becomes its JSON.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(|value| text(value))
@@ -28,7 +48,13 @@ impl Fields {
 
     /// A field that is an object.
     pub(super) fn object(&self, name: &str) -> Option<Self> {
-        serde_json::from_str(self.0.get(name)?.get()).ok()
+        Self::of(self.0.get(name)?)
+    }
+
+    /// The JSON of a field. Null counts as absent.
+    fn json(&self, name: &str) -> Option<Box<RawValue>> {
+        let value = self.0.get(name).filter(|value| !is_null(value))?;
+        Some((*value).to_owned())
     }
 
     /// The texts of an object, or none if the field is not an object.
@@ -36,7 +62,7 @@ impl Fields {
         let object = self.object(name).unwrap_or_default();
         let fields = object.0.into_iter();
         fields
-            .filter_map(|(name, value)| Some((name, text(&value)?)))
+            .filter_map(|(name, value)| Some((name.0.into_owned(), text(value)?)))
             .collect()
     }
 
@@ -74,8 +100,8 @@ pub(super) struct Event {
     pub(super) headers: Headers,
     pub(super) body: Option<String>,
     pub(super) is_base64: bool,
-    /// The request context. It contains what the authorizer says of the caller.
-    pub(super) context: Fields,
+    /// What the authorizer says of the caller, as JSON.
+    pub(super) authorizer: Option<Box<RawValue>>,
 }
 
 impl<'de> Deserialize<'de> for Event {
@@ -89,8 +115,8 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
-impl From<Fields> for Event {
-    fn from(event: Fields) -> Self {
+impl From<Fields<'_>> for Event {
+    fn from(event: Fields<'_>) -> Self {
         let context = event.object("requestContext").unwrap_or_default();
         let http = context.object("http").unwrap_or_default();
         Self {
@@ -103,7 +129,7 @@ impl From<Fields> for Event {
             headers: Headers::new(event.texts("headers")),
             body: event.text("body"),
             is_base64: event.text("isBase64Encoded").as_deref() == Some("true"),
-            context,
+            authorizer: context.json("authorizer"),
         }
     }
 }
@@ -117,7 +143,10 @@ impl Headers {
         let headers = headers.into_iter();
         Self(
             headers
-                .map(|(name, value)| (name.to_ascii_lowercase(), value))
+                .map(|(mut name, value)| {
+                    name.make_ascii_lowercase();
+                    (name, value)
+                })
                 .collect(),
         )
     }

@@ -46,7 +46,7 @@ impl Request {
         }
         Ok(Self {
             parameters,
-            caller: Caller::of(&event.context, settings)?,
+            caller: Caller::of(event.authorizer.as_deref(), settings)?,
             query: event.query,
             headers: event.headers,
             body: Body::parse(event.body, event.is_base64),
@@ -169,7 +169,7 @@ mod tests {
             .as_object_mut()
             .unwrap()
             .extend(event.as_object().unwrap().clone());
-        let event = serde_json::from_value(whole).unwrap();
+        let event = serde_json::from_str(&whole.to_string()).unwrap();
         let settings = Settings {
             allow_unauthenticated: true,
             ..Settings::default()

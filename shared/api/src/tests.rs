@@ -67,7 +67,7 @@ where
     let mut context = Context::default();
     context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
     context.deadline = left_ms;
-    let event = serde_json::from_value(event).unwrap();
+    let event = serde_json::from_str(&event.to_string()).unwrap();
     let response = respond(route, &OPEN, LambdaEvent::new(event, context), handler).await;
     serde_json::to_value(response).unwrap()
 }
@@ -214,7 +214,7 @@ fn only_payload_format_2_is_an_event() {
         json!("hunter2"),
         json!({"headers": {"a": "hunter2\n"}}),
     ] {
-        let error = serde_json::from_value::<Event>(event)
+        let error = serde_json::from_str::<Event>(&event.to_string())
             .err()
             .unwrap()
             .to_string();
