@@ -8,7 +8,6 @@ use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata as _};
 use aws_sdk_secretsmanager::types::RotationRulesType;
 use aws_sdk_secretsmanager::{Client, Config};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use uuid::Uuid;
 
 use crate::stack::access::{REGION, TEST_CREDENTIAL};
@@ -41,16 +40,13 @@ pub struct Secrets {
 impl Secrets {
     /// The Secrets Manager at `url`.
     pub fn at(url: &str) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
         let credentials =
             Credentials::new(TEST_CREDENTIAL, TEST_CREDENTIAL, None, None, "local stack");
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(credentials)
             .endpoint_url(url)
-            .http_client(http)
+            .http_client(lambda::aws::http_client())
             .region(Region::new(REGION))
             .build();
         Self {

@@ -214,7 +214,10 @@ impl Database {
     /// tries again.
     pub async fn warm_up(&self, statements: &[Statement]) -> Result<(), DatabaseError> {
         let deadline = Deadline::after(self.settings.connect_timeout);
-        let mut session = self.session(deadline).await?;
+        // While the secret is on its way, the process has nothing else to do.
+        let ready_driver = async { connector::ready_driver() };
+        let (session, ()) = tokio::join!(biased; self.session(deadline), ready_driver);
+        let mut session = session?;
         for statement in statements {
             session.prepare(statement).await?;
         }

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod operation;
 pub mod process;
 pub mod settings;
+mod shutdown;
 pub mod tls;
 pub mod trace;
 

@@ -17,7 +17,10 @@ use std::{
     io::Write as _,
     panic::PanicHookInfo,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use lambda_runtime::Context;
@@ -25,7 +28,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use tracing::{
-    Event, Metadata, Span, Subscriber,
+    Event, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
     span::{Attributes, Id, Record},
@@ -61,6 +64,11 @@ const FIXED: [&str; 8] = [
     "cold_start",
     "target",
 ];
+
+tokio::task_local! {
+    /// The invocation that runs. It is no span of tracing, which would cost ten times as much.
+    static INVOCATION: Arc<Invocation>;
+}
 
 /// True until the first invocation of this process begins.
 static COLD: AtomicBool = AtomicBool::new(true);
@@ -123,17 +131,14 @@ impl Invocation {
             cold_start: COLD.swap(false, Ordering::Relaxed),
         }
     }
+}
 
-    /// Its span. Every line within it has the ids of the invocation.
-    pub(crate) fn span(&self) -> Span {
-        // A span at ERROR is enabled at every level, so the ids are never left out.
-        tracing::error_span!(
-            "invocation",
-            request_id = self.request_id,
-            trace_id = self.trace_id,
-            cold_start = self.cold_start,
-        )
-    }
+/// Runs the work of an invocation. Every line within it has the ids of the invocation.
+pub(crate) fn within<F: Future>(
+    invocation: Arc<Invocation>,
+    work: F,
+) -> impl Future<Output = F::Output> {
+    INVOCATION.scope(invocation, work)
 }
 
 /// A level by its name, in any case, with the name as Lambda writes it.
@@ -236,7 +241,6 @@ where
         let mut own = Fields::default();
         event.record(&mut own);
 
-        // The outermost span comes first, because it has the invocation's ids.
         let mut spans = Fields::default();
         for span in context
             .event_scope(event)
@@ -252,15 +256,17 @@ where
             }
         }
 
-        let cold_start = spans.get("cold_start").and_then(Value::as_bool);
+        let invocation = INVOCATION.try_with(Arc::clone).ok();
+        let invocation = invocation.as_deref();
         let line = Line {
             header: Header {
                 level: event.metadata().level().as_str(),
                 message: own.text("message").unwrap_or_default(),
-                request_id: spans.text("request_id"),
-                trace_id: spans.text("trace_id"),
+                request_id: invocation.map(|one| one.request_id.as_str()),
+                trace_id: invocation.and_then(|one| one.trace_id.as_deref()),
                 function_name: self.function_name.as_deref(),
-                cold_start: cold_start.unwrap_or_else(|| COLD.load(Ordering::Relaxed)),
+                cold_start: invocation
+                    .map_or_else(|| COLD.load(Ordering::Relaxed), |one| one.cold_start),
                 target: event.metadata().target(),
             },
             own: &own,

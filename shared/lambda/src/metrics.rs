@@ -21,7 +21,7 @@ mod table;
 
 use std::{
     cell::RefCell,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -163,7 +163,7 @@ pub(crate) async fn of_warm_up(start: Instant, warm_up: impl Future<Output = ()>
 
 /// Runs an invocation and writes its line, with the message that `message` makes of the output.
 pub(crate) async fn of_invocation<F: Future>(
-    invocation: log::Invocation,
+    invocation: Arc<log::Invocation>,
     settings: &Settings,
     work: F,
     message: impl FnOnce(&F::Output) -> &'static str,

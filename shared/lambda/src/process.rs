@@ -5,25 +5,20 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     process::ExitCode,
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant, SystemTime},
 };
 
-use lambda_extension::Extension;
-use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
-use serde::{Serialize, de::DeserializeOwned};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::timeout,
-};
-use tracing::Instrument as _;
-
 use crate::{
     log, metrics,
     settings::Faults,
-    tls,
+    shutdown, tls,
     trace::{self, Trace},
 };
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 
 /// The variables without which lambda_runtime panics.
 const SET_BY_LAMBDA: [&str; 4] = [
@@ -36,9 +31,6 @@ const SET_BY_LAMBDA: [&str; 4] = [
 /// How many invocations Lambda sends to this process at once. It is set only on Lambda Managed
 /// Instances.
 const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
-
-/// The registration is a call within this machine.
-const REGISTRATION_LIMIT: Duration = Duration::from_secs(1);
 
 /// Lambda kills the process 500 ms after SIGTERM, or 300 ms if there is an external extension
 /// (aws-samples, graceful-shutdown-with-aws-lambda).
@@ -95,8 +87,8 @@ impl<A: Resource, B: Resource> Resource for (A, B) {
 }
 
 /// Runs the function until Lambda ends the process. It sets up logs and TLS, creates the resource
-/// from the environment and warms it up. It passes every event to `handler` within the log span of
-/// its invocation, and writes the invocation's [metrics]. On SIGTERM it closes the resource.
+/// from the environment and warms it up. It passes every event to `handler`, and writes
+/// the invocation's log lines and [metrics]. On SIGTERM it closes the resource.
 ///
 /// It serves one event at a time on one thread, unless Lambda sends several at once.
 ///
@@ -142,12 +134,11 @@ where
     let serve = async {
         // Asking for the first event ends Lambda's init phase, so the registration comes before.
         let warm_up = async {
-            tokio::join!(resource.warm_up(), register_for_sigterm());
+            tokio::join!(resource.warm_up(), shutdown::register_for_signal());
         };
         metrics::of_warm_up(start, warm_up).await;
         let service = service_fn(move |event: LambdaEvent<E>| {
-            let invocation = log::Invocation::new(&event.context);
-            let span = invocation.span();
+            let invocation = Arc::new(log::Invocation::new(&event.context));
             let handler = handler.clone();
             let trace = event
                 .context
@@ -160,7 +151,8 @@ where
                 Ok(_) => "answered",
                 Err(_) => "failed",
             };
-            metrics::of_invocation(invocation, metrics, work, message).instrument(span)
+            let measured = metrics::of_invocation(Arc::clone(&invocation), metrics, work, message);
+            log::within(invocation, measured)
         });
         Runtime::new(service).run_concurrent().await
     };
@@ -172,7 +164,7 @@ where
                 }
                 ExitCode::FAILURE
             }
-            () = shutdown_signal() => {
+            () = shutdown::signal() => {
                 if timeout(CLOSE_LIMIT, resource.close()).await.is_err() {
                     tracing::warn!("not all connections closed in time");
                 }
@@ -226,38 +218,6 @@ fn tokio_runtime() -> std::io::Result<tokio::runtime::Runtime> {
         tokio::runtime::Builder::new_current_thread()
     };
     builder.enable_all().build()
-}
-
-/// Registers an internal extension that wants no events, because Lambda sends SIGTERM only to a
-/// process with an extension. If this fails, the function still works, but its connections are cut
-/// off instead of closed.
-async fn register_for_sigterm() {
-    let registration = Extension::new()
-        .with_events(&[])
-        .with_extension_name("graceful-shutdown")
-        .register();
-    match timeout(REGISTRATION_LIMIT, registration).await {
-        // It waits for an event that never comes. That tells Lambda that it is ready.
-        Ok(Ok(extension)) => drop(tokio::spawn(extension.run())),
-        Ok(Err(error)) => tracing::warn!(error, "no graceful shutdown: not registered"),
-        Err(_) => tracing::warn!("no graceful shutdown: not registered in time"),
-    }
-}
-
-/// Waits for SIGTERM or SIGINT.
-async fn shutdown_signal() {
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    );
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        tracing::warn!("no graceful shutdown: signals can't be received");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 #[cfg(test)]

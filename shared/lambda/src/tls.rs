@@ -3,7 +3,7 @@
 //!
 //! | server | roots |
 //! | --- | --- |
-//! | AWS | [`AMAZON_ROOTS`] |
+//! | AWS | [`amazon_roots`]: those of Amazon Trust Services |
 //! | PlanetScale's API | [`public_roots`]: Mozilla's, from the crate webpki-roots |
 //! | the database | [`DatabaseRoots`]: Mozilla's, which the driver has built in, or those of a file |
 //!
@@ -17,9 +17,15 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-/// The roots of Amazon Trust Services as PEM. The certificates of AWS's endpoints chain to them.
-/// AWS asks its customers to trust all five.
-pub const AMAZON_ROOTS: &str = include_str!("tls/amazon_roots.pem");
+/// The roots of Amazon Trust Services. The certificates of AWS's endpoints chain to them. AWS asks
+/// its customers to trust all five.
+pub fn amazon_roots() -> RootCertStore {
+    const AMAZON_ROOTS: &str = include_str!("tls/amazon_roots.pem");
+    let certificates = CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes());
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.flatten());
+    roots
+}
 
 /// Mozilla's roots.
 pub fn public_roots() -> RootCertStore {
@@ -76,6 +82,11 @@ mod tests {
     use rustls::{ClientConfig, ClientConnection};
 
     use super::*;
+
+    #[test]
+    fn every_root_of_amazon_is_taken() {
+        assert_eq!(amazon_roots().len(), 5);
+    }
 
     #[test]
     fn the_key_share_that_comes_first_is_one_that_mysql_takes() {

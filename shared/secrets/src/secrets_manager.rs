@@ -1,24 +1,25 @@
 //! A secret of AWS Secrets Manager.
 
+use std::sync::OnceLock;
+
 use aws_sdk_secretsmanager::{
     Client, error::ProvideErrorMetadata, operation::get_secret_value::GetSecretValueOutput,
 };
 use lambda::aws;
-use tokio::sync::OnceCell;
 
 use super::{Fields, SecretError, versions::CURRENT};
 
 pub(super) struct SecretsManager {
     secret_id: String,
     /// Created on first use, inside the runtime that drives it.
-    client: OnceCell<Client>,
+    client: OnceLock<Client>,
 }
 
 impl SecretsManager {
     pub(super) fn new(secret_id: String) -> Self {
         Self {
             secret_id,
-            client: OnceCell::new(),
+            client: OnceLock::new(),
         }
     }
 
@@ -29,7 +30,6 @@ impl SecretsManager {
     ) -> Result<S, SecretError> {
         let answer = self
             .client()
-            .await
             .get_secret_value()
             .secret_id(&self.secret_id)
             .version_stage(CURRENT)
@@ -58,9 +58,7 @@ impl SecretsManager {
         &self.secret_id
     }
 
-    pub(super) async fn client(&self) -> &Client {
-        self.client
-            .get_or_init(async || Client::new(&aws::config().await))
-            .await
+    pub(super) fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::new(&aws::config()))
     }
 }

@@ -77,7 +77,7 @@ impl SecretVersions {
     ///
     /// [`VersionError`].
     pub async fn describe(&self) -> Result<Description, VersionError> {
-        let client = self.0.client().await;
+        let client = self.0.client();
         let describe = client.describe_secret().secret_id(self.0.id()).send();
         let answer = describe
             .await
@@ -95,7 +95,7 @@ impl SecretVersions {
     ///
     /// [`VersionError`].
     pub async fn read(&self, version: &str) -> Result<Option<SecretString>, VersionError> {
-        let client = self.0.client().await;
+        let client = self.0.client();
         let read = client.get_secret_value().secret_id(self.0.id());
         match read.version_id(version).send().await {
             Ok(answer) => Ok(Some(SecretsManager::text(&answer)?.into())),
@@ -116,7 +116,7 @@ impl SecretVersions {
         text: &SecretString,
         rotation_token: Option<&SecretString>,
     ) -> Result<(), VersionError> {
-        let client = self.0.client().await;
+        let client = self.0.client();
         let put = client.put_secret_value().secret_id(self.0.id());
         let put = put
             .client_request_token(version)
@@ -133,7 +133,7 @@ impl SecretVersions {
     ///
     /// [`VersionError`].
     pub async fn make_current(&self, version: &str, current: &str) -> Result<(), VersionError> {
-        let client = self.0.client().await;
+        let client = self.0.client();
         let update = client.update_secret_version_stage().secret_id(self.0.id());
         let update = update
             .version_stage(CURRENT)

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use serde_json::json;
 
@@ -36,6 +36,11 @@ fn logged(level: LevelFilter, work: impl FnOnce()) -> Vec<Value> {
         .collect()
 }
 
+/// Runs `work` in an invocation.
+fn within(work: impl FnOnce()) {
+    INVOCATION.sync_scope(Arc::new(Invocation::new(&context())), work);
+}
+
 fn context() -> Context {
     let mut context = Context::default();
     context.request_id = "8476a536".to_owned();
@@ -48,9 +53,7 @@ fn context() -> Context {
 fn a_line_has_the_fixed_keys_first() {
     let (lines, subscriber) = subscriber(LevelFilter::INFO);
     tracing::subscriber::with_default(subscriber, || {
-        Invocation::new(&context())
-            .span()
-            .in_scope(|| tracing::info!(status = 200, "answered"));
+        within(|| tracing::info!(status = 200, "answered"));
     });
     let lines = lines.lock().unwrap();
     let keys: Vec<_> = [
@@ -73,7 +76,7 @@ fn a_line_has_the_fixed_keys_first() {
 #[test]
 fn lines_within_an_invocation_have_its_ids() {
     let lines = logged(LevelFilter::INFO, || {
-        Invocation::new(&context()).span().in_scope(|| {
+        within(|| {
             tracing::info_span!("inner", request_id = "other", step = 2)
                 .in_scope(|| tracing::info!("hello"))
         });
@@ -92,9 +95,7 @@ fn lines_within_an_invocation_have_its_ids() {
 #[test]
 fn the_ids_are_logged_at_every_level() {
     let lines = logged(LevelFilter::ERROR, || {
-        Invocation::new(&context())
-            .span()
-            .in_scope(|| tracing::error!("failed"));
+        within(|| tracing::error!("failed"));
     });
     assert_eq!(lines[0]["request_id"], "8476a536");
 }
@@ -144,7 +145,7 @@ fn fields_keep_their_types() {
 #[test]
 fn no_field_replaces_a_fixed_key() {
     let lines = logged(LevelFilter::INFO, || {
-        Invocation::new(&context()).span().in_scope(|| {
+        within(|| {
             tracing::info!(
                 timestamp = "x",
                 level = "x",

@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn connect() -> anyhow::Result<Conn> {
     let id = std::env::var("DATABASE_SECRET_ID")?;
-    let secrets = Client::new(&lambda::aws::config().await);
+    let secrets = Client::new(&lambda::aws::config());
     let secret = secrets.get_secret_value().secret_id(id).send().await?;
     let login: Login = serde_json::from_str(secret.secret_string().context("no secret")?)?;
     let authority = std::path::PathBuf::from(std::env::var("DATABASE_CA_FILE")?);
