@@ -144,18 +144,29 @@ impl Session<'_> {
         params: Params,
     ) -> Result<Answer, DatabaseError> {
         let mut retries = Retries::new(self.limits.deadline);
+        // A read that goes silent again, on a connection that has just answered, is held back: by
+        // vtgate, for example, during a failover.
+        let mut is_waited_for = statement.is_write() || statement.may_take_long();
         loop {
             let connected = self.connection().await;
             connected.map_err(|error| retries.meaning(error))?;
-            match self.send(statement, params.clone()).await {
+            let sent = self.send(statement, params.clone(), is_waited_for);
+            match sent.await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => retries.of_statement(statement, failure).await?,
+                Err(failure) => {
+                    is_waited_for |= failure == Failure::Silent;
+                    retries.of_statement(statement, failure).await?;
+                }
             }
         }
     }
 
-    async fn send(&mut self, statement: &Statement, params: Params) -> Result<Answer, Failure> {
-        let is_waited_for = statement.is_write() || statement.may_take_long();
+    async fn send(
+        &mut self,
+        statement: &Statement,
+        params: Params,
+        is_waited_for: bool,
+    ) -> Result<Answer, Failure> {
         if is_waited_for {
             self.prove().await?;
         }

@@ -12,7 +12,7 @@ use database::{Database, DatabaseError, Session, Statement};
 use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::prelude::Queryable;
-use tests::proxy::{At, Fault, Proxy};
+use tests::proxy::{At, Fault, Hold, Proxy};
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::lambda::Setup;
 use tokio::task::JoinSet;
@@ -86,7 +86,7 @@ async fn a_slow_read_is_sent_once() {
     assert_eq!(logged(&answer, "Statements"), 1, "{answer:#?}");
 }
 
-const READ: Statement = Statement::read("READ", "SELECT COUNT(*) FROM order_items", "PRIMARY");
+static READ: Statement = Statement::read("READ", "SELECT COUNT(*) FROM order_items", "PRIMARY");
 const WRITE: Statement = Statement::write(
     "WRITE",
     "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price) \
@@ -146,6 +146,36 @@ async fn a_slow_read_of_the_schema_is_not_taken_for_lost() {
     let pool = Pool::new().await;
     let counted: Option<u64> = pool.session().await.row(&SLOW, ()).await.unwrap();
     assert!(counted.is_some());
+}
+
+/// vtgate does so during a failover and at a cutover, and the server's list does not show it.
+#[tokio::test]
+async fn a_read_that_is_held_back_is_waited_for() {
+    let pool = Pool::new().await;
+    // Two connections on which the read is prepared, so that the flights can be told apart.
+    let (mut one, mut other) = (pool.session().await, pool.session().await);
+    for session in [&mut one, &mut other] {
+        assert_eq!(session.row(&READ, ()).await, Ok(Some(0_u64)));
+    }
+    drop((one, other));
+    let mut session = pool.session().await;
+    let held_back = async {
+        let first = pool.proxy.hold(1, At::BeforeServer);
+        wait_until_reached(&first).await;
+        // Before the read is sent again, the server is asked what it runs.
+        let second = pool.proxy.hold(2, At::BeforeServer);
+        wait_until_reached(&second).await;
+        sleep(Duration::from_secs(1)).await;
+    };
+    let (counted, ()) = tokio::join!(session.row(&READ, ()), held_back);
+    assert_eq!(counted, Ok(Some(0_u64)));
+    assert_eq!(pool.proxy.counts().ever, 2);
+}
+
+async fn wait_until_reached(hold: &Hold) {
+    while !hold.is_reached() {
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
