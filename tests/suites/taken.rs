@@ -25,10 +25,10 @@ impl Repository {
             eprintln!("skipped: this project is no template");
             return None;
         }
-        let is_missing = |name| tool(name).arg("--version").output().is_err();
+        let is_missing = |program| tool(program).arg("--version").output().is_err();
         if ["cargo-lambda", "git", "sam"].into_iter().any(is_missing) {
             eprintln!(
-                "skipped: git, cargo-lambda or SAM is missing (.ci/tools installs both tools)"
+                "skipped: git, cargo-lambda or SAM is missing (.ci/tools installs the last two)"
             );
             return None;
         }
@@ -90,7 +90,8 @@ impl Repository {
     }
 }
 
-/// A program of those that `.ci/tools` installs, with no terminal and no network to ask.
+/// A program that `.ci/tools` installs, or one on the PATH. It has no terminal to ask at, and no rights in
+/// AWS.
 fn tool(name: &str) -> Command {
     let in_tools = tests::root().join("target/tools/venv/bin").join(name);
     let mut tool = match in_tools.exists() {

@@ -1,6 +1,6 @@
 //! The topic of SNS that reports go to.
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
 use aws_sdk_sns::{Client, error::ProvideErrorMetadata};
 use lambda::{Resource, settings::Faults};
@@ -12,14 +12,11 @@ const SUBJECT: usize = 99;
 
 static SHARED: LazyLock<Topic> = LazyLock::new(|| Topic {
     arn: std::env::var("REPORT_TOPIC_ARN").unwrap_or_default(),
-    client: OnceLock::new(),
 });
 
 /// A topic, or none, because not everybody has one.
 pub struct Topic {
     arn: String,
-    /// Created on first use, inside the runtime that drives it.
-    client: OnceLock<Client>,
 }
 
 impl Topic {
@@ -30,9 +27,7 @@ impl Topic {
             return Ok(());
         }
         let subject = answer.subject.chars().filter(char::is_ascii).take(SUBJECT);
-        let client = self
-            .client
-            .get_or_init(|| Client::new(&lambda::aws::config()));
+        let client = Client::new(&lambda::aws::config());
         let publish = client.publish().topic_arn(&self.arn);
         let publish = publish.subject(subject.collect::<String>());
         let published = publish.message(&answer.text).send().await;

@@ -12,6 +12,9 @@
 //! limit, as it does where the server refuses to tell, or no other connection is free within the
 //! pool's bound.
 //!
+//! vtgate may also hold a read back, as during a failover. The list does not show it then, so it is sent
+//! again, and is not asked about a second time: the connection that asked has just answered.
+//!
 //! A read that names no index, as one of `information_schema`, is not asked about: by way of Vitess,
 //! the list was seen not to show it. Its connection is pinged before it instead, as before a write.
 

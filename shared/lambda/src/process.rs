@@ -10,15 +10,16 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
+
 use crate::{
     log, metrics,
     settings::Faults,
     shutdown, tls,
     trace::{self, Trace},
 };
-use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
-use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::timeout;
 
 /// The variables without which lambda_runtime panics.
 const SET_BY_LAMBDA: [&str; 4] = [
@@ -87,8 +88,8 @@ impl<A: Resource, B: Resource> Resource for (A, B) {
 }
 
 /// Runs the function until Lambda ends the process. It sets up logs and TLS, creates the resource
-/// from the environment and warms it up. It passes every event to `handler`, and writes
-/// the invocation's log lines and [metrics]. On SIGTERM it closes the resource.
+/// from the environment and warms it up. It passes every event to `handler`, and writes the
+/// invocation's [metrics]. On SIGTERM it closes the resource.
 ///
 /// It serves one event at a time on one thread, unless Lambda sends several at once.
 ///

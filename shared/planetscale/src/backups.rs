@@ -176,17 +176,18 @@ impl Calls<'_> {
     pub async fn delete_backup(&self, branch: &str, id: &str) -> Result<(), ApiError> {
         let path = ["branches", branch, "backups", id];
         let request = ApiRequest::delete("deleting a backup", &path, DELETE);
-        match self.done(request).await {
-            // PlanetScale answers the same if the token may not delete it.
-            Err(error) if error.is_not_found() => {
-                let left = self.backups(branch).await?;
-                match left.iter().any(|backup| backup.id == id) {
-                    true => Err(error),
-                    false => Ok(()),
-                }
-            }
-            deleted => deleted,
+        let deleted = self.done(request).await;
+        // PlanetScale answers the same if the token may not delete it.
+        if deleted.as_ref().is_err_and(ApiError::is_not_found)
+            && self
+                .backups(branch)
+                .await?
+                .iter()
+                .all(|backup| backup.id != id)
+        {
+            return Ok(());
         }
+        deleted
     }
 }
 

@@ -122,7 +122,7 @@ impl Calls<'_> {
     }
 
     /// Deletes a password, which may be gone already. Open connections end within five minutes
-    /// (documentation, connection strings).
+    /// (PlanetScale's documentation, connection strings).
     ///
     /// # Errors
     ///
@@ -130,17 +130,18 @@ impl Calls<'_> {
     pub async fn delete_password(&self, branch: &str, id: &str) -> Result<(), ApiError> {
         let path = ["branches", branch, "passwords", id];
         let request = ApiRequest::delete("deleting a password", &path, DELETE);
-        match self.done(request).await {
-            // PlanetScale answers the same if the token may not delete it.
-            Err(error) if error.is_not_found() => {
-                let left = self.passwords(branch).await?;
-                match left.iter().any(|password| password.id == id) {
-                    true => Err(error),
-                    false => Ok(()),
-                }
-            }
-            deleted => deleted,
+        let deleted = self.done(request).await;
+        // PlanetScale answers the same if the token may not delete it.
+        if deleted.as_ref().is_err_and(ApiError::is_not_found)
+            && self
+                .passwords(branch)
+                .await?
+                .iter()
+                .all(|password| password.id != id)
+        {
+            return Ok(());
         }
+        deleted
     }
 }
 

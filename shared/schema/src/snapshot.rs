@@ -38,8 +38,6 @@ pub enum Make {
 pub(crate) struct Table {
     /// The names of a table's columns in their order. A view has them in its row.
     pub(crate) columns: Vec<String>,
-    #[serde(skip)]
-    is_view: bool,
     /// By what tells one from another. That is the kind and the name, but what they say for CHECKs
     /// and foreign keys, because a deployment changes their names.
     pub(crate) parts: BTreeMap<String, Part>,
@@ -159,7 +157,7 @@ impl Snapshot {
             self.tables.extend(new.clone());
             let used = quoted(&name);
             let reads = |table: &Table| {
-                let view = table.is_view.then(|| table.part(Kind::View, "")).flatten();
+                let view = table.view();
                 view.is_some_and(|view| view.text("definition").contains(&used))
             };
             let readers = self.tables.iter().filter(|(_, table)| reads(table));
@@ -235,8 +233,7 @@ impl Table {
                 view.insert("valid".to_owned(), "NO".into());
             }
             view.insert("columns".to_owned(), columns.into());
-            self.is_view = true;
-        } else if self.is_view {
+        } else if self.view().is_some() {
             return;
         }
         let mut key = match kind {
@@ -251,6 +248,12 @@ impl Table {
             key.push('+');
         }
         self.parts.insert(key, part);
+    }
+
+    /// What describes a view, which has no other part.
+    fn view(&self) -> Option<&Part> {
+        let first = self.parts.values().next();
+        first.filter(|part| part.subject.kind == Kind::View)
     }
 
     pub(crate) fn part(&self, kind: Kind, name: &str) -> Option<&Part> {

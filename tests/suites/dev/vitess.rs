@@ -1,4 +1,4 @@
-//! `cargo dev` and `cargo dev test` with `--vitess` and `--vitess-cluster`, on a machine that can't build Vitess.
+//! What needs Vitess, on a machine that can't build it.
 
 use std::ffi::OsString;
 use std::fs;

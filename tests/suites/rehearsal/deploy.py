@@ -64,7 +64,6 @@ for name, resource in template["Resources"].items():
         functions[resource["Metadata"]["BuildProperties"]["Binary"]] = {
             "name": name,
             "environment": configuration["Environment"]["Variables"],
-            "timeout": configuration["Timeout"],
         }
 left_out = {
     resource["Type"] for name, resource in template["Resources"].items() if name not in created

@@ -18,13 +18,12 @@ mod browser;
 mod transform;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     env::consts::ARCH,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
 };
 
 use reqwest::Method;
@@ -58,7 +57,7 @@ const LEFT_OUT: [&str; 12] = [
 /// What `deploy.py` has deployed.
 #[derive(Deserialize)]
 struct Deployed {
-    /// The functions by their programs.
+    /// The functions that were not called yet, by their programs.
     functions: BTreeMap<String, DeployedFunction>,
     /// What each schedule sends, by its logical id.
     inputs: BTreeMap<String, Value>,
@@ -80,8 +79,6 @@ struct Rehearsal {
     /// The database's secret, with a password of the production branch.
     secret_id: String,
     deployed: Deployed,
-    /// The programs of the functions that were called.
-    called: Mutex<BTreeSet<String>>,
 }
 
 impl Rehearsal {
@@ -114,7 +111,6 @@ impl Rehearsal {
         });
         Self {
             deployed: deploy(&stack, &parameters),
-            called: Mutex::default(),
             stack,
             database,
             plane,
@@ -124,9 +120,11 @@ impl Rehearsal {
 
     /// The function, from its artifact and with the environment that it was deployed with. What leads it
     /// to the local stack is added.
-    async fn function(&self, binary: &str) -> Function {
-        self.called.lock().unwrap().insert(binary.to_owned());
-        let deployed = &self.deployed.functions[binary];
+    async fn function(&mut self, binary: &str) -> Function {
+        let DeployedFunction {
+            name,
+            mut environment,
+        } = self.deployed.functions.remove(binary).unwrap();
         let mut setup = Function::of(&self.stack, &self.database, binary).unwrap();
         for variable in self
             .stack
@@ -138,24 +136,23 @@ impl Rehearsal {
         {
             setup = setup.without(variable);
         }
-        let mut environment = deployed.environment.clone();
         if let Some(url) = environment.get_mut("PLANETSCALE_API_URL") {
             assert_eq!(url, "", "the default should be PlanetScale's own");
             self.plane.url().clone_into(url);
         }
-        let setup = setup.program(artifact(&deployed.name)).envs(environment);
+        let setup = setup.program(artifact(&name)).envs(environment);
         setup.start().await.unwrap()
     }
 
     /// The answer to a request, from the function with this program.
-    async fn answer(&self, binary: &str, request: Event) -> Answer {
+    async fn answer(&mut self, binary: &str, request: Event) -> Answer {
         let answer = self.function(binary).await.invoke(request).await.unwrap();
         assert!(answer.status < 300, "{binary}: {answer:?}");
         answer
     }
 
     /// The answer of an operation.
-    async fn operate(&self, binary: &str, payload: Value) -> Value {
+    async fn operate(&mut self, binary: &str, payload: Value) -> Value {
         let function = self.function(binary).await;
         let answer = function.call(payload).await.unwrap();
         answer.unwrap_or_else(|error| panic!("{binary}: {error:?}\n{}", function.output().unwrap()))
@@ -177,7 +174,7 @@ fn artifact(name: &str) -> PathBuf {
     if ARCH == "aarch64" {
         return artifact;
     }
-    let script = std::env::temp_dir().join(format!("rehearsal-{}-{name}", std::process::id()));
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rehearsal-{name}"));
     let run = format!(
         "#!/bin/sh\nexec /usr/bin/qemu-aarch64 -L /usr/aarch64-linux-gnu '{}'\n",
         artifact.display()
@@ -211,7 +208,7 @@ fn deploy(stack: &Stack, parameters: &Value) -> Deployed {
 #[tokio::test]
 #[ignore = "needs what `sam build` has built"]
 async fn each_function_answers_as_it_is_built_and_deployed() {
-    let rehearsal = Rehearsal::new().await;
+    let mut rehearsal = Rehearsal::new().await;
     assert_eq!(rehearsal.deployed.left_out, LEFT_OUT);
 
     let order = json!({
@@ -236,7 +233,7 @@ async fn each_function_answers_as_it_is_built_and_deployed() {
         .answer("health", Event::get("/health?ready"))
         .await;
 
-    let inputs = &rehearsal.deployed.inputs;
+    let inputs = std::mem::take(&mut rehearsal.deployed.inputs);
     let checked = rehearsal
         .operate("back-up-database", inputs["BackUpDatabaseCheck"].clone())
         .await;
@@ -262,7 +259,6 @@ async fn each_function_answers_as_it_is_built_and_deployed() {
     let rotated = rehearsal.operate("rotate-credentials", event).await;
     assert!(rotated["done"].is_string(), "{rotated}");
 
-    let called = rehearsal.called.into_inner().unwrap();
-    let deployed = rehearsal.deployed.functions.into_keys().collect();
-    assert_eq!(called, deployed);
+    let not_called: Vec<_> = rehearsal.deployed.functions.keys().collect();
+    assert!(not_called.is_empty(), "{not_called:?}");
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::pipeline::Pipeline;
 use crate::{CHANNEL, NOTES, TWO_TABLES};
+
 #[tokio::test]
 async fn a_dropped_column_needs_an_allowance() {
     let pipeline = Pipeline::with("0002_less.sql", "ALTER TABLE orders DROP COLUMN total;").await;
@@ -34,7 +35,7 @@ async fn a_check_cannot_be_dropped_by_the_name_in_its_migration() {
     let check = "ALTER TABLE notes ADD CONSTRAINT short CHECK (CHAR_LENGTH(text) < 9);";
     pipeline.add("0002_notes.sql", &format!("{NOTES}{check}"));
     pipeline.succeed(json!({})).await;
-    pipeline.add("0003_drop.sql", "ALTER TABLE notes DROP CHECK short;");
+    pipeline.add("0003_drop.sql", "ALTER TABLE notes DROP CONSTRAINT short;");
     let (error, cause) = pipeline.fail(json!({})).await;
     // The deployment has renamed it, and the new branch has that name too.
     assert_eq!(error, "StatementRefused");

@@ -83,6 +83,13 @@ fn codedeploy_may_move_the_aliases_of_the_api_and_read_alarms() {
     assert_eq!(trust[0]["Principal"], service);
     assert_eq!(trust[0]["Condition"], of_account);
     assert_eq!(trust.as_array().unwrap().len(), 1);
+    let read_alarms = json!([{
+        "Sid": "ReadAlarms", "Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*",
+    }]);
+    assert_eq!(
+        role["Policies"][0]["PolicyDocument"]["Statement"],
+        read_alarms
+    );
     let mut moved = BTreeSet::new();
     for (name, policy) in of_type(resources, "AWS::IAM::RolePolicy") {
         let statement = &policy["PolicyDocument"]["Statement"][0];
@@ -106,13 +113,10 @@ fn codedeploy_may_move_the_aliases_of_the_api_and_read_alarms() {
 /// The parameters that a part of the template depends on, by `Ref`, in a text, or by a condition.
 fn parameters(document: &Document, value: &Value, found: &mut BTreeSet<String>) {
     let all = document.section("Parameters");
+    let known = |name: &str| all.contains_key(name).then(|| name.to_owned());
     match value {
         Value::Object(fields) => {
-            let name = fields.get("Ref").and_then(Value::as_str);
-            found.extend(
-                name.filter(|name| all.contains_key(*name))
-                    .map(str::to_owned),
-            );
+            found.extend(fields.get("Ref").and_then(Value::as_str).and_then(known));
             for (function, value) in fields {
                 let condition = match function.as_str() {
                     "Fn::If" => value[0].as_str(),
@@ -129,15 +133,9 @@ fn parameters(document: &Document, value: &Value, found: &mut BTreeSet<String>) 
             .iter()
             .for_each(|value| parameters(document, value, found)),
         Value::String(text) => {
-            let named = text
-                .split("${")
-                .skip(1)
-                .filter_map(|rest| rest.split('}').next());
-            found.extend(
-                named
-                    .filter(|name| all.contains_key(*name))
-                    .map(str::to_owned),
-            );
+            let texts = text.split("${").skip(1);
+            let names = texts.filter_map(|rest| rest.split('}').next());
+            found.extend(names.filter_map(known));
         }
         _ => {}
     }

@@ -37,9 +37,11 @@ fn order(items: u64) -> bool {
     NewOrder::parse(&draft).is_ok()
 }
 
-/// What the code takes, by the place of a schema and the name of its limits there.
+/// Whether the code takes a value.
 type Accepts = fn(u64) -> bool;
 
+/// The place of a schema, what follows `min` and `max` in the names of its limits there, and what the
+/// code takes.
 const LIMITS: [(&str, &str, Accepts); 5] = [
     ("/components/schemas/CustomerId", "Length", |length| {
         text(length).parse::<CustomerId>().is_ok()

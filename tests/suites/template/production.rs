@@ -9,6 +9,7 @@ use crate::{
     document::Document,
     is_http,
     transform::{stacks, stacks_of},
+    transformed::of_type,
 };
 
 /// Parameters of a stack that has all functions.
@@ -60,38 +61,37 @@ fn in_functions(property: &str, select: impl Fn(&str) -> bool) -> Vec<String> {
         .collect()
 }
 
-/// The names of the resources of a type.
-fn of_type(kind: &str) -> Vec<String> {
-    let document = Document::read();
-    let resources = document.section("Resources").iter();
-    resources
-        .filter(|(_, resource)| resource["Type"] == kind)
-        .map(|(name, _)| name.clone())
-        .collect()
-}
-
 /// What a parameter adds at these places, where nothing is without it.
 fn added(places: Vec<String>, value: &Value) -> Changes {
     let places = places.into_iter();
     places
-        .map(|place| (format!("/{place}"), (Value::Null, value.clone())))
+        .map(|place| (place, (Value::Null, value.clone())))
         .collect()
 }
 
 #[test]
 fn a_parameter_for_production_has_its_effect_and_none_while_it_is_empty() {
     let body = "Resources/Api/Properties/Body";
-    let groups = of_type("AWS::Logs::LogGroup");
+    let document = Document::read();
+    let groups = of_type(document.section("Resources"), "AWS::Logs::LogGroup");
+    let groups: Vec<_> = groups.map(|(name, _)| name).collect();
     let tokens = [
         ("JwtIssuer", "https://id.example.com"),
         ("JwtAudience", "a"),
     ];
-    let scopes = |scope: &str, routes: [&str; 2]| -> Changes {
-        let change = (json!([{ "Caller": [] }]), json!([{ "Caller": [scope] }]));
-        let places =
-            routes.map(|route| (format!("/{body}/paths//{route}/security"), change.clone()));
-        places.into()
-    };
+    let mut scopes = Changes::new();
+    let paths = &document.resource("Api")["Properties"]["DefinitionBody"]["paths"];
+    for (path, operations) in paths.as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let scope = match method.as_str() {
+                _ if path == "/health" => continue,
+                "get" => "orders:read",
+                _ => "orders:write",
+            };
+            let change = (json!([{ "Caller": [] }]), json!([{ "Caller": [scope] }]));
+            scopes.insert(format!("{body}/paths/{path}/{method}/security"), change);
+        }
+    }
     let mut domain = added(
         vec![format!("{body}/x-amazon-apigateway-endpoint-configuration")],
         &json!({ "disableExecuteApiEndpoint": true }),
@@ -121,7 +121,7 @@ fn a_parameter_for_production_has_its_effect_and_none_while_it_is_empty() {
         in_functions("VpcConfig", |_| true),
         &json!({ "SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"] }),
     );
-    let policy = Document::read().resource("AttachToVpc").clone();
+    let policy = document.resource("AttachToVpc").clone();
     vpc.extend(added(vec!["Resources/AttachToVpc".to_owned()], &policy));
 
     let cases: Vec<(Parameters, Parameters, Changes)> = vec![
@@ -174,7 +174,7 @@ fn a_parameter_for_production_has_its_effect_and_none_while_it_is_empty() {
                 .flat_map(|group| {
                     ["DeletionPolicy", "UpdateReplacePolicy"].map(|policy| {
                         (
-                            format!("/Resources/{group}/{policy}"),
+                            format!("Resources/{group}/{policy}"),
                             (json!("Delete"), json!("Retain")),
                         )
                     })
@@ -201,19 +201,7 @@ fn a_parameter_for_production_has_its_effect_and_none_while_it_is_empty() {
         (
             tokens.into(),
             vec![("JwtScopes", "orders:read,orders:write")],
-            scopes(
-                "orders:read",
-                [
-                    "orders/{order_id}/get",
-                    "customers/{customer_id}/orders/get",
-                ],
-            )
-            .into_iter()
-            .chain(scopes(
-                "orders:write",
-                ["orders/post", "orders/{order_id}/patch"],
-            ))
-            .collect(),
+            scopes,
         ),
         (
             vec![],
@@ -234,7 +222,7 @@ fn a_parameter_for_production_has_its_effect_and_none_while_it_is_empty() {
     for ((_, set, expected), stacks) in cases.iter().zip(stacks.chunks(2)) {
         let mut found = Changes::new();
         changes(
-            "/Resources",
+            "Resources",
             &stacks[0]["Resources"],
             &stacks[1]["Resources"],
             &mut found,

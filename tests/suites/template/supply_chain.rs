@@ -1,4 +1,4 @@
-//! Crates that no dependency may bring in, and packages from elsewhere that are what they were.
+//! The crates that no dependency may bring in, and the pins of the Python packages.
 
 use std::fs;
 

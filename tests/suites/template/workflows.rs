@@ -146,27 +146,28 @@ fn a_deployment_has_the_parameters_of_its_stage() {
     fs::copy(config, folder.join("samconfig.toml")).unwrap();
     let pack = "tar --create --gzip --file deployment.tar.gz samconfig.toml .aws-sam\n\
          rm -r samconfig.toml .aws-sam\n";
-    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{}", sam.display(), std::env::var("PATH").unwrap());
     // Nothing answers at this address, so it ends after it has said what it deploys.
     let output = Command::new("bash")
         .args(["-eo", "pipefail", "-c"])
         .arg(format!("{pack}{}", step["run"].as_str().unwrap()))
         .current_dir(&folder)
-        .env("PATH", format!("{}:{path}", sam.display()))
-        .envs([("STAGE", "prod"), ("STACK_NAME", "my-stack")])
         .envs([
+            ("PATH", path.as_str()),
+            ("STAGE", "prod"),
+            ("STACK_NAME", "my-stack"),
             ("ARTIFACT_BUCKET", "my-bucket"),
             (
                 "EXECUTION_ROLE_ARN",
-                "arn:aws:iam::123456789012:role/execution",
+                "arn:aws:iam::123456789012:role/deploy",
             ),
-        ])
-        .envs([
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
             ("AWS_DEFAULT_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "a"),
+            ("AWS_MAX_ATTEMPTS", "1"),
+            ("SAM_CLI_TELEMETRY", "0"),
         ])
-        .envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "a")])
-        .envs([("AWS_MAX_ATTEMPTS", "1"), ("SAM_CLI_TELEMETRY", "0")])
         .output()
         .unwrap();
     fs::remove_dir_all(&folder).unwrap();
