@@ -136,14 +136,13 @@ impl Document {
         // What the operations use goes into one list. The schemas refer to each other by their names.
         let mut used = Vec::new();
         take_schemas(&mut document, &mut used);
-        let places = 0..used.len();
         let mut compiler = Compiler::new();
         compiler.enable_format_assertions();
         let resource = json!({ "components": { "schemas": schemas }, "used": used });
         let wrong = |error: CompileError| anyhow!("a schema: {error:#}");
         compiler.add_resource("api.json", resource).map_err(wrong)?;
         let mut document: Self = serde_json::from_value(document)?;
-        for place in places {
+        for place in 0..used.len() {
             let schema = format!("api.json#/used/{place}");
             let schema = compiler.compile(&schema, &mut document.schemas);
             document.compiled.push(schema.map_err(wrong)?);

@@ -40,6 +40,7 @@ pub use self::database::FreshDatabase;
 pub use self::process::free_port;
 pub use self::server::PrivateServer;
 pub use self::template::{Function, Route, Template, Value, merged, yaml};
+pub use self::tools::find_program;
 
 use self::access::{Access, ConnectError, Login};
 use self::secrets::Secrets;

@@ -14,6 +14,15 @@ use crate::stack::file;
 use crate::stack::process::{Processes, command};
 use crate::stack::progress::Progress;
 
+/// The program of this name: the one that `.ci/tools` installs, or the one on the PATH.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let installed = crate::root().join("target/tools/venv/bin").join(name);
+    match installed.is_file() {
+        true => Some(installed),
+        false => install::on_path(name),
+    }
+}
+
 /// Where the programs are.
 #[derive(Debug, Clone)]
 pub struct Tools {

@@ -13,7 +13,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use serde::Deserialize;
@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     stack::Route,
-    stand_ins::lambda::{Function, event::Event},
+    stand_ins::lambda::{Answer, Function, event::Event},
 };
 
 /// The most bytes that it takes in a body.
@@ -93,29 +93,22 @@ impl Cors {
         });
         let Some(origin) = origin else { return };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let lists = [
-            (
-                header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                self.expose_headers.join(","),
-                true,
-            ),
-            (
-                header::ACCESS_CONTROL_ALLOW_METHODS,
-                self.allow_methods.join(","),
-                preflight,
-            ),
-            (
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                self.allow_headers.join(","),
-                preflight,
-            ),
-            (
-                header::ACCESS_CONTROL_MAX_AGE,
-                self.max_age.to_string(),
-                preflight,
-            ),
-        ];
-        for (name, value, _) in lists.into_iter().filter(|(_, _, sent)| *sent) {
+        let expose_headers = self.expose_headers.join(",");
+        let mut lists = vec![(header::ACCESS_CONTROL_EXPOSE_HEADERS, expose_headers)];
+        if preflight {
+            lists.extend([
+                (
+                    header::ACCESS_CONTROL_ALLOW_METHODS,
+                    self.allow_methods.join(","),
+                ),
+                (
+                    header::ACCESS_CONTROL_ALLOW_HEADERS,
+                    self.allow_headers.join(","),
+                ),
+                (header::ACCESS_CONTROL_MAX_AGE, self.max_age.to_string()),
+            ]);
+        }
+        for (name, value) in lists {
             if let Ok(value) = value.parse() {
                 headers.insert(name, value);
             }
@@ -148,35 +141,54 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 impl Shared {
     /// Calls the function whose route matches the request.
     async fn call(&self, request: Request) -> anyhow::Result<Response> {
-        let (parts, body) = request.into_parts();
-        let url = parts.uri.path_and_query().map_or("/", |url| url.as_str());
-        let mut event = Event::new(parts.method.as_str(), url);
-        for (name, value) in &parts.headers {
-            event = event.header(name.as_str(), value.to_str()?);
-        }
-        let body = to_bytes(body, BODY_LIMIT).await?;
-        if !body.is_empty() {
-            event = event.body(body);
-        }
+        let event = event_of(request).await?;
         let mut functions = self.functions.iter();
         let function =
             functions.find(|(routes, _)| routes.iter().any(|route| event.matches_route(route)));
-        let Some((_, function)) = function else {
-            return Ok(of_gateway(
-                StatusCode::NOT_FOUND,
-                &json!({ "message": "Not Found" }),
-            ));
-        };
-        let answer = function.invoke(event).await?;
-        let mut response = of_gateway(StatusCode::from_u16(answer.status)?, &answer.body);
-        for (name, value) in &answer.headers {
-            if !name.starts_with("access-control-") {
-                let name: header::HeaderName = name.parse()?;
-                response.headers_mut().insert(name, value.parse()?);
-            }
+        match function {
+            Some((_, function)) => response_of(Some(&function.invoke(event).await?)),
+            None => response_of(None),
         }
-        Ok(response)
     }
+}
+
+/// The event of a request.
+///
+/// # Errors
+///
+/// The body is too large, or its client has gone.
+pub async fn event_of(request: Request) -> anyhow::Result<Event> {
+    let (parts, body) = request.into_parts();
+    let url = parts.uri.path_and_query().map_or("/", |url| url.as_str());
+    let mut event = Event::new(parts.method.as_str(), url);
+    for (name, value) in &parts.headers {
+        event = event.header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+    }
+    let body = to_bytes(body, BODY_LIMIT).await?;
+    Ok(match body.is_empty() {
+        true => event,
+        false => event.body(body),
+    })
+}
+
+/// The response that a function's answer becomes, or that to a request without a route.
+///
+/// # Errors
+///
+/// The status or a header is none of HTTP.
+pub fn response_of(answer: Option<&Answer>) -> anyhow::Result<Response> {
+    let Some(answer) = answer else {
+        let not_found = json!({ "message": "Not Found" });
+        return Ok(of_gateway(StatusCode::NOT_FOUND, &not_found));
+    };
+    let mut response = of_gateway(StatusCode::from_u16(answer.status)?, &answer.body);
+    for (name, value) in &answer.headers {
+        if !name.starts_with("access-control-") {
+            let name: HeaderName = name.parse()?;
+            response.headers_mut().insert(name, value.parse()?);
+        }
+    }
+    Ok(response)
 }
 
 /// An answer with this body.

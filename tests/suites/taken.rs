@@ -12,6 +12,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use tests::stack::find_program;
+
 /// This checkout as a repository that others clone, with what is not committed yet, and a folder for
 /// their projects.
 struct Repository {
@@ -93,11 +95,7 @@ impl Repository {
 /// A program that `.ci/tools` installs, or one on the PATH. It has no terminal to ask at, and no rights in
 /// AWS.
 fn tool(name: &str) -> Command {
-    let in_tools = tests::root().join("target/tools/venv/bin").join(name);
-    let mut tool = match in_tools.exists() {
-        true => Command::new(in_tools),
-        false => Command::new(name),
-    };
+    let mut tool = Command::new(find_program(name).unwrap_or_else(|| name.into()));
     tool.stdin(Stdio::null());
     for (name, value) in [
         ("AWS_ACCESS_KEY_ID", "none"),

@@ -4,16 +4,14 @@
 //! `SCHEMATHESIS_SEED` sets another seed than the one there.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::process::Stdio;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
-use serde_json::{Value, json};
 use tests::openapi::FILE;
-use tests::stand_ins::lambda::event::Event;
+use tests::stack::find_program;
+use tests::stand_ins::api_gateway::{event_of, response_of};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -24,7 +22,7 @@ const AUTHORIZED: &str = "Bearer of-the-tests";
 
 #[tokio::test]
 async fn generated_requests_are_answered_as_the_document_says() {
-    let Some(program) = schemathesis() else {
+    let Some(program) = find_program("schemathesis") else {
         eprintln!("skipped: there is no schemathesis (.ci/tools installs it)");
         return;
     };
@@ -56,45 +54,15 @@ async fn generated_requests_are_answered_as_the_document_says() {
     println!("{said}");
 }
 
-/// The program in `target/tools`, or the one on the PATH.
-fn schemathesis() -> Option<PathBuf> {
-    let in_tools = tests::root().join("target/tools/venv/bin");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = std::iter::once(in_tools).chain(std::env::split_paths(&path));
-    folders.find_map(|folder| Some(folder.join("schemathesis")).filter(|file| file.is_file()))
-}
-
 /// Answers like API Gateway in front of the functions. A wrong answer panics in the client, and then
 /// schemathesis gets none.
 async fn gateway(request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let url = head.uri.path_and_query().map_or("/", |url| url.as_str());
-    let mut event = Event::new(head.method.as_str(), url);
-    for (name, value) in &head.headers {
-        event = event.header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
-    }
-    let body = to_bytes(body, usize::MAX).await.unwrap();
-    if !body.is_empty() {
-        event = event.body(body);
-    }
-    let authorization = head.headers.get(AUTHORIZATION);
-    if authorization.is_none_or(|value| value != AUTHORIZED) {
+    let authorization = request.headers().get(AUTHORIZATION);
+    let authorized = authorization.is_some_and(|value| value == AUTHORIZED);
+    let mut event = event_of(request).await.unwrap();
+    if !authorized {
         event = event.anonymous();
     }
-    let Some(answer) = send_if_routed(event).await else {
-        let not_found = json!({ "message": "Not Found" });
-        let response = Response::builder().status(404);
-        let response = response.header("content-type", "application/json");
-        return response.body(Body::from(not_found.to_string())).unwrap();
-    };
-    let response = Response::builder().status(answer.status);
-    let headers = answer.headers.iter();
-    let response = headers.fold(response, |response, (name, value)| {
-        response.header(name, value)
-    });
-    let body = match answer.body {
-        Value::Null => Body::empty(),
-        body => Body::from(body.to_string()),
-    };
-    response.body(body).unwrap()
+    let answer = send_if_routed(event).await;
+    response_of(answer.as_ref()).unwrap()
 }

@@ -1,6 +1,8 @@
 //! The examples in the API's document are tried. That every answer keeps to the document is checked
 //! wherever a test calls a function.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use tests::openapi::{Content, Document};
 use tests::stand_ins::lambda::event::Event;
@@ -118,7 +120,7 @@ async fn the_examples_of_problems_are_answers() {
         let draft = ["customer_id", "currency", "items"].map(|name| (name, order[name].clone()));
         Event::post("/orders")
             .header("idempotency-key", &key)
-            .json(&json!(std::collections::BTreeMap::from(draft)))
+            .json(&json!(BTreeMap::from(draft)))
     };
     let large = Event::post("/orders").header("content-type", "application/json");
     let mut answers = Vec::new();

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
+use tests::stack::find_program;
 
 /// What AWS makes of the template, for each of these parameters; those left out have their defaults.
 /// None without the SAM CLI.
@@ -30,14 +31,11 @@ pub fn stacks_of(template: &Path, parameters: &[Map<String, Value>]) -> Option<V
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// A Python that has the SAM CLI: the one in `target/tools`, or the one on the PATH.
+/// A Python that has the SAM CLI.
 pub fn python() -> Option<PathBuf> {
-    let in_tools = tests::root().join("target/tools/venv/bin/python");
-    [in_tools, PathBuf::from("python3")]
-        .into_iter()
-        .find(|python| {
-            let mut import = Command::new(python);
-            import.args(["-c", "import samcli"]).stderr(Stdio::null());
-            import.status().is_ok_and(|status| status.success())
-        })
+    find_program("python3").filter(|python| {
+        let mut import = Command::new(python);
+        import.args(["-c", "import samcli"]).stderr(Stdio::null());
+        import.status().is_ok_and(|status| status.success())
+    })
 }

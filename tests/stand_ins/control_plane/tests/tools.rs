@@ -6,18 +6,15 @@ use std::process::Command;
 
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
+use tests::stack::find_program;
 use tests::stand_ins::control_plane::{DATABASE, ORGANIZATION, ServiceToken};
 
 use crate::fresh_control_plane::{FreshControlPlane, skipped};
 
 /// The program in the variable `PSCALE`, or the one on the PATH.
 fn program() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("PSCALE").filter(|named| !named.is_empty()) {
-        return Some(named.into());
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&path).map(|folder| folder.join("pscale"));
-    places.find(|place| place.is_file())
+    let named = std::env::var_os("PSCALE").filter(|named| !named.is_empty());
+    named.map(PathBuf::from).or_else(|| find_program("pscale"))
 }
 
 /// `pscale` with the variables of `target/dev/environment`.
