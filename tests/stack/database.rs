@@ -6,11 +6,9 @@ use std::net::SocketAddr;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use crate::stack::access::{Access, Administration, ConnectError, Login};
+use crate::stack::access::{Access, Login};
 use crate::stack::background;
 use crate::stack::{Stack, remove};
-use crate::stand_ins::vtgate::raw::{FUNCTIONS_CAPABILITIES, RawConnection};
-use crate::stand_ins::vtgate::tls::Tls;
 use crate::stand_ins::vtgate::{Account, Vtgate};
 use crate::vitess::{DirectDdl, Vitess, shards};
 
@@ -186,19 +184,6 @@ impl FreshDatabase {
             .access()
             .connect(username, password, Some(schema))
             .await?)
-    }
-
-    /// A connection over TLS as its user to where its [address](Self::address) leads, which shows every
-    /// packet.
-    pub async fn raw_connection(&self) -> anyhow::Result<RawConnection> {
-        let administration = self.access().administration.as_ref();
-        let Administration { certificates, .. } =
-            administration.ok_or(ConnectError::NotAdministered)?;
-        let (host, _) = self.host_and_port();
-        let tls = Tls::new(&host, certificates)?;
-        let (address, capabilities) = (self.address(), FUNCTIONS_CAPABILITIES);
-        let opened = RawConnection::open(address, &tls, &self.login, capabilities).await?;
-        Ok(opened.map_err(mysql_async::Error::from)?)
     }
 
     /// A connection over TLS that may write, as an administrator. With two shards it is one to Vitess,

@@ -35,7 +35,7 @@ pub mod errors;
 mod login;
 pub mod raw;
 mod session;
-pub(crate) mod tls;
+mod tls;
 mod wire;
 
 use crate::stack::access::{Access, ConnectError, Login};

@@ -13,11 +13,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::tls::Tls;
-use super::wire::{COLLATION, Wire, malformed, parse_error, status_of_eof, status_of_ok};
-use crate::stack::access::Login;
+use super::wire::{COLLATION, Wire, malformed, status_of_eof, status_of_ok};
+use crate::stack::FreshDatabase;
+use crate::stack::access::{Administration, ConnectError, Login};
+
+pub use super::wire::parse_error;
 
 /// What the functions' driver can do.
-pub const FUNCTIONS_CAPABILITIES: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
+const FUNCTIONS_CAPABILITIES: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
     .union(CapabilityFlags::CLIENT_SECURE_CONNECTION)
     .union(CapabilityFlags::CLIENT_LONG_PASSWORD)
     .union(CapabilityFlags::CLIENT_SSL)
@@ -56,9 +59,26 @@ pub struct Prepared {
 }
 
 impl RawConnection {
+    /// A connection as the database's user, with the capabilities of the functions, to the Vitess or the
+    /// stand-in before it.
+    pub async fn to(database: &FreshDatabase) -> anyhow::Result<Self> {
+        let administration = database.access().administration.as_ref();
+        let Administration { certificates, .. } =
+            administration.ok_or(ConnectError::NotAdministered)?;
+        let address = database.address();
+        let tls = Tls::new(&address.ip().to_string(), certificates)?;
+        let login = Login {
+            username: database.username().to_owned(),
+            password: database.password().to_owned(),
+            schema: database.name().to_owned(),
+        };
+        let opened = Self::open(address, &tls, &login, FUNCTIONS_CAPABILITIES).await?;
+        Ok(opened.map_err(mysql_async::Error::from)?)
+    }
+
     /// Logs in over TLS. The stand-in passes answers on unchanged, so it has the `capabilities` of its
     /// client here too.
-    pub(crate) async fn open(
+    pub(super) async fn open(
         address: SocketAddr,
         tls: &Tls,
         login: &Login,

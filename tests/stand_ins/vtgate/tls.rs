@@ -12,7 +12,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::stack::tls::Certificates;
 
-pub(crate) struct Tls {
+pub(super) struct Tls {
     certificates: Certificates,
     connector: TlsConnector,
     /// The name in the server's certificate.
@@ -20,7 +20,7 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn new(host: &str, certificates: &Certificates) -> io::Result<Self> {
+    pub(super) fn new(host: &str, certificates: &Certificates) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_file(&certificates.authority);
         let authority = authority.map_err(io::Error::other)?;
@@ -55,7 +55,7 @@ impl Tls {
     }
 
     /// Begins TLS with the server.
-    pub(crate) async fn connect(
+    pub(super) async fn connect(
         &self,
         stream: TcpStream,
     ) -> io::Result<client::TlsStream<TcpStream>> {

@@ -98,7 +98,7 @@ pub(super) fn error_packet(error: &ServerError) -> Vec<u8> {
 }
 
 /// The error in a packet, if it is one.
-pub(super) fn parse_error(payload: &[u8]) -> Option<ServerError> {
+pub fn parse_error(payload: &[u8]) -> Option<ServerError> {
     let [0xFF, low, high, rest @ ..] = payload else {
         return None;
     };

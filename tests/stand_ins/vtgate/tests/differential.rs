@@ -75,9 +75,11 @@ fn agree(ours: &Answer, theirs: &Answer, occurred: &mut BTreeSet<&'static str>) 
     let (ours, theirs) = (&ours.results, &theirs.results);
     ours.len() == theirs.len()
         && ours.iter().zip(theirs).all(|(ours, theirs)| {
-            let difference = differences::between(ours, theirs);
-            occurred.extend(difference.map(|difference| difference.name));
-            ours == theirs || difference.is_some()
+            ours == theirs
+                || differences::between(ours, theirs).is_some_and(|difference| {
+                    occurred.insert(difference.name);
+                    true
+                })
         })
 }
 

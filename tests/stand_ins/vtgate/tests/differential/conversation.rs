@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tests::stand_ins::vtgate::errors::{VitessError, named};
 
-/// A list of lines, which begins with a new session and ends with a ROLLBACK.
+/// A list of lines, which a new session hears with the notes empty.
 #[derive(Debug)]
 pub struct Conversation {
     /// What it is about.

@@ -44,23 +44,16 @@ pub const DIFFERENCES: [Difference; 4] = [
 ];
 
 /// Whether both said the same but for one of the differences, which is returned.
-pub fn between<'d>(stand_in: &Said, vitess: &Said) -> Option<&'d Difference> {
-    let (
-        Said::Refused {
-            error: ours,
-            text: our_text,
-        },
-        Said::Refused {
-            error: theirs,
-            text,
-        },
-    ) = (stand_in, vitess)
-    else {
+pub fn between(stand_in: &Said, vitess: &Said) -> Option<&'static Difference> {
+    let (Said::Refused(ours), Said::Refused(theirs)) = (stand_in, vitess) else {
         return None;
     };
+    if (ours.code, &ours.state) != (theirs.code, &theirs.state) {
+        return None;
+    }
     DIFFERENCES
         .iter()
-        .find(|difference| ours == theirs && (difference.holds)(our_text, text))
+        .find(|difference| (difference.holds)(&ours.message, &theirs.message))
 }
 
 /// The text up to what was echoed, with `#` for each number and its unit.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, ServerError, Value};
-use mysql_common::constants::StatusFlags;
+use mysql_common::constants::{Command as Code, StatusFlags};
 use mysql_common::io::ParseBuf;
 use mysql_common::packets::ComStmtExecuteRequestBuilder;
 use mysql_common::proto::MySerialize;
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::vtgate::Failure;
-use tests::stand_ins::vtgate::raw::{RawConnection, Reply};
+use tests::stand_ins::vtgate::raw::{self, RawConnection, Reply, parse_error};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -44,11 +44,7 @@ pub enum Said {
         affected: u64,
     },
     Rows(Vec<Vec<u8>>),
-    /// An error, by its number and SQLSTATE.
-    Refused {
-        error: (u16, String),
-        text: String,
-    },
+    Refused(ServerError),
     /// The connection ended.
     Lost,
 }
@@ -97,7 +93,7 @@ impl Side {
     pub async fn session(&mut self) -> Session<'_> {
         self.direct.query_drop("DELETE FROM notes").await.unwrap();
         Session {
-            connection: self.database.raw_connection().await.unwrap(),
+            connection: RawConnection::to(&self.database).await.unwrap(),
             rivals: BTreeMap::new(),
             side: self,
         }
@@ -177,7 +173,7 @@ impl Session<'_> {
                 Some(reply.await.unwrap())
             }
             What::Command(command) => {
-                let packet = self.packet(command);
+                let packet = self.packet_of(command);
                 Some(self.connection.run(&packet).await)
             }
             What::Rival { name, sql } if self.side.database.vitess().is_some() => {
@@ -193,15 +189,12 @@ impl Session<'_> {
         let (mut results, status) = match reply {
             None => (Vec::new(), None),
             Some(Ok(Ok(reply))) => (results(reply.packets), reply.status),
-            Some(Ok(Err(error))) => {
-                let (error, text) = ((error.code, error.state), error.message);
-                (vec![Said::Refused { error, text }], None)
-            }
+            Some(Ok(Err(error))) => (vec![Said::Refused(error)], None),
             Some(Err(_)) => (vec![Said::Lost], None),
         };
         for result in &mut results {
-            if let Said::Refused { text, .. } = result {
-                *text = text.replace(self.side.database.name(), "{keyspace}");
+            if let Said::Refused(ServerError { message, .. }) = result {
+                *message = message.replace(self.side.database.name(), "{keyspace}");
             }
         }
         let has = |status: StatusFlags, flag| status.contains(flag);
@@ -217,16 +210,10 @@ impl Session<'_> {
         }
     }
 
-    async fn send(
-        &mut self,
-        sql: &str,
-        parameters: Option<&[i64]>,
-    ) -> std::io::Result<Result<Reply, ServerError>> {
+    async fn send(&mut self, sql: &str, parameters: Option<&[i64]>) -> raw::Answer<Reply> {
         let Some(parameters) = parameters else {
-            return self
-                .connection
-                .run(&[b"\x03", sql.as_bytes()].concat())
-                .await;
+            let query = packet(Code::COM_QUERY, sql.as_bytes());
+            return self.connection.run(&query).await;
         };
         let prepared = match self.connection.prepare(sql).await? {
             Ok(prepared) => prepared,
@@ -239,15 +226,21 @@ impl Session<'_> {
         self.connection.run(&packet).await
     }
 
-    fn packet(&self, command: &Command) -> Vec<u8> {
+    fn packet_of(&self, command: &Command) -> Vec<u8> {
         let name = self.side.database.name();
         match command {
-            Command::Reset => vec![0x1F],
-            Command::Ping => vec![0x0E],
-            Command::ChangeUser => [b"\x11", name.as_bytes(), &[0, 0, 0]].concat(),
-            Command::ExecuteUnknown => vec![0x17, 99, 0, 0, 0, 0, 1, 0, 0, 0],
+            Command::Reset => packet(Code::COM_RESET_CONNECTION, &[]),
+            Command::Ping => packet(Code::COM_PING, &[]),
+            Command::ChangeUser => packet(
+                Code::COM_CHANGE_USER,
+                &[name.as_bytes(), &[0, 0, 0]].concat(),
+            ),
+            Command::ExecuteUnknown => {
+                packet(Code::COM_STMT_EXECUTE, &[99, 0, 0, 0, 0, 1, 0, 0, 0])
+            }
             Command::InitDb(keyspace) => {
-                [b"\x02", keyspace.replace("{keyspace}", name).as_bytes()].concat()
+                let keyspace = keyspace.replace("{keyspace}", name);
+                packet(Code::COM_INIT_DB, keyspace.as_bytes())
             }
         }
     }
@@ -280,6 +273,10 @@ impl Session<'_> {
 /// Another client of vtgate, once it has done what it was told to.
 type Rival = JoinHandle<Conn>;
 
+fn packet(command: Code, rest: &[u8]) -> Vec<u8> {
+    [&[command as u8], rest].concat()
+}
+
 /// The results in the packets of an answer.
 fn results(packets: Vec<Vec<u8>>) -> Vec<Said> {
     let (mut packets, mut results) = (packets.into_iter(), Vec::new());
@@ -288,13 +285,7 @@ fn results(packets: Vec<Vec<u8>>) -> Vec<Said> {
             0x00 => Said::Done {
                 affected: ParseBuf(&first[1..]).eat_lenenc_int(),
             },
-            0xFF => Said::Refused {
-                error: (
-                    u16::from_le_bytes([first[1], first[2]]),
-                    String::from_utf8_lossy(&first[4..9]).into_owned(),
-                ),
-                text: String::from_utf8_lossy(&first[9..]).into_owned(),
-            },
+            0xFF => Said::Refused(parse_error(&first).unwrap()),
             columns => {
                 let rows = packets.by_ref().skip(columns.into());
                 Said::Rows(rows.take_while(|row| row[0] != 0xFE).collect())
