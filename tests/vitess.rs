@@ -15,7 +15,7 @@ pub mod shards;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,19 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::stack::access::{self, ADMIN, Access, Administration, ConnectError, Login};
 use crate::stack::file::{self, FileError};
-use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
+use crate::stack::process::{ProcessError, Processes, Program, free_port};
+use crate::stack::tls::Certificates;
 
 pub use program::{build, build_cluster};
 
 /// The folder of all of them, in that of the stack.
 pub const FOLDER: &str = "vitess";
 
-/// How long Vitess may take until it lets us in, or knows a new password.
+/// How long a part of Vitess may take until it does what it is for, or knows a new password.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a tablet's user may do on MySQL (Vitess, `config/init_db.sql`, the user `vt_app`), and what
@@ -54,6 +56,85 @@ async fn grant_to_tablets(admin: &mut Conn, user: &str) -> Result<(), mysql_asyn
             .await?;
     }
     Ok(())
+}
+
+/// The logins of the users, by their names, as vtgate reads them from a file.
+fn users_json(users: &BTreeMap<String, String>) -> String {
+    let users: BTreeMap<_, _> = users
+        .iter()
+        .map(|(user, password)| (user, json!([{ "Password": password, "UserData": user }])))
+        .collect();
+    json!(users).to_string()
+}
+
+/// The passwords that tablets have on MySQL, as they read them from a file.
+fn credentials_json(admin_password: &str, tablets: &Login) -> String {
+    json!({ ADMIN: [admin_password], &tablets.username: [tablets.password] }).to_string()
+}
+
+/// Has vtgate take clients at the address, over TLS.
+fn take_clients(run: &mut Command, address: SocketAddr, certificates: &Certificates) {
+    run.args(["--mysql-auth-server-impl", "static"])
+        .arg(format!("--mysql-server-bind-address={}", address.ip()))
+        .arg(format!("--mysql-server-port={}", address.port()))
+        .arg("--mysql-server-require-secure-transport")
+        .arg("--mysql-server-ssl-cert")
+        .arg(&certificates.server)
+        .arg("--mysql-server-ssl-key")
+        .arg(&certificates.key)
+        .args(["--tablet-types-to-wait", "PRIMARY"])
+        // PlanetScale takes no foreign keys unless the database's settings allow them.
+        .args(["--foreign-key-mode", "disallow"]);
+}
+
+/// Has tablets find their MySQL, where the user serves the clients.
+fn find_mysql(
+    run: &mut Command,
+    server: SocketAddr,
+    certificates: &Certificates,
+    credentials: &Path,
+    user: &str,
+) {
+    run.args(["--tablet-hostname", "127.0.0.1"])
+        .arg(format!("--db-host={}", server.ip()))
+        .arg(format!("--db-port={}", server.port()))
+        .args(["--db-ssl-mode", "verify_ca", "--db-ssl-ca"])
+        .arg(&certificates.authority)
+        .arg("--db-credentials-file")
+        .arg(credentials)
+        .args(["--db-app-user", user]);
+    for role in ["allprivs", "appdebug", "dba", "erepl", "filtered", "repl"] {
+        run.arg(format!("--db-{role}-user={ADMIN}"));
+    }
+}
+
+/// Waits until vtgate, which the program is or has in it, lets somebody in.
+async fn wait_until_let_in<C: Future<Output = Result<Conn, ConnectError>>>(
+    program: &Program,
+    connect: impl Fn() -> C,
+) -> anyhow::Result<()> {
+    let attempts = async {
+        let began = Instant::now();
+        loop {
+            match connect().await {
+                Ok(connection) => {
+                    // It has let us in; how it takes the farewell says nothing more.
+                    let _ = connection.disconnect().await;
+                    return Ok(());
+                }
+                Err(error) if began.elapsed() > PATIENCE => bail!(
+                    "Vitess runs but takes no connection after {} s: {error}; what it wrote: {}",
+                    PATIENCE.as_secs(),
+                    program.log().display()
+                ),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::select! {
+        status = program.ended() => Err(program.failure(status).into()),
+        let_in = attempts => let_in,
+    }
 }
 
 /// What becomes of DDL that a client sends, and that is no part of a deployment.
@@ -149,11 +230,8 @@ impl Vitess {
 
     async fn run(&self, flags: &[&str]) -> anyhow::Result<()> {
         self.write_users()?;
-        let credentials = json!({
-            ADMIN: [self.administration.password],
-            &self.tablets.username: [self.tablets.password],
-        });
-        file::write(&self.credentials_file(), &credentials.to_string())?;
+        let credentials = credentials_json(&self.administration.password, &self.tablets);
+        file::write(&self.credentials_file(), &credentials)?;
         if self.sharded {
             let folder = self.vschemas().join(&self.keyspace);
             file::create_folder(&folder)?;
@@ -164,10 +242,7 @@ impl Vitess {
         command.args(flags);
         let program = self.processes.start("vtcombo", command)?;
         let password = &self.administration.password;
-        tokio::select! {
-            status = program.ended() => return Err(program.failure(status).into()),
-            let_in = self.wait_until_let_in(ADMIN, password, &program) => let_in?,
-        }
+        wait_until_let_in(&program, || self.connect(ADMIN, password)).await?;
         *self.running() = Some(program);
         Ok(())
     }
@@ -188,7 +263,7 @@ impl Vitess {
         let program = self.running().clone();
         if let Some(program) = program {
             program.signal(Signal::SIGHUP);
-            self.wait_until_let_in(user, password, &program).await?;
+            wait_until_let_in(&program, || self.connect(user, password)).await?;
         }
         Ok(())
     }
@@ -236,7 +311,7 @@ impl Vitess {
         Ok(crate::http_client().get(url).send().await?.json().await?)
     }
 
-    fn command(&self) -> tokio::process::Command {
+    fn command(&self) -> Command {
         let Self {
             folder,
             keyspace,
@@ -249,31 +324,16 @@ impl Vitess {
         } = &self.tablets;
         let shards = shards::topology(schema, self.sharded);
         let topology = format!(r#"keyspaces: {{name: "{keyspace}" {shards} replica_count: 1}}"#);
-        let mut run = command(&self.program);
+        let mut run = program::run(&self.program);
         run.env("VTDATAROOT", folder)
             .args(["--proto-topo", &topology])
-            .args(["--tablet-types-to-wait", "PRIMARY"])
-            .args(["--tablet-hostname", "127.0.0.1"])
             .args(["--bind-address", "127.0.0.1"])
             .arg(format!("--port={}", self.pages.port()))
-            .args(["--mysql-auth-server-impl", "static", "--users"])
-            .arg(self.users_file())
-            .args(["--mysql-server-bind-address", "127.0.0.1"])
-            .arg(format!("--mysql-server-port={}", self.address.port()))
-            .arg("--mysql-server-require-secure-transport")
-            .arg("--mysql-server-ssl-cert")
-            .arg(&certificates.server)
-            .arg("--mysql-server-ssl-key")
-            .arg(&certificates.key)
-            .arg(format!("--db-host={}", mysql.ip()))
-            .arg(format!("--db-port={}", mysql.port()))
-            .args(["--db-ssl-mode", "verify_ca", "--db-ssl-ca"])
-            .arg(&certificates.authority)
-            .arg("--db-credentials-file")
-            .arg(self.credentials_file())
-            .args(["--db-app-user", username])
-            // PlanetScale takes no foreign keys unless the database's settings allow them.
-            .args(["--foreign-key-mode", "disallow"]);
+            .arg("--users")
+            .arg(self.users_file());
+        take_clients(&mut run, self.address, certificates);
+        let credentials = self.credentials_file();
+        find_mysql(&mut run, *mysql, certificates, &credentials, username);
         if self.ddl == DirectDdl::Refused {
             run.arg("--enable-direct-ddl=false");
         }
@@ -281,9 +341,6 @@ impl Vitess {
             run.arg("--schema-dir").arg(self.vschemas());
             // A transaction that would touch two shards fails.
             run.args(["--transaction-mode", "SINGLE"]);
-        }
-        for role in ["allprivs", "appdebug", "dba", "erepl", "filtered", "repl"] {
-            run.arg(format!("--db-{role}-user={ADMIN}"));
         }
         run
     }
@@ -302,15 +359,8 @@ impl Vitess {
     }
 
     fn write_users(&self) -> Result<(), FileError> {
-        let users: BTreeMap<_, _> = self
-            .users()
-            .iter()
-            .map(|(user, password)| {
-                let entry = json!([{ "Password": password, "UserData": user }]);
-                (user.clone(), entry)
-            })
-            .collect();
-        file::write(&self.users_file(), &json!(users).to_string())
+        let users = users_json(&self.users());
+        file::write(&self.users_file(), &users)
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Program>> {
@@ -331,30 +381,6 @@ impl Vitess {
     /// A connection to it as the administrator.
     pub async fn connect_as_admin(&self) -> Result<Conn, ConnectError> {
         self.connect(ADMIN, &self.administration.password).await
-    }
-
-    async fn wait_until_let_in(
-        &self,
-        user: &str,
-        password: &str,
-        program: &Program,
-    ) -> anyhow::Result<()> {
-        let began = Instant::now();
-        loop {
-            match self.connect(user, password).await {
-                Ok(connection) => {
-                    // It has let us in; how it takes the farewell says nothing more.
-                    let _ = connection.disconnect().await;
-                    return Ok(());
-                }
-                Err(error) if began.elapsed() > PATIENCE => bail!(
-                    "Vitess runs but takes no connection after {} s: {error}; what it wrote: {}",
-                    PATIENCE.as_secs(),
-                    program.log().display()
-                ),
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
     }
 }
 

@@ -9,22 +9,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use nix::sys::signal::Signal;
-use serde_json::json;
 use tokio::process::Command;
 
-use super::{FOLDER, grant_to_tablets};
+use super::program;
+use super::{
+    FOLDER, PATIENCE, credentials_json, find_mysql, grant_to_tablets, take_clients, users_json,
+    wait_until_let_in,
+};
 use crate::stack::access::{self, ADMIN, Access, ConnectError, Login, random_password};
 use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
 use crate::stack::server::{PrivateServer, Replicas};
 use crate::stack::tls::{Authority, Certificates};
 use crate::stack::{FreshDatabase, Stack, file, migrations};
-
-/// How long a part may take until it does what it is for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The cell that everything is in.
 const CELL: &str = "local";
@@ -127,6 +127,7 @@ impl Cluster {
     async fn start_topology(&self) -> anyhow::Result<()> {
         let clients = format!("http://{}", self.etcd);
         let peers = format!("http://{}", free_address()?);
+        // Go names etcd's program after its package's folder.
         let mut etcd = command(self.programs.join("server"));
         etcd.args(["--name", CELL, "--log-level", "error", "--data-dir"])
             .arg(self.folder.join("etcd"))
@@ -184,8 +185,7 @@ impl Cluster {
         let folder = self.folder.join(format!("tablet-{number}"));
         file::create_folder(&folder)?;
         let credentials = folder.join("credentials.json");
-        let passwords = json!({ ADMIN: [admin_password], &login.username: [login.password] });
-        file::write(&credentials, &passwords.to_string())?;
+        file::write(&credentials, &credentials_json(admin_password, login))?;
         let mut run = self.program("vttablet");
         serve_grpc(
             &mut run,
@@ -194,21 +194,12 @@ impl Cluster {
         );
         run.env("VTDATAROOT", &folder)
             .args(["--tablet-path", &alias(number)])
-            .args(["--tablet-hostname", "127.0.0.1"])
             .args(["--init-keyspace", KEYSPACE, "--init-shard", "0"])
             .args(["--init-tablet-type", "replica"])
             .args(["--init-db-name-override", &login.schema])
-            .arg(format!("--db-host={}", server.server.ip()))
-            .arg(format!("--db-port={}", server.server.port()))
-            .args(["--db-ssl-mode", "verify_ca", "--db-ssl-ca"])
-            .arg(&self.certificates.authority)
-            .arg("--db-credentials-file")
-            .arg(&credentials)
-            .args(["--db-app-user", &login.username])
             .args(["--migration-check-interval", "500ms"]);
-        for role in ["allprivs", "appdebug", "dba", "filtered", "repl"] {
-            run.arg(format!("--db-{role}-user={ADMIN}"));
-        }
+        let (mysql, certificates) = (server.server, &self.certificates);
+        find_mysql(&mut run, mysql, certificates, &credentials, &login.username);
         let program = self.processes.start(&format!("vttablet-{number}"), run)?;
         program.listens(tablet.address).await?;
         self.tablets
@@ -224,45 +215,26 @@ impl Cluster {
             admin_password,
             ..
         } = &self.replicas;
-        let user = |name: &str, password: &str| json!([{ "Password": password, "UserData": name }]);
-        let users = json!({
-            ADMIN: user(ADMIN, admin_password),
-            &login.username: user(&login.username, &login.password),
-        });
+        let users = [
+            (ADMIN.to_owned(), admin_password.clone()),
+            (login.username.clone(), login.password.clone()),
+        ];
         let users_file = self.folder.join("users.json");
-        file::write(&users_file, &users.to_string())?;
+        file::write(&users_file, &users_json(&users.into()))?;
         let mut run = self.program("vtgate");
         run.args(["--cell", CELL, "--cells-to-watch", CELL])
-            .args(["--tablet-types-to-wait", "PRIMARY"])
-            .args(["--mysql-auth-server-impl", "static"])
             .arg("--mysql-auth-server-static-file")
             .arg(&users_file)
-            .args(["--mysql-server-bind-address", "127.0.0.1"])
-            .arg(format!("--mysql-server-port={}", address.port()))
-            .arg("--mysql-server-require-secure-transport")
-            .arg("--mysql-server-ssl-cert")
-            .arg(&self.certificates.server)
-            .arg("--mysql-server-ssl-key")
-            .arg(&self.certificates.key)
-            .args(["--foreign-key-mode", "disallow"])
             .arg("--enable-buffer");
+        take_clients(&mut run, address, &self.certificates);
         let program = self.processes.start("vtgate", run)?;
-        let began = Instant::now();
-        while let Err(error) = self.connect_as_admin().await {
-            if began.elapsed() > PATIENCE {
-                let log = program.log().display();
-                bail!("vtgate takes no connection: {error}; what it wrote: {log}");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+        wait_until_let_in(&program, || self.connect_as_admin()).await
     }
 
     /// One of Vitess' programs, with what all of them need.
     fn program(&self, name: &str) -> Command {
-        let mut program = command(self.programs.join("unprivileged"));
+        let mut program = program::run(&self.programs.join(name));
         program
-            .arg(self.programs.join(name))
             .env("VTDATAROOT", &self.folder)
             .args(["--topo-implementation", "etcd2"])
             .arg(format!("--topo-global-server-address={}", self.etcd))

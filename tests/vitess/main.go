@@ -4,8 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"syscall"
 
 	"vitess.io/vitess/go/cmd/vtcombo/cli"
 	"vitess.io/vitess/go/exit"
@@ -24,13 +22,6 @@ func main() {
 }
 
 func run() error {
-	// Vitess does not run for root, and a container often has no other user. Only the real user
-	// changes: the effective one may still read root's files.
-	if os.Getuid() == 0 {
-		if err := syscall.Setreuid(1, 0); err != nil {
-			return err
-		}
-	}
 	// All tablets share one MySQL, so that there is nothing to replicate.
 	mysqlctl.DisableActiveReparents = true
 	users := cli.Main.Flags().String("users", "",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use tokio::process::Command;
 
 use crate::stack::file;
 use crate::stack::process::{ProcessError, Processes, command};
@@ -11,8 +12,11 @@ use crate::stack::progress::Progress;
 /// The module that pins Vitess' version, in the checkout.
 const MODULE: &str = "tests/vitess";
 
-/// The program for root, then those of a cluster: etcd, vtctld, its client, vtgate and vttablet.
-const CLUSTER: [&str; 2] = ["./unprivileged", "tool"];
+/// What runs the other programs for root too.
+const UNPRIVILEGED: &str = "./unprivileged";
+
+/// Those of a cluster: etcd, vtctld, its client, vtgate and vttablet.
+const CLUSTER: &str = "tool";
 
 /// Builds vtcombo below `target`. The first build takes minutes. Go keeps what it has built, so that
 /// another one takes a second.
@@ -21,7 +25,8 @@ pub async fn build(
     processes: &Processes,
     progress: &Progress,
 ) -> anyhow::Result<PathBuf> {
-    build_packages(&["."], target.join("vitess/vtcombo"), processes, progress).await
+    let folder = build_packages(".", target.join("vitess"), processes, progress).await?;
+    Ok(folder.join("vtcombo"))
 }
 
 /// Builds the programs of a cluster in a folder below `target`, in the same way.
@@ -30,33 +35,38 @@ pub async fn build_cluster(
     processes: &Processes,
     progress: &Progress,
 ) -> anyhow::Result<PathBuf> {
-    let folder = target.join("vitess/cluster");
-    file::create_folder(&folder)?;
-    build_packages(&CLUSTER, folder, processes, progress).await
+    build_packages(CLUSTER, target.join("vitess/cluster"), processes, progress).await
+}
+
+/// A command that runs one of the programs.
+pub(super) fn run(program: &Path) -> Command {
+    let mut run = command(program.with_file_name("unprivileged"));
+    run.arg(program);
+    run
 }
 
 async fn build_packages(
-    packages: &[&str],
-    output: PathBuf,
+    packages: &str,
+    folder: PathBuf,
     processes: &Processes,
     progress: &Progress,
 ) -> anyhow::Result<PathBuf> {
-    file::create_folder(output.parent().unwrap_or(&output))?;
+    file::create_folder(&folder)?;
     let mut step = progress.step("building Vitess (the first time takes minutes)");
     step.follow(processes.log("go-build"));
     let mut go = command("go");
     go.args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath"])
         // Without debugging information it is half as large.
         .args(["-ldflags", "-s -w", "-o"])
-        .arg(&output)
-        .args(packages)
+        .arg(&folder)
+        .args([UNPRIVILEGED, packages])
         .current_dir(crate::root().join(MODULE))
         // The module stands for itself, in whatever folder the project lies.
         .env("GOWORK", "off");
     match processes.run("go-build", go).await {
         Ok(()) => {
             step.done("Vitess built");
-            Ok(output)
+            Ok(folder)
         }
         Err(ProcessError::Start { source, .. }) => bail!(
             "Vitess is built from its Go module, and Go can't be run ({source}): install Go \
