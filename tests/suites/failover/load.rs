@@ -75,7 +75,7 @@ impl Load {
         }
     }
 
-    /// Calls the functions from a while before something happens until it has happened.
+    /// Calls the functions from a while before something happens until a while after it has happened.
     pub async fn during(&mut self, happens: impl Future<Output = ()>) {
         let mut shopping = JoinSet::new();
         for number in 0..CLIENTS {
@@ -84,6 +84,7 @@ impl Load {
         }
         sleep(A_WHILE).await;
         happens.await;
+        sleep(A_WHILE).await;
         self.clients.ended.store(true, Ordering::SeqCst);
         for paid in shopping.join_all().await {
             assert!(!paid.is_empty());
@@ -98,9 +99,7 @@ impl Load {
     /// Asserts that on the primary's server, and soon on the others that replicate it, there are exactly
     /// the orders that were acknowledged, each once, with both of its items and paid.
     pub async fn verify(&self, cluster: &Cluster) {
-        let mut tablets: Vec<_> = cluster.replicating().collect();
-        tablets.sort_by_key(|tablet| *tablet != cluster.primary());
-        for tablet in tablets {
+        for tablet in cluster.replicating() {
             let mut server = cluster.connect_to_server(tablet).await.unwrap();
             let began = Instant::now();
             while let Err(wrong) = self.compare(&mut server).await {
