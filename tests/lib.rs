@@ -14,6 +14,7 @@ pub mod stand_ins;
 pub mod vitess;
 
 use std::env;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -25,6 +26,11 @@ pub fn root() -> &'static Path {
             .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
     });
     PACKAGE.parent().unwrap_or(&PACKAGE)
+}
+
+/// Prints why a test is skipped. The test runner would hide it on standard output.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 /// A client for calls to this machine, which take no proxy. It has a provider for TLS, which reqwest

@@ -49,6 +49,7 @@ mod deploying;
 mod deployment;
 mod diff;
 mod faults;
+pub mod fresh_control_plane;
 mod insights;
 mod metrics;
 mod moving;

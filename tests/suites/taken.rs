@@ -24,14 +24,12 @@ impl Repository {
     /// None in a project that was made from a template: it is no template itself.
     fn new(name: &str) -> Option<Self> {
         if !tests::root().join("CargoLambda.toml").exists() {
-            eprintln!("skipped: this project is no template");
+            tests::skipped("this project is no template");
             return None;
         }
         let is_missing = |program| tool(program).arg("--version").output().is_err();
         if ["cargo-lambda", "git", "sam"].into_iter().any(is_missing) {
-            eprintln!(
-                "skipped: git, cargo-lambda or SAM is missing (.ci/tools installs the last two)"
-            );
+            tests::skipped("git, cargo-lambda or SAM is missing (.ci/tools installs the last two)");
             return None;
         }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

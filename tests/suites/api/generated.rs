@@ -23,7 +23,7 @@ const AUTHORIZED: &str = "Bearer of-the-tests";
 #[tokio::test]
 async fn generated_requests_are_answered_as_the_document_says() {
     let Some(program) = find_program("schemathesis") else {
-        eprintln!("skipped: there is no schemathesis (.ci/tools installs it)");
+        tests::skipped("there is no schemathesis (.ci/tools installs it)");
         return;
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -1,12 +1,10 @@
 //! A production branch with its control plane, and the function that sees to its backups.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
-use reqwest::Method;
 use serde_json::{Value, json};
-use tests::stack::{FreshDatabase, Stack};
-use tests::stand_ins::control_plane::contract::Contract;
-use tests::stand_ins::control_plane::{ApiClient, ControlPlane, ServiceToken};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 use tests::stand_ins::lambda::{Function, Reported, log_lines};
 
 /// The policy of the template's defaults.
@@ -14,34 +12,29 @@ pub fn policy() -> Value {
     json!({ "max_age_hours": 26, "retention": "7 days" })
 }
 
+/// Where its backups are in the API.
+const BACKUPS: &str = "/branches/main/backups";
+
 pub struct Production {
-    pub database: FreshDatabase,
-    pub plane: ControlPlane,
-    /// The function's token.
-    pub token: ServiceToken,
-    /// Another person.
-    client: ApiClient,
-    stack: Stack,
+    api: FreshControlPlane,
     function: Function,
+}
+
+impl Deref for Production {
+    type Target = FreshControlPlane;
+
+    fn deref(&self) -> &FreshControlPlane {
+        &self.api
+    }
 }
 
 impl Production {
     pub async fn new() -> Self {
-        let stack = Stack::from_env().unwrap();
-        let database = stack.fresh_database().await.unwrap();
-        let plane = ControlPlane::over(&database).await.unwrap();
-        plane.record();
-        let token = plane.token().await;
-        let secret_id = stack.new_secret(&token.secret()).await.unwrap();
-        let function = Function::of(&stack, &database, "back-up-database").unwrap();
-        let function = function.envs(plane.environment(&secret_id));
+        let api = FreshControlPlane::start().await;
+        let function = api.function("back-up-database", &api.token_secret().await);
         Self {
             function: function.start().await.unwrap(),
-            client: plane.client(&plane.new_token().await),
-            database,
-            plane,
-            token,
-            stack,
+            api,
         }
     }
 
@@ -68,47 +61,29 @@ impl Production {
         lines.pop().unwrap().get(name)?.as_f64()
     }
 
-    /// A call of another person, at a path below that of the backups.
-    pub async fn api(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let method: Method = method.parse().unwrap();
-        let path = format!("/branches/main/backups{path}");
-        let answer = self.client.send(method, &path, body.as_ref()).await;
-        let (status, answer) = answer.unwrap();
-        assert!(status < 300, "{path}: {status} {answer}");
-        answer
+    /// Begins a backup of this name, as a person does. Returns its path.
+    pub async fn begin(&self, name: &str) -> String {
+        let made = self.post(BACKUPS, json!({ "name": name })).await;
+        format!("{BACKUPS}/{}", made["id"].as_str().unwrap())
     }
 
-    /// Makes a backup of this name and waits for its end.
-    pub async fn back_up(&self, name: &str) {
-        let made = self.api("POST", "", Some(json!({ "name": name }))).await;
-        let path = format!("/{}", made["id"].as_str().unwrap());
-        while self.api("GET", &path, None).await["state"] != "success" {}
-    }
-
-    pub async fn protect(&self, name: &str) {
-        let list = self.api("GET", "", None).await;
-        let mut backups = list["data"].as_array().unwrap().iter();
-        let backup = backups.find(|backup| backup["name"] == name).unwrap();
-        let path = format!("/{}", backup["id"].as_str().unwrap());
-        self.api("PATCH", &path, Some(json!({ "protected": true })))
-            .await;
+    /// Makes a backup of this name and waits for its end. Returns its path.
+    pub async fn back_up(&self, name: &str) -> String {
+        let path = self.begin(name).await;
+        self.states_until(&path, "state", "success").await;
+        path
     }
 
     /// The names of all backups.
-    pub async fn names(&self) -> Vec<String> {
-        let list = self.api("GET", "", None).await;
-        let backups = list["data"].as_array().unwrap().iter();
-        backups
-            .map(|backup| backup["name"].as_str().unwrap().to_owned())
-            .collect()
+    pub async fn names(&self) -> Vec<Value> {
+        let backups = self.list(BACKUPS, ["name"]).await;
+        let backups = backups.as_array().unwrap().iter();
+        backups.map(|backup| backup[0].clone()).collect()
     }
 
     /// The bodies of all requests for a backup, whoever made them.
-    pub fn posts(&self) -> Vec<Value> {
-        let exchanges = self.plane.exchanges().into_iter();
-        let posts = exchanges.filter(|exchange| {
-            exchange.method == Method::POST && exchange.path.ends_with("/backups")
-        });
+    pub fn requests(&self) -> Vec<Value> {
+        let posts = self.posted("/backups").into_iter();
         posts.filter_map(|exchange| exchange.request).collect()
     }
 
@@ -135,7 +110,7 @@ impl Production {
         let variables = [
             ("DATABASE_URL", self.database.url()),
             ("DATABASE_CA_FILE", ca_file),
-            ("PLANETSCALE_API_URL", self.plane.url().to_owned()),
+            ("PLANETSCALE_API_URL", self.control_plane.url().to_owned()),
             ("PLANETSCALE_SERVICE_TOKEN_ID", self.token.id.clone()),
             ("PLANETSCALE_SERVICE_TOKEN", self.token.token.clone()),
         ];
@@ -146,11 +121,7 @@ impl Production {
 }
 
 impl Drop for Production {
-    /// Checks every call against PlanetScale's OpenAPI document, if the test run has it.
     fn drop(&mut self) {
-        if let (false, Some(contract)) = (std::thread::panicking(), Contract::from_env().unwrap()) {
-            let violations = contract.check(&self.plane.exchanges()).violations;
-            assert!(violations.is_empty(), "{violations:#?}");
-        }
+        self.control_plane.assert_documented();
     }
 }

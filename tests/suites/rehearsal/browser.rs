@@ -38,7 +38,7 @@ order().catch(error => `refused: ${error}`).then(seen => document.body.textConte
 async fn a_browser_lets_pages_of_the_allowed_origins_call_the_api_and_no_others() {
     let chromium = Command::new("chromium").arg("--version").output().await;
     if chromium.is_err() {
-        eprintln!("skipped: there is no Chromium (Debian's package chromium)");
+        tests::skipped("there is no Chromium (Debian's package chromium)");
         return;
     }
     let pages = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -76,7 +76,8 @@ async fn insights_are_compared_with_the_week_before() {
     let (this_week, week_before) = (days_ago(2), days_ago(9));
     let message = format!("Duplicate entry '{VALUE}' for key 'orders.by_customer' (CallerID: x)");
     reviewed
-        .measured(Insights {
+        .control_plane
+        .set_insights(Insights {
             queries: vec![
                 query("1", list, &this_week, (480.0, 1.0, 0)),
                 query("1", list, &week_before, (31.0, 1.0, 0)),
@@ -143,7 +144,7 @@ async fn what_only_got_better_is_nothing_to_speak_of() {
         queries,
         ..Insights::default()
     };
-    reviewed.measured(insights).await;
+    reviewed.control_plane.set_insights(insights).await;
     let report = reviewed.review().await;
     assert!(
         report.contains("Better\n- select ? takes 300 ms"),
@@ -156,7 +157,7 @@ async fn what_only_got_better_is_nothing_to_speak_of() {
 async fn an_error_says_what_to_do() {
     let reviewed = Reviewed::new().await;
     reviewed
-        .plane
+        .control_plane
         .revoke(&reviewed.token, "read_database")
         .await;
     let error = reviewed.fail().await;

@@ -1,21 +1,28 @@
 //! A database in production, with everything that reviews it.
 
+use std::ops::Deref;
+
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-use tests::stack::{FreshDatabase, Stack};
-use tests::stand_ins::control_plane::contract::Contract;
-use tests::stand_ins::control_plane::{ControlPlane, Insights, ServiceToken};
+use tests::stack::Stack;
+use tests::stand_ins::control_plane::Insights;
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 use tests::stand_ins::lambda::{Function, Reported};
 
 use crate::topic::Topic;
 
 pub struct Reviewed {
-    stack: Stack,
-    database: FreshDatabase,
-    pub plane: ControlPlane,
-    pub token: ServiceToken,
+    api: FreshControlPlane,
     pub topic: Topic,
     function: Function,
+}
+
+impl Deref for Reviewed {
+    type Target = FreshControlPlane;
+
+    fn deref(&self) -> &FreshControlPlane {
+        &self.api
+    }
 }
 
 impl Reviewed {
@@ -34,26 +41,18 @@ impl Reviewed {
             true => stack.fresh_database_on_vitess().await.unwrap(),
             false => stack.fresh_database().await.unwrap(),
         };
-        let plane = ControlPlane::over(&database).await.unwrap();
-        plane.record();
-        plane.set_insights(Insights::default()).await;
-        let token = plane.token().await;
-        let secret_id = stack.new_secret(&token.secret()).await.unwrap();
-        let topic = Topic::new(&stack).await;
-        let function = Function::of(&stack, &database, "review-queries").unwrap();
-        let function = function.envs(plane.environment(&secret_id));
+        let api = FreshControlPlane::over(stack, database).await;
+        api.control_plane.set_insights(Insights::default()).await;
+        let topic = Topic::new(&api.stack).await;
+        let function = api.function("review-queries", &api.token_secret().await);
         let function = match is_set {
             true => function.env("REPORT_TOPIC_ARN", &topic.arn),
             false => function,
         };
-        let function = function.start().await.unwrap();
         Self {
-            stack,
-            database,
-            plane,
-            token,
+            function: function.start().await.unwrap(),
+            api,
             topic,
-            function,
         }
     }
 
@@ -71,10 +70,6 @@ impl Reviewed {
 
     pub fn logs(&self) -> String {
         self.function.output().unwrap()
-    }
-
-    pub async fn measured(&self, insights: Insights) {
-        self.plane.set_insights(insights).await;
     }
 
     /// Changes the schema.
@@ -102,11 +97,7 @@ impl Reviewed {
 }
 
 impl Drop for Reviewed {
-    /// Checks every call against PlanetScale's OpenAPI document, if the test run has it.
     fn drop(&mut self) {
-        if let (false, Some(contract)) = (std::thread::panicking(), Contract::from_env().unwrap()) {
-            let violations = contract.check(&self.plane.exchanges()).violations;
-            assert!(violations.is_empty(), "{violations:#?}");
-        }
+        self.control_plane.assert_documented();
     }
 }

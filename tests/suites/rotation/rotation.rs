@@ -6,7 +6,6 @@ use mysql_async::{Conn, OptsBuilder, SslOpts, prelude::Queryable};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::stack::{FreshDatabase, Stack};
-use tests::stand_ins::control_plane::contract::Contract;
 use tests::stand_ins::control_plane::{ApiClient, ControlPlane, ServiceToken};
 use tests::stand_ins::lambda::{Function, Reported, Setup};
 
@@ -327,11 +326,7 @@ impl PlanetScale {
 }
 
 impl Drop for PlanetScale {
-    /// Checks every call against PlanetScale's OpenAPI document, if the test run has it.
     fn drop(&mut self) {
-        if let (false, Some(contract)) = (std::thread::panicking(), Contract::from_env().unwrap()) {
-            let violations = contract.check(&self.plane.exchanges()).violations;
-            assert!(violations.is_empty(), "{violations:#?}");
-        }
+        self.plane.assert_documented();
     }
 }

@@ -1,9 +1,8 @@
 //! Faults of PlanetScale and of the network, and people who interfere with a run.
 
-use planetscale::{Connecting, DeploymentState, NewPassword, Role};
 use serde_json::json;
 use tests::stand_ins::control_plane::ApiFailure;
-use tests::stand_ins::step_functions::Ended;
+use tests::stand_ins::control_plane::fresh_control_plane::eventually;
 
 use crate::pipeline::Pipeline;
 use crate::{NOTES, TWO_TABLES};
@@ -23,23 +22,15 @@ async fn calls_are_repeated_while_the_api_is_busy_or_broken() {
             ("POST", "/skip-revert"),
         ] {
             pipeline
-                .plane
+                .control_plane
                 .fail(ApiFailure::with(status).on(method, path));
         }
     }
     pipeline.succeed(json!({})).await;
-    assert!(pipeline.plane.has_failed_all());
+    assert!(pipeline.control_plane.has_failed_all());
     pipeline.assert_recorded(&[1, 2]).await;
-
-    assert_eq!(
-        pipeline
-            .api(&pipeline.token)
-            .await
-            .deploy_requests()
-            .await
-            .len(),
-        1
-    );
+    let requests = pipeline.list("/deploy-requests", ["number"]).await;
+    assert_eq!(requests, json!([[1]]));
 }
 
 #[tokio::test]
@@ -47,22 +38,15 @@ async fn a_call_whose_answer_is_lost_is_not_carried_out_twice() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     for path in ["/branches", "/deploy-requests", "/deploy", "/skip-revert"] {
         pipeline
-            .plane
+            .control_plane
             .fail(ApiFailure::with(500).on("POST", path).after_doing());
     }
     pipeline.succeed(json!({})).await;
-    assert!(pipeline.plane.has_failed_all());
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
-    let posted = |end: &str| {
-        let exchanges = pipeline.plane.exchanges();
-        let posts = exchanges
-            .iter()
-            .filter(|exchange| exchange.method.as_str() == "POST" && exchange.path.ends_with(end));
-        posts.count()
-    };
-    assert_eq!(posted("/branches"), 1);
-    assert_eq!(posted("/deploy-requests"), 1);
-    assert_eq!(posted("/deploy"), 1);
+    assert!(pipeline.control_plane.has_failed_all());
+    pipeline.assert_nothing_left().await;
+    for path in ["/branches", "/deploy-requests", "/deploy"] {
+        assert_eq!(pipeline.posted(path).len(), 1, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -70,24 +54,16 @@ async fn a_password_that_expires_before_it_is_used_is_replaced() {
     let pipeline = Pipeline::with("0002_notes.sql", TWO_TABLES).await;
     // Delays the step after it made the password and before it uses it.
     let slow = ApiFailure::with(429).on("GET", "/passwords").retry_after(5);
-    pipeline.plane.fail(slow);
+    pipeline.control_plane.fail(slow);
     let execution = pipeline.start(json!({})).await;
-    let id = loop {
-        let exchanges = pipeline.plane.exchanges();
-        let made = exchanges.iter().find_map(|exchange| {
-            let body = exchange.response.as_ref()?;
-            body["plain_text"].as_str()?;
-            body["id"].as_str().map(str::to_owned)
-        });
-        match made {
-            Some(id) => break id,
-            None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
-        }
-    };
-    pipeline.plane.expire_password(&id).await;
+    let made = eventually("the password", async || {
+        let made = pipeline.posted("/passwords").pop()?.response?;
+        made["plain_text"].is_string().then_some(made)
+    });
+    let id = made.await["id"].as_str().unwrap().to_owned();
+    pipeline.control_plane.expire_password(&id).await;
     pipeline.succeeds(execution).await;
-    let applied = pipeline.steps().into_iter();
-    assert_eq!(applied.filter(|step| step == "apply_migrations").count(), 2);
+    assert_eq!(pipeline.times("apply_migrations"), 2);
     assert_eq!(pipeline.recorded().await, [1, 2]);
 }
 
@@ -95,30 +71,22 @@ async fn a_password_that_expires_before_it_is_used_is_replaced() {
 async fn a_run_waits_while_another_run_has_a_password_to_apply_migrations() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("await_branch").await;
-    let branch = pipeline.left().await.0.remove(0);
-    let api = pipeline.api(&pipeline.token).await;
-    let of_other = NewPassword {
-        name: "migrate-schema-another".to_owned(),
-        role: Role::Admin,
-        ttl: Some(std::time::Duration::from_secs(600)),
-        connecting: Connecting::default(),
-    };
-    let held = api
-        .calls()
-        .create_password(&branch, &of_other)
-        .await
-        .unwrap();
+    let branch = pipeline.own_branch().await;
+    let of_other = json!({ "name": "migrate-schema-another", "role": "admin", "ttl": 600 });
+    let passwords = format!("/branches/{branch}/passwords");
+    let held = pipeline.post(&passwords, of_other).await;
     let execution = pipeline.start(json!({})).await;
     pipeline.carried_out("apply_migrations", 3).await;
     assert!(!pipeline.steps().contains(&"open_deploy_request".to_owned()));
-    pipeline.plane.expire_password(&held.id).await;
+    let id = held["id"].as_str().unwrap();
+    pipeline.control_plane.expire_password(id).await;
     pipeline.succeeds(execution).await;
 }
 
 #[tokio::test]
 async fn a_deployment_that_fails_halfway_leaves_production_as_it_was() {
     let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
-    pipeline.plane.fail_deployment_at(1);
+    pipeline.control_plane.fail_deployment_at(1);
     pipeline
         .refused("DeploymentFailed", &["deploy request 1"])
         .await;
@@ -144,7 +112,7 @@ async fn a_deployment_that_fails_on_rows_names_the_key_or_column_but_no_value() 
         let pipeline = Pipeline::new().await;
         let order = "INSERT INTO orders (id, customer_id, status, currency, total, version, created_at, updated_at) \
                      VALUES (UNHEX(REPLACE(UUID(), '-', '')), 'jane@example.com', 'pending', 'EUR', 1, 1, NOW(6), NOW(6))";
-        pipeline.change_production(&[order, order]).await;
+        pipeline.run_on_production(&[order, order]).await;
         let migration = format!("ALTER TABLE orders {clause};");
         pipeline.add("0002_orders.sql", &migration);
         let (error, cause) = pipeline.fail(json!({})).await;
@@ -163,30 +131,24 @@ async fn a_deployment_that_fails_on_rows_names_the_key_or_column_but_no_value() 
 #[tokio::test]
 async fn cleaning_up_is_tried_again() {
     let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
-    pipeline.plane.fail_deployment_at(0);
+    pipeline.control_plane.fail_deployment_at(0);
     let lost = ApiFailure::with(500).on("POST", "/complete-deploy");
-    pipeline.plane.fail(lost);
+    pipeline.control_plane.fail(lost);
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "DeploymentFailed");
     assert!(!cause.contains("cleaned up"), "{cause}");
-    let cleaned_up = pipeline.steps().into_iter();
-    assert_eq!(cleaned_up.filter(|step| step == "clean_up").count(), 2);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    assert_eq!(pipeline.times("clean_up"), 2);
+    pipeline.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_deployment_is_not_recorded_if_it_was_reverted_before() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("await_deployment").await;
-    let api = pipeline.api(&pipeline.token).await;
-    api.revert(1).await;
-    let error = pipeline.go_on("finish").await.unwrap_err();
-    assert_eq!(error.name, "DeploymentFailed");
-    assert!(
-        error.message.contains("deploy request 1"),
-        "{}",
-        error.message
-    );
+    pipeline.act("/deploy-requests/1", "revert").await;
+    pipeline
+        .refuses("finish", "DeploymentFailed", "deploy request 1")
+        .await;
     assert_eq!(pipeline.recorded().await, [1]);
 }
 
@@ -200,52 +162,45 @@ async fn a_failed_revert_is_reported_by_the_next_run() {
     pipeline.die_after("await_deployment").await;
     // With these rows the key cannot be added again.
     let twice = "INSERT INTO notes VALUES (1, 'twice'), (2, 'twice')";
-    pipeline.change_production(&[twice]).await;
-    let api = pipeline.api(&pipeline.token).await;
-    api.revert(2).await;
-    let mut state = DeploymentState::InProgressRevert;
-    while state == DeploymentState::InProgressRevert {
-        state = api
-            .calls()
-            .deploy_request(2)
-            .await
-            .unwrap()
-            .deployment_state;
-    }
-    let error = pipeline.go_on("finish").await.unwrap_err();
-    assert_eq!(error.name, "DeploymentFailed");
+    pipeline.run_on_production(&[twice]).await;
+    let request = "/deploy-requests/2";
+    pipeline.act(request, "revert").await;
+    pipeline.until(request, &["complete_revert_error"]).await;
+    pipeline
+        .refuses("finish", "DeploymentFailed", "deploy request 2")
+        .await;
     pipeline
         .refused("DeployRequestRefused", &["2 was not reverted"])
         .await;
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_nothing_left().await;
     assert_eq!(pipeline.recorded().await, [1, 2]);
 }
 
 #[tokio::test]
 async fn a_run_waits_again_when_a_changed_branch_dismisses_the_approval() {
     let pipeline = Pipeline::new().await;
-    pipeline.plane.require_approval(true).await;
+    pipeline.control_plane.require_approval(true).await;
     pipeline.add("0002_notes.sql", NOTES);
-    let person = pipeline.api(&pipeline.plane.new_token().await).await;
-    let approve = async |times| {
-        pipeline.carried_out("await_approval", times).await;
-        person.approve(1).await;
+    let person = pipeline.control_plane.new_token().await;
+    let approve = async || {
+        pipeline.carried_out("await_approval", 1).await;
+        pipeline.approve(&person).await;
     };
-    tokio::join!(pipeline.die_after("await_approval"), approve(1));
+    tokio::join!(pipeline.die_after("await_approval"), approve());
     // A change of the branch dismisses the approval as soon as somebody looks. The second change
     // undoes the first, so that the deployment may go on.
-    let branch = pipeline.left().await.0.remove(0);
+    let branch = pipeline.own_branch().await;
     for length in [600, 500] {
         let change = format!("ALTER TABLE notes MODIFY text VARCHAR({length}) NOT NULL");
-        pipeline.change_branch(&branch, &[&change]).await;
-        person.calls().deploy_request(1).await.unwrap();
+        pipeline.run(&branch, &[&change]).await;
+        pipeline.get("/deploy-requests/1").await;
     }
     let state = pipeline.go_on("deploy").await.unwrap();
     assert_eq!(state["outcome"], "approve");
     assert_eq!(pipeline.columns("notes").await, [""; 0]);
 
     let execution = pipeline.start(json!({})).await;
-    approve(1).await;
+    approve().await;
     pipeline.succeeds(execution).await;
     assert_eq!(pipeline.recorded().await, [1, 2]);
 }
@@ -255,13 +210,11 @@ async fn a_run_ends_when_somebody_closes_its_deploy_request() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let execution = pipeline.start(json!({ "approval": true })).await;
     pipeline.carried_out("await_approval", 1).await;
-    pipeline.plane.close_deploy_request(1).await;
-    let Ended::Failed { error, cause } = execution.ended().await.unwrap() else {
-        panic!("it should fail\n{}", pipeline.logs());
-    };
+    pipeline.control_plane.close_deploy_request(1).await;
+    let (error, cause) = pipeline.fails(execution).await;
     assert_eq!(error, "DeployRequestClosed");
     assert!(cause.contains("deploy request 1 was closed"), "{cause}");
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_nothing_left().await;
 
     let result = pipeline.succeed(json!({})).await;
     assert_eq!(result["deploy_request"]["number"], 2);
@@ -270,22 +223,21 @@ async fn a_run_ends_when_somebody_closes_its_deploy_request() {
 #[tokio::test]
 async fn a_branch_with_an_older_schema_is_replaced() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
-    pipeline.plane.next_branch_lacks("orders.total");
+    pipeline.control_plane.next_branch_lacks("orders.total");
     pipeline.succeed(json!({})).await;
     assert!(pipeline.has_column("orders", "total").await);
-    let made = pipeline.steps().into_iter();
-    assert_eq!(made.filter(|step| step == "create_branch").count(), 2);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    assert_eq!(pipeline.times("create_branch"), 2);
+    pipeline.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_call_that_is_never_allowed_fails_the_run_and_names_the_missing_access() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline
-        .plane
+        .control_plane
         .fail(ApiFailure::with(403).on("GET", "/schema/lint").times(99));
     pipeline.refused("NotAllowed", &["read_branch"]).await;
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_nothing_left().await;
 }
 
 #[tokio::test]
@@ -293,10 +245,9 @@ async fn a_run_reads_its_token_again_when_it_is_rotated() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let execution = pipeline.start(json!({ "approval": true })).await;
     pipeline.carried_out("await_approval", 1).await;
-    let new = pipeline.plane.new_token().await;
+    let new = pipeline.control_plane.new_token().await;
     pipeline.rotate_token(&new).await;
-    let api = pipeline.api(&new).await;
     // The old token opened the deploy request, so the new one may approve it.
-    api.approve(1).await;
+    pipeline.approve(&new).await;
     pipeline.succeeds(execution).await;
 }

@@ -1,6 +1,5 @@
 //! Runs that died and are started again, and runs at the same time.
 
-use planetscale::DeploymentState;
 use serde_json::json;
 use tests::stand_ins::control_plane::ApiFailure;
 
@@ -25,9 +24,8 @@ async fn a_run_that_died_after_a_step_is_finished_by_the_next() {
         pipeline.succeed(json!({})).await;
         pipeline.assert_recorded(&[1, 2]).await;
         assert_eq!(pipeline.columns("notes").await, ["id", "text"], "{step}");
-
-        let requests = pipeline.api(&pipeline.token).await.deploy_requests().await;
-        assert_eq!(requests.len(), 1, "{step}");
+        let requests = pipeline.list("/deploy-requests", ["number"]).await;
+        assert_eq!(requests, json!([[1]]), "{step}");
     }
 }
 
@@ -35,14 +33,12 @@ async fn a_run_that_died_after_a_step_is_finished_by_the_next() {
 async fn a_branch_with_part_of_a_migration_is_replaced() {
     let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
     pipeline.die_after("await_branch").await;
-    let branch = pipeline.left().await.0.remove(0);
     let first = TWO_TABLES.split(';').next().unwrap();
-    pipeline.change_branch(&branch, &[first]).await;
+    pipeline.change_own_branch(&[first]).await;
     pipeline.succeed(json!({})).await;
     assert_eq!(pipeline.columns("first_table").await, ["id"]);
     assert_eq!(pipeline.columns("second_table").await, ["id"]);
-    let made = pipeline.steps().into_iter();
-    assert_eq!(made.filter(|step| step == "create_branch").count(), 2);
+    assert_eq!(pipeline.times("create_branch"), 2);
     assert!(
         pipeline
             .logs()
@@ -54,7 +50,7 @@ async fn a_branch_with_part_of_a_migration_is_replaced() {
 async fn a_change_is_recorded_if_production_got_it_in_another_way() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({ "deploy": false })).await;
-    pipeline.change_production(&[NOTES]).await;
+    pipeline.run_on_production(&[NOTES]).await;
     pipeline.succeed(json!({})).await;
     pipeline.assert_recorded(&[1, 2]).await;
 }
@@ -63,14 +59,9 @@ async fn a_change_is_recorded_if_production_got_it_in_another_way() {
 async fn a_run_goes_on_when_another_has_closed_a_deploy_request_without_changes() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("open_deploy_request").await;
-    pipeline.change_production(&[NOTES]).await;
-    let api = pipeline.api(&pipeline.token).await;
-    let mut state = DeploymentState::Pending;
-    while state != DeploymentState::NoChanges {
-        let request = api.calls().deploy_request(1).await.unwrap();
-        state = request.deployment_state;
-    }
-    pipeline.plane.close_deploy_request(1).await;
+    pipeline.run_on_production(&[NOTES]).await;
+    pipeline.until("/deploy-requests/1", &["no_changes"]).await;
+    pipeline.control_plane.close_deploy_request(1).await;
     let answer = pipeline.go_on("await_checks").await.unwrap();
     assert_eq!(answer["outcome"], "deployed");
 }
@@ -79,9 +70,8 @@ async fn a_run_goes_on_when_another_has_closed_a_deploy_request_without_changes(
 async fn a_run_makes_its_branch_again_if_another_run_deleted_it() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("apply_migrations").await;
-    let branch = pipeline.left().await.0.remove(0);
-    let api = pipeline.api(&pipeline.token).await;
-    api.calls().delete_branch(&branch).await.unwrap();
+    let branch = format!("/branches/{}", pipeline.own_branch().await);
+    assert_eq!(pipeline.status("DELETE", &branch).await, 204);
     let answer = pipeline.go_on("open_deploy_request").await.unwrap();
     assert_eq!(answer["outcome"], "recreate");
 }
@@ -104,7 +94,9 @@ async fn a_deployed_but_unrecorded_change_is_recorded_with_the_next_one() {
 #[tokio::test]
 async fn a_run_that_could_not_finish_is_finished_by_the_next() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
-    pipeline.plane.fail(ApiFailure::with(403).on("DELETE", ""));
+    pipeline
+        .control_plane
+        .fail(ApiFailure::with(403).on("DELETE", ""));
     // The first deletion is refused.
     let (error, cause) = pipeline.fail(json!({})).await;
     assert_eq!(error, "NotAllowed", "{cause}");
@@ -132,12 +124,8 @@ async fn two_runs_at_once_deploy_once() {
         }
         pipeline.assert_recorded(&[1, 2]).await;
         assert_eq!(pipeline.columns("second_table").await, ["id"], "{step:?}");
-
-        let deployed = pipeline.plane.exchanges().into_iter().filter(|exchange| {
-            exchange.method.as_str() == "POST"
-                && exchange.path.ends_with("/deploy")
-                && exchange.status == 200
-        });
-        assert_eq!(deployed.count(), 1, "{step:?}");
+        let mut deployed = pipeline.posted("/deploy");
+        deployed.retain(|exchange| exchange.status == 200);
+        assert_eq!(deployed.len(), 1, "{step:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::NOTES;
 use crate::pipeline::Pipeline;
@@ -27,7 +27,7 @@ async fn a_new_column_and_an_index_on_it_keep_the_rows() {
     let pipeline = Pipeline::new().await;
     let insert = "INSERT INTO orders (id, customer_id, status, currency, total, version, created_at, updated_at) \
                   VALUES (UNHEX(REPLACE(UUID(), '-', '')), 'a', 'pending', 'EUR', 1, 1, NOW(6), NOW(6))";
-    pipeline.change_production(&[insert]).await;
+    pipeline.run_on_production(&[insert]).await;
     pipeline.add(
         "0002_channel.sql",
         "ALTER TABLE orders ADD COLUMN channel VARCHAR(20) NULL, ADD INDEX orders_channel (channel);",
@@ -61,7 +61,7 @@ async fn an_empty_database_gets_everything_and_the_ledger_with_it() {
     assert!(tables.contains("schema_migrations"), "{tables:?}");
     for table in &tables {
         pipeline
-            .change_production(&[&format!("DROP TABLE {table}")])
+            .run_on_production(&[&format!("DROP TABLE {table}")])
             .await;
     }
     let result = pipeline.succeed(json!({})).await;
@@ -69,13 +69,13 @@ async fn an_empty_database_gets_everything_and_the_ledger_with_it() {
     assert_eq!(pipeline.recorded().await, [1]);
     let after: BTreeSet<String> = pipeline.rows("SHOW TABLES").await.into_iter().collect();
     assert_eq!(after, tables);
-    assert_eq!(pipeline.left().await, (vec![], vec![]));
+    pipeline.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn checks_foreign_keys_and_views_are_deployed_and_recorded() {
     let pipeline = Pipeline::new().await;
-    pipeline.plane.enable_foreign_keys(true).await;
+    pipeline.control_plane.enable_foreign_keys(true).await;
     // The stack's Vitess takes no foreign keys.
     let foreign_key = match pipeline.stack.is_vitess() {
         true => "",
@@ -187,10 +187,10 @@ async fn a_run_can_stop_at_the_open_deploy_request_and_the_next_run_continues() 
     assert_eq!(result["deploy_request"]["number"], 1);
     let url = result["deploy_request"]["url"].as_str().unwrap();
     assert!(url.ends_with("/deploy-requests/1"), "{url}");
-    assert_eq!(pipeline.left().await.1, [1]);
+    assert_eq!(pipeline.open_deploy_requests().await, json!([[1]]));
     assert_eq!(pipeline.columns("notes").await, [""; 0]);
-    let requests = pipeline.api(&pipeline.token).await.deploy_requests().await;
-    assert!(requests[0].notes.as_ref().unwrap().contains("0002_notes"));
+    let notes = pipeline.list("/deploy-requests", ["notes"]).await;
+    assert!(notes.to_string().contains("0002_notes"), "{notes}");
 
     let result = pipeline.succeed(json!({})).await;
     assert_eq!(result["status"], "deployed");
@@ -203,16 +203,15 @@ async fn a_run_waits_for_an_approval_if_the_input_or_the_database_demands_one() 
     for options in [json!({ "approval": true }), json!({})] {
         let pipeline = Pipeline::new().await;
         let demanded = options == json!({});
-        pipeline.plane.require_approval(demanded).await;
+        pipeline.control_plane.require_approval(demanded).await;
         pipeline.add("0002_notes.sql", NOTES);
         let execution = pipeline.start(options).await;
         pipeline.carried_out("await_approval", 3).await;
         assert_eq!(pipeline.columns("notes").await, [""; 0]);
-        let person = pipeline.plane.new_token().await;
-        let api = pipeline.api(&person).await;
-        api.approve(1).await;
-        execution.ended().await.unwrap();
-        assert_eq!(pipeline.recorded().await, [1, 2], "{}", pipeline.logs());
+        let person = pipeline.control_plane.new_token().await;
+        pipeline.approve(&person).await;
+        pipeline.succeeds(execution).await;
+        assert_eq!(pipeline.recorded().await, [1, 2]);
     }
 }
 
@@ -220,17 +219,14 @@ async fn a_run_waits_for_an_approval_if_the_input_or_the_database_demands_one() 
 async fn neither_the_history_nor_the_log_holds_a_password_the_token_or_sql() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({})).await;
-    let exchanges = pipeline.plane.exchanges();
-    let made = exchanges.iter().filter_map(|exchange| {
-        let body = exchange.response.as_ref()?;
-        body["plain_text"].as_str().map(str::to_owned)
-    });
-    let passwords: Vec<_> = made.collect();
-    assert!(passwords.len() > 1);
+    let made = pipeline.posted("/passwords");
+    assert!(made.len() > 1);
     for text in [pipeline.history(), pipeline.logs()] {
-        for secret in passwords.iter().chain([&pipeline.token.token]) {
-            assert!(!text.contains(secret.as_str()), "{text}");
+        for exchange in &made {
+            let password = exchange.response.as_ref().unwrap()["plain_text"].as_str();
+            assert!(!text.contains(password.unwrap()), "{text}");
         }
+        assert!(!text.contains(&pipeline.token.token), "{text}");
         assert!(!text.contains("CREATE TABLE"), "{text}");
     }
 }
@@ -239,25 +235,16 @@ async fn neither_the_history_nor_the_log_holds_a_password_the_token_or_sql() {
 async fn a_deployment_is_never_instant_and_its_passwords_are_short_lived() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.succeed(json!({})).await;
-    let bodies = |end: &str| {
-        let exchanges = pipeline.plane.exchanges().into_iter();
-        let posted = exchanges
-            .filter(|exchange| exchange.method.as_str() == "POST" && exchange.path.ends_with(end));
-        posted
-            .map(|exchange| exchange.request.unwrap())
-            .collect::<Vec<_>>()
+    let bodies = |end: &str| -> Vec<Value> {
+        let posted = pipeline.posted(end).into_iter();
+        posted.map(|exchange| exchange.request.unwrap()).collect()
     };
     assert_eq!(bodies("/deploy"), [json!({ "instant_ddl": false })]);
     assert_eq!(bodies("/deploy-requests")[0]["auto_cutover"], true);
     assert_eq!(bodies("/skip-revert").len(), 1);
-    let passwords = bodies("/passwords").into_iter();
-    let roles: Vec<_> = passwords
-        .map(|body| (body["role"].clone(), body["ttl"].clone()))
-        .collect();
-    assert_eq!(roles[0], (json!("admin"), json!(600)));
-    assert!(
-        roles[1..]
-            .iter()
-            .all(|role| *role == (json!("reader"), json!(600)))
-    );
+    for (at, password) in bodies("/passwords").iter().enumerate() {
+        let role = if at == 0 { "admin" } else { "reader" };
+        let expected = (&json!(role), &json!(600));
+        assert_eq!((&password["role"], &password["ttl"]), expected);
+    }
 }

@@ -17,7 +17,7 @@ pub fn stacks(parameters: &[Map<String, Value>]) -> Option<Vec<Value>> {
 /// The same of another template.
 pub fn stacks_of(template: &Path, parameters: &[Map<String, Value>]) -> Option<Vec<Value>> {
     let Some(python) = python() else {
-        eprintln!("skipped: no Python has the SAM CLI (.ci/tools installs it)");
+        tests::skipped("no Python has the SAM CLI (.ci/tools installs it)");
         return None;
     };
     let output = Command::new(python)

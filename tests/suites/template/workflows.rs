@@ -132,7 +132,7 @@ fn a_stage_is_deployed_by_the_version_of_sam_that_has_built_it() {
 fn a_deployment_has_the_parameters_of_its_stage() {
     let sam = tests::root().join("target/tools/venv/bin");
     if !sam.join("sam").exists() {
-        eprintln!("skipped: there is no SAM CLI (.ci/tools installs it)");
+        tests::skipped("there is no SAM CLI (.ci/tools installs it)");
         return;
     }
     let jobs = jobs("deploy-stage.yml");
@@ -187,7 +187,7 @@ fn a_deployment_has_the_parameters_of_its_stage() {
 fn change_schema(answers: &[Value]) -> Option<(String, bool)> {
     let has_jq = Command::new("jq").arg("--version").output().is_ok();
     if !has_jq {
-        eprintln!("skipped: jq is not on the PATH");
+        tests::skipped("jq is not on the PATH");
         return None;
     }
     let folder = std::env::temp_dir().join(format!("change-schema-{}", std::process::id()));

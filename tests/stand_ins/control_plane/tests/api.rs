@@ -4,9 +4,8 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
 use tests::stand_ins::control_plane::{ApiClient, ApiFailure};
-
-use crate::fresh_control_plane::{FreshControlPlane, eventually};
 
 #[tokio::test]
 async fn a_call_without_a_valid_token_is_refused() {

@@ -2,8 +2,7 @@
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-
-use crate::fresh_control_plane::{FreshControlPlane, eventually};
+use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
 
 #[tokio::test]
 async fn a_branch_can_be_created_from_a_backup() {

@@ -2,8 +2,7 @@
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-
-use crate::fresh_control_plane::{FreshControlPlane, server_error};
+use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, server_error};
 
 #[tokio::test]
 async fn a_branch_is_a_copy_of_its_parent_without_rows() {

@@ -2,8 +2,7 @@
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-
-use crate::fresh_control_plane::{FreshControlPlane, server_error};
+use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, server_error};
 
 /// The names of the CHECK constraints and foreign keys of a table in production.
 async fn names(api: &FreshControlPlane, table: &str) -> Vec<String> {

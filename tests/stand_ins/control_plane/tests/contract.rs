@@ -1,10 +1,10 @@
 //! Every operation is called, and all requests and answers are compared with PlanetScale's document.
 
 use serde_json::{Value, json};
+use tests::skipped;
 use tests::stand_ins::control_plane::ServiceToken;
 use tests::stand_ins::control_plane::contract::Contract;
-
-use crate::fresh_control_plane::{FreshControlPlane, skipped};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 #[tokio::test]
 async fn every_operation_matches_the_document() {

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::stand_ins::control_plane::BRANCH;
-
-use crate::fresh_control_plane::{FreshControlPlane, eventually};
+use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
 
 const NOTES: &str = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, note VARCHAR(64))";
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-
-use crate::fresh_control_plane::FreshControlPlane;
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 /// The changes in `changes.txt`: a table, its change on a branch, and the expected clause of the deploy
 /// request. It is `any` if MySQL and MariaDB write it differently, and `none` if nothing is to be

@@ -7,10 +7,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tests::skipped;
 use tests::stand_ins::control_plane::ServiceToken;
-use tests::stand_ins::control_plane::contract::Contract;
-
-use crate::fresh_control_plane::{FreshControlPlane, skipped};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 /// If this variable is set, the test fails without Go or the library. Otherwise it is skipped.
 const REQUIRED: &str = "PLANETSCALE_GO_REQUIRED";
@@ -131,8 +130,5 @@ async fn planetscales_go_library_works_unchanged() {
     library.stage("remove", BRANCH).await;
     assert!(api.login(&password).await.is_err());
 
-    if let Some(contract) = Contract::from_env().unwrap() {
-        let violations = contract.check(&api.control_plane.exchanges()).violations;
-        assert!(violations.is_empty(), "{}", violations.join("\n"));
-    }
+    api.control_plane.assert_documented();
 }

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::stand_ins::control_plane::Insights;
-
-use crate::fresh_control_plane::FreshControlPlane;
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 fn query(sql: &str, count: u64, total_millis: u64) -> Value {
     json!({

@@ -15,7 +15,6 @@ mod constraint_names;
 mod contract;
 mod deploy_requests;
 mod differences;
-mod fresh_control_plane;
 mod go_library;
 mod insights;
 mod passwords;

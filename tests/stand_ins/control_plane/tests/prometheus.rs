@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use mysql_async::prelude::Queryable as _;
 use serde_json::Value;
+use tests::skipped;
 use tests::stack::free_port;
-
-use crate::fresh_control_plane::{FreshControlPlane, eventually, skipped};
+use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
 
 /// Ends with the test.
 struct Prometheus(Child);

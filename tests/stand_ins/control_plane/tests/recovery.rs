@@ -2,8 +2,7 @@
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-
-use crate::fresh_control_plane::FreshControlPlane;
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 const NOTES: &str = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, note VARCHAR(64))";
 

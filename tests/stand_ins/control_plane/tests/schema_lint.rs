@@ -1,9 +1,8 @@
 //! The schema lint, which keeps a schema with errors from being deployed.
 
-use serde_json::{Value, json};
-
-use crate::fresh_control_plane::{FreshControlPlane, server_error};
 use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, server_error};
 
 /// Statements on a branch, and the lint error that they cause.
 const BROKEN: [(&str, &str); 9] = [

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
+use tests::skipped;
 use tests::stack::find_program;
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 use tests::stand_ins::control_plane::{DATABASE, ORGANIZATION, ServiceToken};
-
-use crate::fresh_control_plane::{FreshControlPlane, skipped};
 
 /// The program in the variable `PSCALE`, or the one on the PATH.
 fn program() -> Option<PathBuf> {

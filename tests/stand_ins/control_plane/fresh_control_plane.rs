@@ -1,30 +1,46 @@
-//! A control plane for one test, called over HTTP and MySQL.
+//! A control plane for one test, called over HTTP and MySQL. What goes wrong ends the test.
 
-use std::io::Write;
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "it fails as the tests do: with a panic that says why"
+)]
+
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable;
+use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Error};
 use serde_json::{Value, json};
-use tests::stack::{FreshDatabase, Stack};
-use tests::stand_ins::control_plane::{BRANCH, ControlPlane, DATABASE, ServiceToken};
+
+use super::contract::Contract;
+use super::{BRANCH, ControlPlane, DATABASE, Exchange, ServiceToken};
+use crate::stack::{FreshDatabase, Stack};
+use crate::stand_ins::lambda::{Function, Setup};
 
 /// A control plane over a database of its own, and a client of its API.
 pub struct FreshControlPlane {
+    /// The stack of the test run.
     pub stack: Stack,
+    /// The database.
     pub database: FreshDatabase,
+    /// The control plane, which records all exchanges.
     pub control_plane: ControlPlane,
+    /// The token that calls are made with.
     pub token: ServiceToken,
 }
 
 impl FreshControlPlane {
+    /// Starts it over a fresh database.
     pub async fn start() -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
         Self::over(stack, database).await
     }
 
-    async fn over(stack: Stack, database: FreshDatabase) -> Self {
+    /// Starts it over this database.
+    pub async fn over(stack: Stack, database: FreshDatabase) -> Self {
         let control_plane = ControlPlane::over(&database).await.unwrap();
         control_plane.record();
         Self {
@@ -41,6 +57,26 @@ impl FreshControlPlane {
         Self::over(self.stack, self.database).await
     }
 
+    /// Stores the token as a secret for functions, and returns the secret's id.
+    pub async fn token_secret(&self) -> String {
+        let secret = self.token.secret();
+        self.stack.new_secret(&secret).await.unwrap()
+    }
+
+    /// A function on this database that makes its calls with the token in this secret. It is not started
+    /// yet.
+    pub fn function(&self, name: &str, token_secret_id: &str) -> Setup {
+        let function = Function::of(&self.stack, &self.database, name).unwrap();
+        function.envs(self.control_plane.environment(token_secret_id))
+    }
+
+    /// The exchanges of every POST to a path with this end.
+    pub fn posted(&self, end: &str) -> Vec<Exchange> {
+        let mut exchanges = self.control_plane.exchanges();
+        exchanges.retain(|exchange| exchange.method == "POST" && exchange.path.ends_with(end));
+        exchanges
+    }
+
     /// Sends a request with another token.
     pub async fn send_as(
         &self,
@@ -54,10 +90,12 @@ impl FreshControlPlane {
         answer.await.unwrap()
     }
 
+    /// Sends a request.
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.send_as(&self.token, method, path, body).await
     }
 
+    /// Sends a GET that must succeed.
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.send("GET", path, None).await;
         assert_eq!(status, 200, "{path}: {body}");
@@ -200,12 +238,21 @@ impl FreshControlPlane {
         names
     }
 
+    /// Rows of production.
+    pub async fn rows<T: FromRow + Send + 'static>(&self, query: &str) -> Vec<T> {
+        let mut direct = self.database.connect().await.unwrap();
+        let rows = direct.query(query).await.unwrap();
+        direct.disconnect().await.unwrap();
+        rows
+    }
+
     /// The names of a table's columns in production. None if there is no table.
     pub async fn columns(&self, table: &str) -> Vec<String> {
-        let mut admin = self.database.connect_as_admin().await.unwrap();
-        let query = "SELECT column_name FROM information_schema.columns \
-                     WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position";
-        admin.exec(query, (table,)).await.unwrap()
+        self.rows(&format!(
+            "SELECT column_name FROM information_schema.columns \
+             WHERE table_schema = DATABASE() AND table_name = '{table}' ORDER BY ordinal_position"
+        ))
+        .await
     }
 
     /// Opens a deploy request from a branch into `main`, and returns its path.
@@ -244,6 +291,17 @@ impl FreshControlPlane {
     }
 }
 
+impl ControlPlane {
+    /// Asserts that every exchange keeps to PlanetScale's document, if the test run has it. A test that
+    /// has failed already is left alone.
+    pub fn assert_documented(&self) {
+        if let (false, Some(contract)) = (std::thread::panicking(), Contract::from_env().unwrap()) {
+            let violations = contract.check(&self.exchanges()).violations;
+            assert!(violations.is_empty(), "{}", violations.join("\n"));
+        }
+    }
+}
+
 /// How long a test waits for something that must happen, and how often it looks. The time is so
 /// long that a slow machine does not fail the test.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -269,9 +327,4 @@ pub fn server_error<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, Strin
         Error::Server(error) => (error.code, error.message),
         other => panic!("not an error of the server: {other:?}"),
     }
-}
-
-/// Prints why a test is skipped. The test runner would hide it on standard output.
-pub fn skipped(why: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
