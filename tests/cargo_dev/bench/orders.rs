@@ -1,5 +1,6 @@
 //! The orders that are measured with. SQL writes them, a million in a statement.
 
+use anyhow::Context as _;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use uuid::Uuid;
@@ -16,13 +17,6 @@ pub const HUGE: &str = "huge";
 
 /// The most orders that one statement writes.
 const PIECE: u64 = 1_000_000;
-
-/// The keys of the table of orders, which are quicker made at the end.
-const KEYS: [&str; 3] = [
-    "UNIQUE KEY by_idempotency_key (customer_id, idempotency_key)",
-    "KEY by_customer (customer_id, id)",
-    "KEY by_customer_status (customer_id, status, id)",
-];
 
 /// A schema full of orders.
 pub struct Filled {
@@ -42,13 +36,11 @@ pub async fn fill(admin: &mut Conn, schema: &str, count: u64) -> anyhow::Result<
     admin.query_drop(format!("USE `{schema}`")).await?;
     migrations::apply(admin, &crate::root().join("shared/migrations")).await?;
 
-    let drops = KEYS.map(|key| {
-        let name = key.split(' ').rev().find(|word| word.starts_with("by_"));
-        format!("DROP KEY {}", name.unwrap_or_default())
-    });
-    let adds = KEYS.map(|key| format!("ADD {key}"));
+    let created: Option<(String, String)> = admin.query_first("SHOW CREATE TABLE orders").await?;
+    let (_, created) = created.context("no table of orders")?;
+    let [drops, adds] = keys(&created)?;
     let statements = [
-        format!("ALTER TABLE orders {}", drops.join(", ")),
+        format!("ALTER TABLE orders {drops}"),
         "CREATE TABLE thousand (n INT UNSIGNED PRIMARY KEY)".to_owned(),
         "INSERT INTO thousand WITH RECURSIVE numbers (n) AS \
          (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 999) SELECT n FROM numbers"
@@ -78,7 +70,7 @@ pub async fn fill(admin: &mut Conn, schema: &str, count: u64) -> anyhow::Result<
         admin.query_drop(insert).await?;
     }
     let statements = [
-        format!("ALTER TABLE orders {}", adds.join(", ")),
+        format!("ALTER TABLE orders {adds}"),
         format!(
             "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price)
              SELECT id, customer_id, position, 'TEA-1', 1, 4.5
@@ -99,7 +91,39 @@ pub async fn fill(admin: &mut Conn, schema: &str, count: u64) -> anyhow::Result<
     })
 }
 
+/// What drops the keys of a table and what adds them again, without the primary key. They are quicker
+/// made once the rows are written. The table is as `SHOW CREATE TABLE` has it, a key in a line.
+fn keys(created: &str) -> anyhow::Result<[String; 2]> {
+    let (mut drops, mut adds) = (Vec::new(), Vec::new());
+    let lines = created
+        .lines()
+        .map(|line| line.trim().trim_end_matches(','));
+    for key in lines.filter(|line| line.starts_with("KEY ") || line.starts_with("UNIQUE KEY ")) {
+        let name = key.split('`').nth(1);
+        drops.push(format!("DROP KEY `{}`", name.context("a key has no name")?));
+        adds.push(format!("ADD {key}"));
+    }
+    Ok([drops.join(", "), adds.join(", ")])
+}
+
 /// Drops the schema and its user.
 pub async fn remove(admin: &mut Conn, schema: &str) -> Result<(), mysql_async::Error> {
     crate::stack::remove_those(admin, |name| name == schema).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_table_are_dropped_and_added() {
+        let created = "CREATE TABLE `orders` (\n  `id` binary(16) NOT NULL,\n  `key` int NOT NULL,\n  \
+             PRIMARY KEY (`id`),\n  UNIQUE KEY `by_key` (`key`),\n  KEY `by_both` (`key`,`id`)\n) \
+             ENGINE=InnoDB";
+        let expected = [
+            "DROP KEY `by_key`, DROP KEY `by_both`",
+            "ADD UNIQUE KEY `by_key` (`key`), ADD KEY `by_both` (`key`,`id`)",
+        ];
+        assert_eq!(keys(created).unwrap(), expected);
+    }
 }
