@@ -23,7 +23,6 @@ use std::time::Duration;
 use anyhow::anyhow;
 use mysql_async::Conn;
 
-use self::measure::Extent;
 use self::program::{Setting, Subject};
 use self::report::Report;
 use self::revision::Revision;
@@ -117,7 +116,6 @@ impl Run {
             ca_file: authority.clone(),
             floors: programs.join("examples"),
             order: filled.order.to_string(),
-            customer: orders::BUSY.to_owned(),
             share: None,
         };
         let mut subjects = subjects(&programs, &setting, "")?;
@@ -179,7 +177,7 @@ fn subjects(programs: &Path, setting: &Setting, whose: &str) -> anyhow::Result<V
         let secret = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), "bench".to_owned())]);
         let path = match statement {
             "find" => format!("/orders/{}", setting.order),
-            _ => format!("/customers/{}/orders?limit=10", setting.customer),
+            _ => format!("/customers/{}/orders?limit=10", orders::BUSY),
         };
         Ok(Subject {
             name: format!("{name}{whose}"),
@@ -201,20 +199,24 @@ fn everything(
     proxy: &Proxy,
     brief: bool,
 ) -> anyhow::Result<Report> {
-    let extent = |rounds, invocations| Extent {
-        rounds: if brief { 2 } else { rounds },
-        invocations: if brief { 10 } else { invocations },
-        at_once: Duration::from_millis(if brief { 100 } else { 1000 }),
-    };
+    let rounds = |rounds| if brief { 2 } else { rounds };
+    let times = |times| if brief { 10 } else { times };
+    let turn = Duration::from_millis(if brief { 100 } else { 1000 });
     let mut report = Report::default();
     let behind_proxy = Setting {
         database: proxy.address(),
         ..setting.clone()
     };
     let figures = &mut report.figures;
-    figures.extend(measure::warm(setting, subjects, extent(40, 100), "")?);
-    figures.extend(measure::cold(setting, subjects, extent(30, 0), "")?);
-    figures.extend(measure::at_once(setting, subjects, extent(5, 0))?);
+    figures.extend(measure::warm(
+        setting,
+        subjects,
+        rounds(40),
+        times(100),
+        "",
+    )?);
+    figures.extend(measure::cold(setting, subjects, rounds(30), "")?);
+    figures.extend(measure::at_once(setting, subjects, rounds(5), turn)?);
     figures.extend(measure::round_trips(&behind_proxy, subjects, proxy)?);
     figures.extend(measure::sizes(setting, subjects)?);
     proxy.delay(AWAY, Duration::ZERO);
@@ -222,15 +224,11 @@ fn everything(
     figures.extend(measure::warm(
         &behind_proxy,
         subjects,
-        extent(15, 20),
+        rounds(15),
+        times(20),
         whence,
     )?);
-    figures.extend(measure::cold(
-        &behind_proxy,
-        subjects,
-        extent(20, 0),
-        whence,
-    )?);
+    figures.extend(measure::cold(&behind_proxy, subjects, rounds(20), whence)?);
     match Share::find() {
         Some(share) => {
             let setting = Setting {
@@ -238,8 +236,8 @@ fn everything(
                 ..setting.clone()
             };
             let whence = ", with the CPU of 256 MB";
-            figures.extend(measure::warm(&setting, subjects, extent(20, 30), whence)?);
-            figures.extend(measure::cold(&setting, subjects, extent(20, 0), whence)?);
+            figures.extend(measure::warm(&setting, subjects, rounds(20), times(30), whence)?);
+            figures.extend(measure::cold(&setting, subjects, rounds(20), whence)?);
         }
         None => report.notes.push(
             "Left out: the CPU of 256 MB. It takes cgroups that this user may make (root, on Linux)."

@@ -33,7 +33,7 @@ pub fn median(values: &[f64]) -> f64 {
 /// One line of the report.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// The part of the report, as in "warm, in milliseconds".
+    /// The part of the report, as in "warm, ms".
     pub group: String,
     /// What was measured.
     pub subject: String,

@@ -147,8 +147,7 @@ fn event_of(
     let mut event = first_page(customer, routes);
     for number in 1..=page {
         function.api.send(&event);
-        let answer = function.api.answer()?.body.map_err(anyhow::Error::msg)?;
-        let answer: Value = serde_json::from_str(&answer)?;
+        let answer: Value = serde_json::from_str(&function.api.answer()?.body)?;
         let body = answer.pointer("/body").and_then(Value::as_str);
         let body: Value = serde_json::from_str(body.context("no body")?)?;
         let orders = body.pointer("/orders").and_then(Value::as_array);

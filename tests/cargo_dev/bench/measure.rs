@@ -1,4 +1,5 @@
 //! The measurements. Each goes in rounds, and in each round everything takes its turn, the floors too.
+//! One more round goes before them, which does not count: it is for caches.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,17 +13,6 @@ use flate2::read::DeflateEncoder;
 use super::figure::{Figure, median};
 use super::program::{Setting, Subject};
 use crate::proxy::Proxy;
-
-/// How much is measured.
-#[derive(Debug, Clone, Copy)]
-pub struct Extent {
-    /// How often everything takes its turn.
-    pub rounds: usize,
-    /// The invocations of one turn.
-    pub invocations: usize,
-    /// How long a turn with many events at once takes.
-    pub at_once: Duration,
-}
 
 /// The events at once, and the connections for them.
 const EVENTS: usize = 64;
@@ -62,11 +52,13 @@ fn empty(setting: &Setting, like: &Subject) -> Subject {
     }
 }
 
-/// One invocation after the other, on a connection that is open: time, CPU and memory.
+/// So many invocations in a turn, one after the other, on a connection that is open: time, CPU and
+/// memory.
 pub fn warm(
     setting: &Setting,
     subjects: &[Subject],
-    extent: Extent,
+    rounds: usize,
+    times: usize,
     whence: &str,
 ) -> anyhow::Result<Vec<Figure>> {
     let Some(first) = subjects.first() else {
@@ -79,9 +71,7 @@ pub fn warm(
         functions.push((subject, setting.start(subject)?.0));
     }
     let (mut time, mut cpu, mut memory) = (Series::default(), Series::default(), Series::default());
-    let times = extent.invocations;
-    // The first round is for caches.
-    for round in 0..=extent.rounds {
+    for round in 0..=rounds {
         let before = empty.process.cpu();
         let nothing = median(&empty.invoke(&first.event, times)?);
         let cpu_of_nothing = spent(before, empty.process.cpu(), times);
@@ -126,11 +116,11 @@ fn spent(before: Option<f64>, after: Option<f64>, times: usize) -> Option<f64> {
 pub fn cold(
     setting: &Setting,
     subjects: &[Subject],
-    extent: Extent,
+    rounds: usize,
     whence: &str,
 ) -> anyhow::Result<Vec<Figure>> {
     let mut time = Series::default();
-    for round in 0..=extent.rounds {
+    for round in 0..=rounds {
         let floor = milliseconds(setting.connect()?);
         for subject in subjects {
             let (_function, took) = setting.start(subject)?;
@@ -146,12 +136,13 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// Many events at once in one process, on five connections and on as many as it would open by
-/// itself.
+/// Many events at once in one process for the time of a turn, on five connections and on as many as it
+/// would open by itself.
 pub fn at_once(
     setting: &Setting,
     subjects: &[Subject],
-    extent: Extent,
+    rounds: usize,
+    turn: Duration,
 ) -> anyhow::Result<Vec<Figure>> {
     let mut functions = Vec::new();
     for subject in subjects
@@ -174,12 +165,10 @@ pub fn at_once(
         }
     }
     let mut rate = Series::default();
-    for round in 0..=extent.rounds {
-        let floor = setting.at_once(CONNECTIONS, extent.at_once)?;
+    for round in 0..=rounds {
+        let floor = setting.at_once(CONNECTIONS, turn)?;
         for (subject, function) in &functions {
-            let answered = function
-                .api
-                .at_once(&subject.event, EVENTS, extent.at_once)?;
+            let answered = function.api.at_once(&subject.event, EVENTS, turn)?;
             if round > 0 {
                 rate.add(&subject.name, answered, floor);
             }
