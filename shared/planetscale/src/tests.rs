@@ -35,10 +35,6 @@ fn page(data: &[Value], next: Option<u32>) -> Answer {
     ok(json!({ "type": "list", "current_page": 1, "next_page": next, "data": data }))
 }
 
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
-}
-
 const NEW: NewDeployRequest<'static> = NewDeployRequest {
     branch: "a",
     into_branch: "main",
@@ -49,7 +45,7 @@ const NEW: NewDeployRequest<'static> = NewDeployRequest {
 #[tokio::test]
 async fn the_token_has_no_scheme_and_paths_are_below_the_database() {
     let server = Server::answering([ok(branch("main"))]).await;
-    let found = server.client().until(soon()).branch("main").await.unwrap();
+    let found = server.calls().branch("main").await.unwrap();
     assert_eq!(found.name, "main");
     let asked = &server.received()[0];
     assert_eq!(
@@ -73,7 +69,7 @@ async fn a_read_is_retried_after_429_5xx_and_a_lost_answer() {
         ok(branch("main")),
     ])
     .await;
-    server.client().until(soon()).branch("main").await.unwrap();
+    server.calls().branch("main").await.unwrap();
     assert_eq!(server.received().len(), 5);
 }
 
@@ -81,12 +77,7 @@ async fn a_read_is_retried_after_429_5xx_and_a_lost_answer() {
 async fn a_call_does_not_wait_past_its_deadline() {
     let slow_down = Answer::With(429, "retry-after: 3600", String::new());
     let server = Server::answering([slow_down]).await;
-    let error = server
-        .client()
-        .until(soon())
-        .branch("main")
-        .await
-        .unwrap_err();
+    let error = server.calls().branch("main").await.unwrap_err();
     assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
     assert!(error.may_pass());
     assert_eq!(server.received().len(), 1);
@@ -106,8 +97,7 @@ async fn an_unreachable_api_is_unavailable_at_the_deadline() {
 #[tokio::test]
 async fn nothing_is_sent_after_the_deadline() {
     let server = Server::answering([ok(deploy_request(1, "a"))]).await;
-    let client = server.client();
-    let over = client.until(Deadline::after(Duration::ZERO));
+    let over = server.client.until(Deadline::after(Duration::ZERO));
     let error = over.deploy(1).await.unwrap_err();
     assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
     assert_eq!(server.received(), []);
@@ -116,12 +106,12 @@ async fn nothing_is_sent_after_the_deadline() {
 #[tokio::test]
 async fn a_post_is_retried_only_if_it_did_nothing() {
     let server = Server::answering([status(429), ok(deploy_request(1, "a"))]).await;
-    server.client().until(soon()).deploy(1).await.unwrap();
+    server.calls().deploy(1).await.unwrap();
     assert_eq!(server.received()[1].body, r#"{"instant_ddl":false}"#);
 
     for lost in [status(500), status(502), Answer::Nothing] {
         let server = Server::answering([lost.clone(), ok(deploy_request(1, "a"))]).await;
-        let error = server.client().until(soon()).deploy(1).await.unwrap_err();
+        let error = server.calls().deploy(1).await.unwrap_err();
         assert!(
             matches!(error, ApiError::OutcomeUnknown { .. }),
             "{lost:?}: {error}"
@@ -133,11 +123,7 @@ async fn a_post_is_retried_only_if_it_did_nothing() {
 #[tokio::test]
 async fn after_a_lost_answer_the_new_branch_is_looked_up() {
     let server = Server::answering([status(500), ok(branch("a"))]).await;
-    let made = server
-        .client()
-        .until(soon())
-        .create_branch("a", "main")
-        .await;
+    let made = server.calls().create_branch("a", "main").await;
     assert_eq!(made.unwrap().name, "a");
     assert_eq!(server.lines(), ["POST /branches", "GET /branches/a"]);
     let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
@@ -148,11 +134,7 @@ async fn after_a_lost_answer_the_new_branch_is_looked_up() {
 async fn after_a_lost_answer_a_missing_branch_is_created_again() {
     let script = [Answer::Nothing, status(404), ok(branch("a"))];
     let server = Server::answering(script).await;
-    let made = server
-        .client()
-        .until(soon())
-        .create_branch("a", "main")
-        .await;
+    let made = server.calls().create_branch("a", "main").await;
     assert_eq!(made.unwrap().name, "a");
     let lines = ["POST /branches", "GET /branches/a", "POST /branches"];
     assert_eq!(server.lines(), lines);
@@ -162,8 +144,7 @@ async fn after_a_lost_answer_a_missing_branch_is_created_again() {
 async fn after_a_lost_answer_the_new_deploy_request_is_looked_up() {
     let others = [deploy_request(6, "b"), deploy_request(7, "a")];
     let server = Server::answering([status(500), page(&others, None)]).await;
-    let client = server.client();
-    let opened = client.until(soon()).create_deploy_request(&NEW).await;
+    let opened = server.calls().create_deploy_request(&NEW).await;
     assert_eq!(opened.unwrap().number, 7);
     assert_eq!(
         server.lines()[1],
@@ -179,8 +160,7 @@ async fn a_deployed_request_is_not_taken_for_the_new_one() {
     checked["deployment_state"] = "error".into();
     let open = page(&[deployed, checked], None);
     let server = Server::answering([status(500), open]).await;
-    let client = server.client();
-    let opened = client.until(soon()).create_deploy_request(&NEW).await;
+    let opened = server.calls().create_deploy_request(&NEW).await;
     assert_eq!(opened.unwrap().number, 7);
 }
 
@@ -189,7 +169,7 @@ async fn empty_check_errors_are_read_as_none() {
     let mut request = deploy_request(1, "a");
     request["deployment"]["deploy_check_errors"] = "".into();
     let server = Server::answering([ok(request)]).await;
-    let request = server.client().until(soon()).deploy_request(1).await;
+    let request = server.calls().deploy_request(1).await;
     let deployment = request.unwrap().deployment.unwrap();
     assert_eq!(deployment.deploy_check_errors, None);
 }
@@ -197,12 +177,7 @@ async fn empty_check_errors_are_read_as_none() {
 #[tokio::test]
 async fn a_new_deploy_request_always_sends_auto_cutover() {
     let server = Server::answering([ok(deploy_request(1, "a"))]).await;
-    let client = server.client();
-    client
-        .until(soon())
-        .create_deploy_request(&NEW)
-        .await
-        .unwrap();
+    server.calls().create_deploy_request(&NEW).await.unwrap();
     let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
     assert_eq!(asked["auto_cutover"], true);
     assert_eq!(asked["auto_delete_branch"], false);
@@ -216,8 +191,7 @@ async fn every_page_of_a_list_is_read() {
         page(&[deploy_request(3, "a")], None),
     ];
     let server = Server::answering(script).await;
-    let client = server.client();
-    let calls = client.until(soon());
+    let calls = server.calls();
     let listed = calls.deploy_requests(Filter::default()).await.unwrap();
     let numbers: Vec<_> = listed.iter().map(|one| one.number).collect();
     assert_eq!(numbers, [1, 2, 3]);
@@ -231,8 +205,7 @@ async fn every_page_of_a_list_is_read() {
 async fn a_list_without_a_last_page_is_refused() {
     let circle = page(&[deploy_request(1, "a")], Some(2));
     let server = Server::answering([circle.clone(), circle]).await;
-    let client = server.client();
-    let calls = client.until(soon());
+    let calls = server.calls();
     let listed = calls.deploy_requests(Filter::default()).await;
     let error = listed.unwrap_err();
     assert!(matches!(error, ApiError::Unreadable { .. }), "{error}");
@@ -244,12 +217,7 @@ async fn redirects_are_not_followed() {
     let location = format!("location: http://{}/", elsewhere.address());
     let redirect = Answer::With(302, Box::leak(location.into_boxed_str()), String::new());
     let server = Server::answering([redirect]).await;
-    let error = server
-        .client()
-        .until(soon())
-        .branch("main")
-        .await
-        .unwrap_err();
+    let error = server.calls().branch("main").await.unwrap_err();
     assert!(error.to_string().contains("redirect"), "{error}");
     assert_eq!(elsewhere.received(), []);
 }
@@ -257,11 +225,10 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn a_name_cannot_change_the_path() {
     let server = Server::answering([status(204)]).await;
-    let client = server.client();
-    client.until(soon()).delete_branch("a/b?c").await.unwrap();
+    server.calls().delete_branch("a/b?c").await.unwrap();
     assert_eq!(server.lines(), ["DELETE /branches/a%2Fb%3Fc"]);
     for name in ["", ".", ".."] {
-        client.until(soon()).delete_branch(name).await.unwrap_err();
+        server.calls().delete_branch(name).await.unwrap_err();
     }
     assert_eq!(server.received().len(), 1);
 }
@@ -269,19 +236,9 @@ async fn a_name_cannot_change_the_path() {
 #[tokio::test]
 async fn a_repeated_delete_that_finds_nothing_succeeds() {
     let server = Server::answering([Answer::Nothing, status(404)]).await;
-    server
-        .client()
-        .until(soon())
-        .delete_branch("a")
-        .await
-        .unwrap();
+    server.calls().delete_branch("a").await.unwrap();
     let server = Server::answering([status(404)]).await;
-    let error = server
-        .client()
-        .until(soon())
-        .delete_branch("a")
-        .await
-        .unwrap_err();
+    let error = server.calls().delete_branch("a").await.unwrap_err();
     assert!(error.is_not_found());
 }
 
@@ -289,12 +246,7 @@ async fn a_repeated_delete_that_finds_nothing_succeeds() {
 async fn a_refused_token_is_reported_with_the_missing_access() {
     for refused in [401, 403, 404] {
         let server = Server::answering([status(refused)]).await;
-        let error = server
-            .client()
-            .until(soon())
-            .delete_branch("a")
-            .await
-            .unwrap_err();
+        let error = server.calls().delete_branch("a").await.unwrap_err();
         assert!(error.to_string().contains("delete_branch"), "{error}");
         assert!(!error.may_pass());
     }
@@ -326,7 +278,7 @@ async fn the_message_of_a_refusal_decides_what_the_caller_can_do() {
     ] {
         let body = json!({ "code": code, "message": message }).to_string();
         let server = Server::answering([Answer::With(422, "x-none: ", body)]).await;
-        let error = server.client().until(soon()).deploy(1).await.unwrap_err();
+        let error = server.calls().deploy(1).await.unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
         let ApiError::Refused { refusal, .. } = error else {
             panic!("{error}");
@@ -345,7 +297,7 @@ async fn an_error_with_any_body_is_accepted() {
         r#"{"error": "bad", "status": 422}"#,
     ] {
         let server = Server::answering([Answer::With(422, "x-none: ", body.to_owned())]).await;
-        let error = server.client().until(soon()).deploy(1).await.unwrap_err();
+        let error = server.calls().deploy(1).await.unwrap_err();
         assert!(matches!(error, ApiError::Refused { .. }), "{body}: {error}");
     }
 }
@@ -355,28 +307,17 @@ async fn debug_and_errors_hide_the_token_and_passwords() {
     let mut wrong = shape("create_password");
     wrong["username"] = json!(["hunter2"]);
     let server = Server::answering([ok(shape("create_password")), ok(wrong)]).await;
-    let client = server.client();
     let new = NewPassword {
         name: "n".to_owned(),
         role: Role::Admin,
         ttl: Some(Duration::from_secs(600)),
         connecting: Connecting::default(),
     };
-    let made = client
-        .until(soon())
-        .create_password("a", &new)
-        .await
-        .unwrap();
-    let error = client
-        .until(soon())
-        .create_password("a", &new)
-        .await
-        .unwrap_err();
+    let made = server.calls().create_password("a", &new).await.unwrap();
+    let error = server.calls().create_password("a", &new).await.unwrap_err();
     assert!(error.to_string().contains("username"), "{error}");
-    let shown = format!(
-        "{client:?} {:?} {made:?} {error:?} {error}",
-        client.until(soon())
-    );
+    let (client, calls) = (&server.client, server.calls());
+    let shown = format!("{client:?} {calls:?} {made:?} {error:?} {error}");
     assert!(!shown.contains("hunter2"), "{shown}");
     let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
     let expected = json!({

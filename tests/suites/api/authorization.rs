@@ -4,19 +4,18 @@ use serde_json::{Value, json};
 use tests::stand_ins::lambda::event::Event;
 
 use crate::client::{
-    ALL_CUSTOMERS_SCOPE, any_database, customer, function, idempotency_key, path_of, place,
-    problem, send, tea,
+    ALL_CUSTOMERS_SCOPE, any_database, change, customer, function, idempotency_key, keyed, path_of,
+    place, problem, send, tea,
 };
 
 /// Every request about an order and its customer.
 fn requests_about(order: &Value) -> Vec<(&'static str, Event)> {
     let customer = order["customer_id"].as_str().unwrap();
-    let change = Event::patch(path_of(order)).header("if-match", "\"1\"");
     vec![
         ("place", Event::post("/orders").json(&tea(customer))),
         ("list", Event::get(format!("/customers/{customer}/orders"))),
         ("read", Event::get(path_of(order))),
-        ("change", change.json(&json!({ "status": "paid" }))),
+        ("change", change(&path_of(order), 1, "paid")),
     ]
 }
 
@@ -63,9 +62,7 @@ async fn a_strangers_order_looks_like_a_missing_one() {
         // Neither a condition nor a change that would be refused anyway may show a difference.
         let tagged = Event::get(&path).header("if-none-match", "*");
         let tagged = send(tagged.jwt(&own, "")).await;
-        let change = Event::patch(&path).header("if-match", "\"9\"");
-        let change = change.json(&json!({ "status": "delivered" }));
-        let change = send(change.jwt(&own, "")).await;
+        let change = send(change(&path, 9, "delivered").jwt(&own, "")).await;
         for answer in [read, tagged, change] {
             let found = problem(&answer, 404);
             assert_eq!(found.kind, "not-found");
@@ -158,9 +155,7 @@ async fn a_base_path_of_a_custom_domain_changes_no_route() {
 #[tokio::test]
 async fn placing_for_another_customer_is_refused_with_a_known_or_new_key() {
     let customer = customer();
-    let event = Event::post("/orders")
-        .header("idempotency-key", idempotency_key())
-        .json(&tea(&customer));
+    let event = keyed(&idempotency_key(), &tea(&customer));
     assert_eq!(send(event.clone()).await.status, 201);
     problem(&send(event.jwt("somebody-else", "")).await, 403);
 }

@@ -7,67 +7,91 @@ use tests::stand_ins::lambda::{Answer, Function, Setup};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-/// The API that the tests share: a schema, and each function of the template, started on first use.
-struct Api {
-    database: FreshDatabase,
+/// The scope that lets a token act for all customers.
+pub const ALL_CUSTOMERS_SCOPE: &str = "https://orders.example/orders:all";
+
+/// An API: a schema, and each function of the template, started on first use.
+pub struct Api {
+    pub database: FreshDatabase,
     functions: Vec<(tests::stack::Function, OnceCell<Function>)>,
+    set_up: fn(Setup) -> Setup,
 }
 
-async fn api() -> &'static Api {
-    static API: OnceCell<Api> = OnceCell::const_new();
-    API.get_or_init(|| async {
+impl Api {
+    /// An API on this database.
+    pub fn on(database: FreshDatabase) -> Self {
+        Self::with(database, |setup| setup)
+    }
+
+    /// The same with changed settings.
+    pub fn with(database: FreshDatabase, set_up: fn(Setup) -> Setup) -> Self {
         let stack = stack();
         let functions = stack.template().functions().iter().cloned();
-        Api {
-            functions: functions
-                .map(|declared| (declared, OnceCell::new()))
-                .collect(),
-            database: any_database().await,
+        let functions = functions.map(|declared| (declared, OnceCell::new()));
+        Self {
+            database,
+            functions: functions.collect(),
+            set_up,
         }
+    }
+
+    /// Sends a request to the function that the template routes it to. If no route has the method, the
+    /// request goes to the first function with its path, as through a function URL.
+    pub async fn send(&self, event: Event) -> Answer {
+        let answer = self.send_if_routed(event).await;
+        answer.expect("a route of the template has this path")
+    }
+
+    async fn send_if_routed(&self, event: Event) -> Option<Answer> {
+        let routed = |by: fn(&Event, &Route) -> bool| {
+            let mut functions = self.functions.iter();
+            functions.find(|(declared, _)| declared.routes.iter().any(|route| by(&event, route)))
+        };
+        let (declared, running) =
+            routed(Event::matches_route).or_else(|| routed(Event::matches_path))?;
+        let start = || async {
+            let setup = function(&declared.binary, &self.database);
+            (self.set_up)(setup).start().await.unwrap()
+        };
+        let running = running.get_or_init(start).await;
+        let answer = running.invoke(event).await.unwrap();
+        assert_reveals_no_secret(&answer, &self.database);
+        let request_id = Some(answer.request_id.as_str());
+        assert_eq!(answer.header("x-request-id"), request_id);
+        Some(answer)
+    }
+
+    /// Stops its functions, and returns all that they have written.
+    pub async fn stop(self) -> String {
+        let mut outputs = String::new();
+        for (_, running) in self.functions {
+            if let Some(function) = running.into_inner() {
+                outputs += &function.stop().await.unwrap().output;
+            }
+        }
+        outputs
+    }
+}
+
+/// The API that the tests share.
+async fn shared() -> &'static Api {
+    static API: OnceCell<Api> = OnceCell::const_new();
+    API.get_or_init(|| async {
+        Api::with(any_database().await, |setup| {
+            setup.env("ALL_CUSTOMERS_SCOPE", ALL_CUSTOMERS_SCOPE)
+        })
     })
     .await
 }
 
-/// The scope that lets a token act for all customers.
-pub const ALL_CUSTOMERS_SCOPE: &str = "https://orders.example/orders:all";
-
-/// Sends a request to the function that the template routes it to. If no route has the method, the
-/// request goes to the first function with its path, as through a function URL.
+/// Sends a request to the API that the tests share.
 pub async fn send(event: Event) -> Answer {
-    let answer = send_if_routed(event).await;
-    answer.expect("a route of the template has this path")
+    shared().await.send(event).await
 }
 
 /// The same. `None` if no route has the path.
 pub async fn send_if_routed(event: Event) -> Option<Answer> {
-    let Api {
-        database,
-        functions,
-    } = api().await;
-    let routed = |by: fn(&Event, &Route) -> bool| {
-        let mut functions = functions.iter();
-        functions.find(|(declared, _)| declared.routes.iter().any(|route| by(&event, route)))
-    };
-    let (declared, running) =
-        routed(Event::matches_route).or_else(|| routed(Event::matches_path))?;
-    let start = || async {
-        let setup = function(&declared.binary, database);
-        let setup = setup.env("ALL_CUSTOMERS_SCOPE", ALL_CUSTOMERS_SCOPE);
-        setup.start().await.unwrap()
-    };
-    let answer = running
-        .get_or_init(start)
-        .await
-        .invoke(event)
-        .await
-        .unwrap();
-
-    assert_reveals_no_secret(&answer, database);
-    assert_eq!(
-        answer.header("x-request-id"),
-        Some(answer.request_id.as_str())
-    );
-    Some(answer)
+    shared().await.send_if_routed(event).await
 }
 
 /// The stack of this test run.
@@ -117,6 +141,20 @@ pub fn tea(customer: &str) -> Value {
         "currency": "EUR",
         "items": [{ "sku": "TEA-1", "quantity": 2, "unit_price": "4.50" }]
     })
+}
+
+/// The request that places this order, with an idempotency key.
+pub fn keyed(key: &str, order: &Value) -> Event {
+    Event::post("/orders")
+        .header("idempotency-key", key)
+        .json(order)
+}
+
+/// The request that gives this version of an order another status.
+pub fn change(path: &str, version: u64, status: &str) -> Event {
+    Event::patch(path)
+        .header("if-match", format!("\"{version}\""))
+        .json(&json!({ "status": status }))
 }
 
 /// Places an order and returns it.

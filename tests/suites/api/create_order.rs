@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use tests::stand_ins::lambda::Answer;
 use tests::stand_ins::lambda::event::Event;
 
-use crate::client::{
-    any_database, assert_is_order, assert_refused, customer, function, place, problem, send, tea,
-};
+use crate::client::{assert_is_order, assert_refused, customer, place, problem, send, tea};
 
 #[tokio::test]
 async fn an_order_is_placed() {
@@ -422,16 +420,12 @@ async fn a_body_over_256_kib_is_413_before_it_is_parsed() {
 #[tokio::test]
 async fn another_method_is_405_and_places_nothing() {
     let customer = customer();
-    let database = any_database().await;
-    let create = function("create-order", &database).start().await.unwrap();
-    let list = function("list-orders", &database).start().await.unwrap();
     for method in ["DELETE", "PUT", "GET"] {
         let event = Event::new(method, "/orders").json(&tea(&customer));
-        let answer = create.invoke(event.function_url()).await.unwrap();
+        let answer = send(event.function_url()).await;
         problem(&answer, 405);
         assert_eq!(answer.header("allow"), Some("POST"), "{method}");
     }
-    let page = Event::get(format!("/customers/{customer}/orders"));
-    let page = list.invoke(page).await.unwrap();
+    let page = send(Event::get(format!("/customers/{customer}/orders"))).await;
     assert_eq!(page.body["orders"], json!([]));
 }

@@ -11,8 +11,8 @@ use tests::stand_ins::lambda::{Answer, Function, Setup};
 use uuid::Uuid;
 
 use crate::client::{
-    assert_reveals_no_secret, assert_unavailable, customer, fresh_database, function, path_of,
-    problem, stack, tea,
+    Api, assert_reveals_no_secret, assert_unavailable, change, customer, fresh_database, function,
+    path_of, problem, stack, tea,
 };
 use crate::server::{as_admin, kill_connections, limit_connections, take_only_connection, unlock};
 
@@ -80,7 +80,6 @@ async fn without_a_database_every_call_is_503() {
     let database = fresh_database().await;
     let secret = secret(&database, "port", json!(1));
     let order = format!("/orders/{}", Uuid::now_v7());
-    let change = Event::patch(&order).header("if-match", "\"1\"");
     for (name, event) in [
         (
             "create-order",
@@ -88,7 +87,7 @@ async fn without_a_database_every_call_is_503() {
         ),
         ("get-order", Event::get(&order)),
         ("list-orders", Event::get("/customers/cust-1/orders")),
-        ("update-order", change.json(&json!({ "status": "paid" }))),
+        ("update-order", change(&order, 1, "paid")),
         ("health", Event::get("/health?ready")),
     ] {
         let setup = impatient(with_secret(name, &database, &secret).await);
@@ -302,21 +301,16 @@ async fn a_schema_that_does_not_fit_the_code_is_500_without_details() {
 
 #[tokio::test]
 async fn an_invalid_order_in_the_table_is_500_and_the_log_names_it() {
-    let database = fresh_database().await;
-    let create = function("create-order", &database).start().await.unwrap();
-    let get = function("get-order", &database).start().await.unwrap();
-    let list = function("list-orders", &database).start().await.unwrap();
-    let placed = create.invoke(Event::post("/orders").json(&tea("cust-1")));
-    let placed = placed.await.unwrap().body;
-    for schema in database.schemas() {
+    let api = Api::on(fresh_database().await);
+    let placed = api.send(Event::post("/orders").json(&tea("cust-1"))).await;
+    let placed = placed.body;
+    for schema in api.database.schemas() {
         as_admin(format!("UPDATE `{schema}`.orders SET currency = 'XXX'")).await;
     }
 
     for answer in [
-        get.invoke(Event::get(path_of(&placed))).await.unwrap(),
-        list.invoke(Event::get("/customers/cust-1/orders"))
-            .await
-            .unwrap(),
+        api.send(Event::get(path_of(&placed))).await,
+        api.send(Event::get("/customers/cust-1/orders")).await,
     ] {
         problem(&answer, 500);
         let logged = Value::from(answer.logs).to_string();

@@ -5,7 +5,7 @@ use tests::stand_ins::lambda::event::Event;
 use uuid::Uuid;
 
 use crate::client::{
-    assert_is_order, assert_refused, customer, path_of, place, problem, send, tea,
+    assert_is_order, assert_refused, change, customer, path_of, place, problem, send, tea,
 };
 
 #[tokio::test]
@@ -39,10 +39,7 @@ async fn an_order_is_read() {
 #[tokio::test]
 async fn a_changed_order_is_sent_to_a_client_with_the_old_version() {
     let path = path_of(&place(&tea(&customer())).await);
-    let paid = Event::patch(&path)
-        .header("if-match", "\"1\"")
-        .json(&json!({ "status": "paid" }));
-    assert_eq!(send(paid).await.status, 200);
+    assert_eq!(send(change(&path, 1, "paid")).await.status, 200);
     let answer = send(Event::get(&path).header("if-none-match", "\"1\"")).await;
 
     assert_eq!(answer.status, 200);

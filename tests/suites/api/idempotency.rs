@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::stand_ins::lambda::event::Event;
 use tokio::task::JoinSet;
 
-use crate::client::{any_database, assert_refused, customer, function, idempotency_key, send, tea};
+use crate::client::{
+    any_database, assert_refused, change, customer, function, idempotency_key, keyed, send, tea,
+};
 
 #[tokio::test]
 async fn the_same_key_and_order_again_is_the_same_answer() {
     let customer = customer();
-    let event = Event::post("/orders")
-        .header("idempotency-key", idempotency_key())
-        .json(&tea(&customer));
+    let event = keyed(&idempotency_key(), &tea(&customer));
     let first = send(event.clone()).await;
     let second = send(event).await;
 
@@ -50,13 +50,9 @@ async fn the_same_order_in_other_json_is_a_replay() {
 
 #[tokio::test]
 async fn a_replay_gives_the_first_answer_after_a_change() {
-    let event = Event::post("/orders")
-        .header("idempotency-key", idempotency_key())
-        .json(&tea(&customer()));
+    let event = keyed(&idempotency_key(), &tea(&customer()));
     let first = send(event.clone()).await;
-    let paid = Event::patch(first.header("location").unwrap())
-        .header("if-match", "\"1\"")
-        .json(&json!({ "status": "paid" }));
+    let paid = change(first.header("location").unwrap(), 1, "paid");
     assert_eq!(send(paid).await.status, 200);
     let second = send(event).await;
 
@@ -68,14 +64,9 @@ async fn a_replay_gives_the_first_answer_after_a_change() {
 async fn the_same_key_with_another_order_is_422() {
     let mut order = tea(&customer());
     let key = idempotency_key();
-    let keyed = |order: &Value| {
-        Event::post("/orders")
-            .header("idempotency-key", &key)
-            .json(order)
-    };
-    assert_eq!(send(keyed(&order)).await.status, 201);
+    assert_eq!(send(keyed(&key, &order)).await.status, 201);
     order["items"][0]["quantity"] = json!(3);
-    let answer = send(keyed(&order)).await;
+    let answer = send(keyed(&key, &order)).await;
 
     assert_refused(&answer, 422, "Idempotency-Key");
 }
@@ -84,10 +75,7 @@ async fn the_same_key_with_another_order_is_422() {
 async fn a_key_belongs_to_one_customer() {
     let key = format!("{:k<255}", idempotency_key());
     for customer in [customer(), customer()] {
-        let event = Event::post("/orders")
-            .header("idempotency-key", &key)
-            .json(&tea(&customer));
-        let answer = send(event).await;
+        let answer = send(keyed(&key, &tea(&customer))).await;
         assert_eq!(answer.status, 201);
         assert_eq!(answer.header("idempotent-replayed"), None);
     }
@@ -98,10 +86,8 @@ async fn keys_that_differ_in_case_are_different() {
     let customer = customer();
     let key = idempotency_key();
     for key in [&key, &key.to_uppercase(), &format!("\"{key}\"")] {
-        let event = Event::post("/orders")
-            .header("idempotency-key", key)
-            .json(&tea(&customer));
-        assert_eq!(send(event).await.header("idempotent-replayed"), None);
+        let answer = send(keyed(key, &tea(&customer))).await;
+        assert_eq!(answer.header("idempotent-replayed"), None);
     }
     assert_eq!(number_of_orders(&customer).await, 3);
 }
@@ -109,10 +95,8 @@ async fn keys_that_differ_in_case_are_different() {
 #[tokio::test]
 async fn an_invalid_key_is_400() {
     for key in ["", " ", "a b", "këy", "🔑", &"k".repeat(256)] {
-        let event = Event::post("/orders")
-            .header("idempotency-key", key)
-            .json(&tea(&customer()));
-        assert_refused(&send(event).await, 400, "Idempotency-Key");
+        let answer = send(keyed(key, &tea(&customer()))).await;
+        assert_refused(&answer, 400, "Idempotency-Key");
     }
 }
 
@@ -121,9 +105,7 @@ async fn simultaneous_requests_with_one_key_place_one_order() {
     let database = any_database().await;
     let setup = function("create-order", &database).env("AWS_LAMBDA_MAX_CONCURRENCY", "8");
     let function = Arc::new(setup.start().await.unwrap());
-    let event = Event::post("/orders")
-        .header("idempotency-key", idempotency_key())
-        .json(&tea(&customer()));
+    let event = keyed(&idempotency_key(), &tea(&customer()));
 
     let mut requests = JoinSet::new();
     for _ in 0..24 {

@@ -5,7 +5,7 @@ use tests::stand_ins::lambda::Answer;
 use tests::stand_ins::lambda::event::Event;
 
 use crate::client::{
-    assert_is_order, assert_refused, customer, path_of, place, problem, send, tea,
+    assert_is_order, assert_refused, change, customer, path_of, place, problem, send, tea,
 };
 
 fn list(customer: &str) -> Event {
@@ -109,9 +109,7 @@ async fn a_new_order_does_not_shift_later_pages() {
 async fn a_list_can_be_limited_to_one_status() {
     let (customer, orders) = customer_with(4).await;
     for id in [&orders[1], &orders[3]] {
-        let paid = Event::patch(format!("/orders/{id}"))
-            .header("if-match", "\"1\"")
-            .json(&json!({ "status": "paid" }));
+        let paid = change(&format!("/orders/{id}"), 1, "paid");
         assert_eq!(send(paid).await.status, 200);
     }
     for (status, expected) in [
@@ -322,10 +320,7 @@ async fn a_cursor_works_with_another_limit() {
 async fn a_change_shows_in_the_list() {
     let customer = customer();
     let order = place(&tea(&customer)).await;
-    let paid = Event::patch(path_of(&order))
-        .header("if-match", "\"1\"")
-        .json(&json!({ "status": "paid" }));
-    let mut paid = send(paid).await.body;
+    let mut paid = send(change(&path_of(&order), 1, "paid")).await.body;
     paid.as_object_mut().unwrap().remove("items");
 
     assert_eq!(send(list(&customer)).await.body["orders"][0], paid);

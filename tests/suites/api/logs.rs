@@ -5,7 +5,8 @@ use tests::stand_ins::lambda::event::Event;
 use tests::stand_ins::lambda::{Answer, log_lines};
 
 use crate::client::{
-    any_database, assert_has_form, customer, function, idempotency_key, path_of, tea,
+    Api, any_database, assert_has_form, change, customer, function, idempotency_key, keyed,
+    path_of, tea,
 };
 
 /// The summary line of the invocation. There must be exactly one.
@@ -21,15 +22,14 @@ fn summary(answer: &Answer) -> &Value {
 
 #[tokio::test]
 async fn an_invocation_has_one_summary_line() {
-    let database = any_database().await;
-    let get = function("get-order", &database).start().await.unwrap();
+    let api = Api::on(any_database().await);
     let missing = format!("/orders/{}", uuid::Uuid::now_v7());
     for (event, status, problem) in [
         (Event::get(missing), 404, "not-found"),
         (Event::get("/orders/1"), 400, "malformed-request"),
         (Event::new("DELETE", "/orders/1"), 405, "method-not-allowed"),
     ] {
-        let answer = get.invoke(event).await.unwrap();
+        let answer = api.send(event).await;
         let line = summary(&answer);
 
         assert_eq!(line["level"], "INFO");
@@ -47,10 +47,9 @@ async fn an_invocation_has_one_summary_line() {
 
 #[tokio::test]
 async fn only_the_first_invocation_is_a_cold_start() {
-    let database = any_database().await;
-    let health = function("health", &database).start().await.unwrap();
+    let api = Api::on(any_database().await);
     for cold in [true, false, false] {
-        let answer = health.invoke(Event::get("/health")).await.unwrap();
+        let answer = api.send(Event::get("/health")).await;
         assert_eq!(summary(&answer)["cold_start"], cold);
     }
 }
@@ -59,50 +58,28 @@ async fn only_the_first_invocation_is_a_cold_start() {
 /// trip is tested by counting on the wire (`tests/suites/pool/round_trips.rs`).
 #[tokio::test]
 async fn the_summary_counts_the_statements() {
-    let database = any_database().await;
-    let create = function("create-order", &database).start().await.unwrap();
-    let get = function("get-order", &database).start().await.unwrap();
-    let list = function("list-orders", &database).start().await.unwrap();
-    let update = function("update-order", &database).start().await.unwrap();
-    let health = function("health", &database).start().await.unwrap();
+    let api = Api::on(any_database().await);
     let customer = customer();
     let mut order = tea(&customer);
     order["items"] = json!(vec![order["items"][0].clone(); 100]);
-    let post = || Event::post("/orders").json(&order);
-    let placed = create.invoke(post()).await.unwrap();
+    let post = Event::post("/orders").json(&order);
+    let placed = api.send(post.clone()).await;
     assert_eq!(placed.status, 201);
     let path = path_of(&placed.body);
-    let change = Event::patch(&path).header("if-match", "\"1\"");
-    let change = change.json(&json!({ "status": "paid" }));
     let page = format!("/customers/{customer}/orders");
 
-    for (call, answer, statements) in [
+    for (call, event, statements) in [
         // BEGIN, two INSERTs, COMMIT.
-        ("create", create.invoke(post()).await.unwrap(), 4),
-        ("read", get.invoke(Event::get(&path)).await.unwrap(), 1),
-        (
-            "read again",
-            get.invoke(Event::get(&path)).await.unwrap(),
-            1,
-        ),
-        ("list", list.invoke(Event::get(&page)).await.unwrap(), 1),
-        (
-            "list again",
-            list.invoke(Event::get(&page)).await.unwrap(),
-            1,
-        ),
-        ("change", update.invoke(change).await.unwrap(), 2),
-        (
-            "ready",
-            health.invoke(Event::get("/health?ready")).await.unwrap(),
-            1,
-        ),
-        (
-            "alive",
-            health.invoke(Event::get("/health")).await.unwrap(),
-            0,
-        ),
+        ("create", post, 4),
+        ("read", Event::get(&path), 1),
+        ("read again", Event::get(&path), 1),
+        ("list", Event::get(&page), 1),
+        ("list again", Event::get(&page), 1),
+        ("change", change(&path, 1, "paid"), 2),
+        ("ready", Event::get("/health?ready"), 1),
+        ("alive", Event::get("/health"), 0),
     ] {
+        let answer = api.send(event).await;
         let line = summary(&answer);
         assert_eq!(line["Statements"], statements, "{call}");
         let names_one = line["slowest_statement"].is_string();
@@ -175,73 +152,56 @@ async fn lambda_sets_the_level() {
 /// a client, no login and nothing that is sent to the server.
 #[tokio::test]
 async fn no_line_contains_a_value_or_a_secret() {
-    let database = any_database().await;
-    let start = async |name| {
-        let setup = function(name, &database).env("AWS_LAMBDA_LOG_LEVEL", "TRACE");
-        setup.start().await.unwrap()
-    };
-    let create = start("create-order").await;
-    let get = start("get-order").await;
-    let list = start("list-orders").await;
-    let update = start("update-order").await;
+    let api = Api::with(any_database().await, |setup| {
+        setup.env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
+    });
     let key = format!("hunter2-{}", idempotency_key());
-    let keyed = |order: &Value| {
-        Event::post("/orders")
-            .header("idempotency-key", &key)
-            .header("authorization", "Bearer hunter2-token")
-            .header("cookie", "session=hunter2-cookie")
-            .json(order)
+    let post = |order: &Value| {
+        let event = keyed(&key, order).header("authorization", "Bearer hunter2-token");
+        event.header("cookie", "session=hunter2-cookie")
     };
     let mut order = tea("hunter2-customer");
     order["items"][0]["sku"] = json!("hunter2-sku");
-    let placed = create.invoke(keyed(&order)).await.unwrap();
+    let placed = api.send(post(&order)).await;
+    assert_eq!(placed.status, 201);
     let path = path_of(&placed.body);
-    let mut answers = vec![placed, create.invoke(keyed(&order)).await.unwrap()];
-    order["items"][0]["unit_price"] = json!("4.51");
-    answers.push(create.invoke(keyed(&order)).await.unwrap());
-    order["items"][0]["unit_price"] = json!("hunter2-price");
-    answers.push(create.invoke(keyed(&order)).await.unwrap());
-    answers.push(
-        create
-            .invoke(keyed(&json!({ "hunter2-field": 1 })))
-            .await
-            .unwrap(),
-    );
-    answers.push(create.invoke(keyed(&json!("hunter2-text"))).await.unwrap());
-    answers.push(get.invoke(Event::get(&path)).await.unwrap());
-    answers.push(get.invoke(Event::get("/orders/hunter2-id")).await.unwrap());
-    for query in [
-        "",
-        "?cursor=hunter2-cursor",
-        "?status=hunter2",
-        "?limit=hunter2",
+    let priced = |price: &str| {
+        let mut order = order.clone();
+        order["items"][0]["unit_price"] = json!(price);
+        post(&order)
+    };
+    let list = |query: &str| Event::get(format!("/customers/hunter2-customer/orders{query}"));
+    for (event, status) in [
+        (post(&order), 201),
+        (priced("4.51"), 422),
+        (priced("hunter2-price"), 422),
+        (post(&json!({ "hunter2-field": 1 })), 400),
+        (post(&json!("hunter2-text")), 400),
+        (Event::get(&path), 200),
+        (Event::get("/orders/hunter2-id"), 400),
+        (list(""), 200),
+        (list("?cursor=hunter2-cursor"), 400),
+        (list("?status=hunter2"), 400),
+        (list("?limit=hunter2"), 400),
+        (change(&path, 1, "paid"), 200),
+        (change(&path, 2, "hunter2-status"), 422),
     ] {
-        let event = Event::get(format!("/customers/hunter2-customer/orders{query}"));
-        answers.push(list.invoke(event).await.unwrap());
-    }
-    for status in ["paid", "hunter2-status"] {
-        let event = Event::patch(&path).header("if-match", "*");
-        let event = event.json(&json!({ "status": status }));
-        answers.push(update.invoke(event).await.unwrap());
+        let answer = api.send(event).await;
+        assert_eq!(answer.status, status, "{answer:?}");
     }
 
-    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
-    let expected = [
-        201, 201, 422, 422, 400, 400, 200, 400, 200, 400, 400, 400, 200, 422,
-    ];
-    assert_eq!(statuses, expected);
-    for function in [create, get, list, update] {
-        let output = function.stop().await.unwrap().output;
-        for told in [
-            "hunter2",
-            "SELECT ",
-            "INSERT ",
-            "UPDATE ",
-            database.password(),
-            "Authorization",
-            "aws_secret",
-        ] {
-            assert!(!output.contains(told), "{told}: {output}");
-        }
+    let password = api.database.password().to_owned();
+    let output = api.stop().await;
+    assert!(output.contains("answered"), "{output}");
+    for told in [
+        "hunter2",
+        "SELECT ",
+        "INSERT ",
+        "UPDATE ",
+        &password,
+        "Authorization",
+        "aws_secret",
+    ] {
+        assert!(!output.contains(told), "{told}: {output}");
     }
 }

@@ -8,7 +8,9 @@ use tests::openapi::{Content, Document};
 use tests::stand_ins::lambda::event::Event;
 use uuid::Uuid;
 
-use crate::client::{any_database, customer, function, idempotency_key, path_of, place, send, tea};
+use crate::client::{
+    any_database, change, customer, function, idempotency_key, keyed, path_of, place, send, tea,
+};
 
 /// The problems whose examples no request can bring about.
 const FAULTS: [&str; 2] = ["/problems/internal", "/problems/outcome-unknown"];
@@ -107,20 +109,14 @@ async fn the_examples_of_requests_have_the_answers_of_the_examples() {
 async fn the_examples_of_problems_are_answers() {
     let order = place(&tea(&customer())).await;
     let path = path_of(&order);
-    let change = |version: &str, status: &str| {
-        let event = Event::patch(&path).header("if-match", version);
-        event.json(&json!({ "status": status }))
-    };
     let mut exact = tea(&customer());
     exact["items"][0]["unit_price"] = json!("4.505");
     let key = idempotency_key();
-    let keyed = |quantity: u32| {
+    let of_key = |quantity: u32| {
         let mut order = order.clone();
         order["items"][0]["quantity"] = json!(quantity);
         let draft = ["customer_id", "currency", "items"].map(|name| (name, order[name].clone()));
-        Event::post("/orders")
-            .header("idempotency-key", &key)
-            .json(&json!(BTreeMap::from(draft)))
+        keyed(&key, &json!(BTreeMap::from(draft)))
     };
     let large = Event::post("/orders").header("content-type", "application/json");
     let mut answers = Vec::new();
@@ -130,15 +126,15 @@ async fn the_examples_of_problems_are_answers() {
         Event::get("/customers/cust-0042/orders").jwt("cust-0043", ""),
         Event::get(format!("/orders/{}", Uuid::now_v7())),
         Event::new("DELETE", "/orders"),
-        change("\"1\"", "delivered"),
-        change("\"7\"", "paid"),
-        change("\"1\"", "lost"),
+        change(&path, 1, "delivered"),
+        change(&path, 7, "paid"),
+        change(&path, 1, "lost"),
         Event::patch(&path).json(&json!({ "status": "paid" })),
         large.body("x".repeat(1024 * 1024)),
         Event::post("/orders").body(tea("cust-0042").to_string()),
         Event::post("/orders").json(&exact),
-        keyed(1),
-        keyed(2),
+        of_key(1),
+        of_key(2),
     ] {
         answers.push(send(event).await);
     }

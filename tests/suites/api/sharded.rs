@@ -4,13 +4,11 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params};
 use schema::ledger;
-use serde_json::json;
 use tests::stack::FreshDatabase;
 use tests::stand_ins::lambda::event::Event;
-use tests::stand_ins::lambda::{Answer, Function};
 use tests::vitess::Vitess;
 
-use crate::client::{fresh_database, function, path_of, stack, tea};
+use crate::client::{Api, change, fresh_database, keyed, path_of, stack, tea};
 use crate::statements::{Placed, with_parameters};
 
 /// A fresh database on two shards. None if the test run has none.
@@ -82,11 +80,11 @@ async fn no_call_asks_all_shards() {
     let Some(database) = sharded().await else {
         return;
     };
-    let functions = Functions::start(&database).await;
+    let api = Api::on(database);
     for customer in 0..4 {
-        functions.use_all(&format!("cust-{customer}")).await;
+        use_all(&api, &format!("cust-{customer}")).await;
     }
-    let plans = vitess(&database).plans().await.unwrap();
+    let plans = vitess(&api.database).plans().await.unwrap();
     for kind in ["SELECT", "INSERT", "UPDATE"] {
         assert!(plans.keys().any(|plan| plan.starts_with(kind)), "{plans:?}");
     }
@@ -101,13 +99,13 @@ async fn an_order_its_items_and_its_key_are_on_one_shard() {
     let Some(database) = sharded().await else {
         return;
     };
-    let functions = Functions::start(&database).await;
+    let api = Api::on(database);
     for customer in 0..16 {
-        functions.use_all(&format!("cust-{customer}")).await;
+        use_all(&api, &format!("cust-{customer}")).await;
     }
     let mut admin = stack().admin().await.unwrap();
     let mut customers = 0;
-    for schema in database.schemas() {
+    for schema in api.database.schemas() {
         admin.query_drop(format!("USE `{schema}`")).await.unwrap();
         let apart = "SELECT (SELECT COUNT(*) FROM order_items WHERE order_id NOT IN (SELECT id FROM orders)) +
                             (SELECT COUNT(*) FROM orders WHERE id NOT IN (SELECT order_id FROM order_items))";
@@ -123,50 +121,28 @@ async fn an_order_its_items_and_its_key_are_on_one_shard() {
     assert_eq!(customers, 16);
 }
 
-/// The functions of the API, on one database.
-struct Functions {
-    create: Function,
-    get: Function,
-    list: Function,
-    update: Function,
-}
-
-impl Functions {
-    async fn start(database: &FreshDatabase) -> Self {
-        let start = async |name| function(name, database).start().await.unwrap();
-        Self {
-            create: start("create-order").await,
-            get: start("get-order").await,
-            list: start("list-orders").await,
-            update: start("update-order").await,
-        }
+/// Makes every call for this customer.
+async fn use_all(api: &Api, customer: &str) {
+    let post = keyed("once", &tea(customer));
+    let placed = api.send(post.clone()).await;
+    let path = path_of(&placed.body);
+    let list = format!("/customers/{customer}/orders");
+    let mut answers = vec![placed];
+    for event in [
+        post,
+        Event::get(&path),
+        change(&path, 1, "paid"),
+        Event::get(&list),
+        Event::get(format!("{list}?status=paid")),
+    ] {
+        answers.push(api.send(event).await);
     }
-
-    /// Makes every call for this customer.
-    async fn use_all(&self, customer: &str) {
-        let post = Event::post("/orders")
-            .header("idempotency-key", "once")
-            .json(&tea(customer));
-        let placed = self.create.invoke(post.clone()).await.unwrap();
-        let again = self.create.invoke(post).await.unwrap();
-        let path = path_of(&placed.body);
-        let got = self.get.invoke(Event::get(&path)).await.unwrap();
-        let paid = Event::patch(&path)
-            .header("if-match", "\"1\"")
-            .json(&json!({ "status": "paid" }));
-        let updated = self.update.invoke(paid).await.unwrap();
-        let list = format!("/customers/{customer}/orders");
-        let listed = self.list.invoke(Event::get(&list)).await.unwrap();
-        let of_status = Event::get(format!("{list}?status=paid"));
-        let of_status = self.list.invoke(of_status).await.unwrap();
-
-        let statuses = |answers: [&Answer; 6]| answers.map(|answer| answer.status);
-        let answers = [&placed, &again, &got, &updated, &listed, &of_status];
-        assert_eq!(statuses(answers), [201, 201, 200, 200, 200, 200]);
-        assert_eq!(again.body, placed.body);
-        assert_eq!(got.body, placed.body);
-        for list in [listed, of_status] {
-            assert_eq!(list.body["orders"][0]["id"], placed.body["id"]);
-        }
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [201, 201, 200, 200, 200, 200]);
+    let [placed, again, got, _, listed, of_status] = answers.try_into().unwrap();
+    assert_eq!(again.body, placed.body);
+    assert_eq!(got.body, placed.body);
+    for list in [listed, of_status] {
+        assert_eq!(list.body["orders"][0]["id"], placed.body["id"]);
     }
 }

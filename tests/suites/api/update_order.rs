@@ -5,17 +5,11 @@ use tests::stand_ins::lambda::event::Event;
 use uuid::Uuid;
 
 use crate::client::{
-    any_database, assert_is_order, assert_refused, customer, function, path_of, place, problem,
-    send, tea,
+    any_database, assert_is_order, assert_refused, change, customer, function, path_of, place,
+    problem, send, tea,
 };
 
 const STATUSES: [&str; 5] = ["pending", "paid", "shipped", "delivered", "cancelled"];
-
-fn change(path: &str, version: u64, status: &str) -> Event {
-    Event::patch(path)
-        .header("if-match", format!("\"{version}\""))
-        .json(&json!({ "status": status }))
-}
 
 /// A new order, moved on to `status`.
 async fn order_that_is(status: &str) -> Value {

@@ -34,6 +34,8 @@ pub struct Received {
 /// A server with scripted answers.
 pub struct Server {
     address: std::net::SocketAddr,
+    /// A client of this server.
+    pub client: PlanetScale,
     asked: Arc<Mutex<Vec<Received>>>,
 }
 
@@ -51,16 +53,21 @@ impl Server {
                 serve(stream, answer, &kept).await;
             }
         });
-        Self { address, asked }
+        let client = client_of(&format!("http://{address}"));
+        Self {
+            address,
+            client,
+            asked,
+        }
     }
 
     pub fn address(&self) -> std::net::SocketAddr {
         self.address
     }
 
-    /// A client of this server.
-    pub fn client(&self) -> PlanetScale {
-        client_of(&format!("http://{}", self.address))
+    /// The calls of a client of this server.
+    pub fn calls(&self) -> Calls<'_> {
+        self.client.until(Deadline::after(Duration::from_secs(20)))
     }
 
     pub fn received(&self) -> Vec<Received> {

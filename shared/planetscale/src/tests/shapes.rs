@@ -16,8 +16,7 @@ async fn each_body_of_the_document_is_read() {
         "list_deploy_operations",
     ];
     let server = Server::answering(script.map(|operation| ok(shape(operation)))).await;
-    let client = server.client();
-    let calls = client.until(soon());
+    let calls = server.calls();
 
     assert!(calls.database().await.unwrap().require_approval_for_deploy);
     assert!(calls.branch("a").await.unwrap().safe_migrations);
@@ -50,7 +49,7 @@ async fn unknown_states_and_fields_are_accepted() {
     strange["mood"] = json!({ "good": true });
     strange["deployment"]["deploy_operations"] = json!("none of these");
     let server = Server::answering([ok(strange)]).await;
-    let request = server.client().until(soon()).deploy_request(1).await;
+    let request = server.calls().deploy_request(1).await;
     let request = request.unwrap();
     let unknown = DeploymentState::Other("in_progress_teleport".to_owned());
     assert_eq!(request.deployment_state, unknown);
