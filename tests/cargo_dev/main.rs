@@ -104,30 +104,21 @@ fn main() -> ExitCode {
         match request {
             Request::Help => {
                 let _ = std::io::stdout().write_all(HELP.as_bytes());
-                Ok(ExitCode::SUCCESS)
             }
-            Request::Run(options) => cargo_dev::run(&options).await.map(|()| ExitCode::SUCCESS),
+            Request::Run(options) => cargo_dev::run(&options).await?,
             Request::Test(options, arguments) => {
                 let status = cargo_dev::test(&options, &arguments).await?;
                 let code = status.code().and_then(|code| u8::try_from(code).ok());
-                anyhow::Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+                return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
             }
-            Request::Lint(request) => Ok(match lint::run(&request).await {
-                Ok(code) => code,
-                Err(error) => failure(&error),
-            }),
-            Request::Migrate(request) => migrate::run(&request).await.map(|()| ExitCode::SUCCESS),
-            Request::Restore(folder) => restore::run(folder.as_deref())
-                .await
-                .map(|()| ExitCode::SUCCESS),
-            Request::Review(folder) => review::run(folder.as_deref())
-                .await
-                .map(|()| ExitCode::SUCCESS),
-            Request::Bench(request) => bench::run(&request).await.map(|()| ExitCode::SUCCESS),
-            Request::Rotate(folder) => rotate::run(folder.as_deref())
-                .await
-                .map(|()| ExitCode::SUCCESS),
+            Request::Lint(request) => return lint::run(&request).await,
+            Request::Migrate(request) => migrate::run(&request).await?,
+            Request::Restore(folder) => restore::run(folder.as_deref()).await?,
+            Request::Review(folder) => review::run(folder.as_deref()).await?,
+            Request::Rotate(folder) => rotate::run(folder.as_deref()).await?,
+            Request::Bench(request) => bench::run(&request).await?,
         }
+        anyhow::Ok(ExitCode::SUCCESS)
     });
     result.unwrap_or_else(|error| failure(&error))
 }
@@ -153,23 +144,16 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> {
             }
             Long("port") if !test => options.port = Some(arguments.value()?.parse()?),
             Value(word) if word == "test" && !test => test = true,
-            Value(word) if word == "lint" && !test && options == Options::default() => {
-                return parse_lint(arguments);
-            }
-            Value(word) if word == "migrate" && !test && options == Options::default() => {
-                return parse_migrate(arguments);
-            }
-            Value(word) if word == "restore" && !test && options == Options::default() => {
-                return parse_folder(arguments, Request::Restore);
-            }
-            Value(word) if word == "review" && !test && options == Options::default() => {
-                return parse_folder(arguments, Request::Review);
-            }
-            Value(word) if word == "rotate" && !test && options == Options::default() => {
-                return parse_folder(arguments, Request::Rotate);
-            }
-            Value(word) if word == "bench" && !test && options == Options::default() => {
-                return parse_bench(arguments);
+            Value(word) if !test && options == Options::default() => {
+                return match word.to_str() {
+                    Some("lint") => parse_lint(arguments),
+                    Some("migrate") => parse_migrate(arguments),
+                    Some("restore") => parse_folder(arguments, Request::Restore),
+                    Some("review") => parse_folder(arguments, Request::Review),
+                    Some("rotate") => parse_folder(arguments, Request::Rotate),
+                    Some("bench") => parse_bench(arguments),
+                    _ => Err(Value(word).unexpected()),
+                };
             }
             other => return Err(other.unexpected()),
         }

@@ -117,31 +117,6 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn add(&self, failure: ApiFailure) {
-        self.lock().failures.push(failure);
-    }
-
-    pub fn are_spent(&self) -> bool {
-        let wanted = self.lock();
-        wanted.deployment.is_none() && wanted.failures.iter().all(|failure| failure.times == 0)
-    }
-
-    pub fn fail_deployment(&self, operation: usize) {
-        self.lock().deployment = Some(operation);
-    }
-
-    pub fn fail_check(&self, reason: Option<&str>) {
-        self.lock().check = reason.map(str::to_owned);
-    }
-
-    pub fn fail_backup(&self) {
-        self.lock().backup = true;
-    }
-
-    pub fn lack(&self, what: &str) {
-        self.lock().stale.push(what.to_owned());
-    }
-
     /// Takes the failure for this call, if there is one.
     pub fn strike(&self, method: &Method, path: &str, after_doing: bool) -> Option<ApiFailure> {
         let mut wanted = self.lock();
@@ -189,34 +164,35 @@ impl Faults {
 impl ControlPlane {
     /// Lets a later call fail. Several failures are used in the order in which they were added.
     pub fn fail(&self, failure: ApiFailure) {
-        self.shared.faults.add(failure);
+        self.shared.faults.lock().failures.push(failure);
     }
 
     /// Whether all failures have happened.
     #[must_use]
     pub fn has_failed_all(&self) -> bool {
-        self.shared.faults.are_spent()
+        let wanted = self.shared.faults.lock();
+        wanted.deployment.is_none() && wanted.failures.iter().all(|failure| failure.times == 0)
     }
 
     /// Lets the next deployment fail while it copies the table of this operation, counted from 0.
     /// The target does not change.
     pub fn fail_deployment_at(&self, operation: usize) {
-        self.shared.faults.fail_deployment(operation);
+        self.shared.faults.lock().deployment = Some(operation);
     }
 
     /// Lets the checks of deploy requests fail for this reason, until it is called with none.
     pub fn fail_deploy_check(&self, reason: Option<&str>) {
-        self.shared.faults.fail_check(reason);
+        self.shared.faults.lock().check = reason.map(str::to_owned);
     }
 
     /// Lets the next backup fail.
     pub fn fail_backup(&self) {
-        self.shared.faults.fail_backup();
+        self.shared.faults.lock().backup = true;
     }
 
     /// Creates the next branch without this table (`orders`) or column (`orders.total`), as if it
     /// came from an older schema.
     pub fn next_branch_lacks(&self, what: &str) {
-        self.shared.faults.lack(what);
+        self.shared.faults.lock().stale.push(what.to_owned());
     }
 }

@@ -56,62 +56,47 @@ fn the_projects_own_migrations_pass() {
 }
 
 #[test]
-fn an_error_has_its_place_and_fails() {
-    let drop = (
-        "0002_drop.sql",
-        "-- why?\nALTER TABLE orders\n  DROP note;\n",
-    );
-    let folder = Folder::new("lint-error", &[ORDERS, drop]);
-    let (passed, printed) = lint(&[folder.path()], false);
-    assert!(!passed);
-    let path = folder.path();
-    let lines: Vec<&str> = printed.lines().collect();
-    assert!(
-        lines[0].starts_with(&format!(
-            "{path}/0002_drop.sql:3: error[drop-column]: drops the column `note`"
-        )),
-        "{printed}"
-    );
-    assert_eq!(lines[1], format!("{path}: 2 files, 1 error, 0 warnings"));
-}
-
-#[test]
-fn a_warning_does_not_fail_and_has_a_query_where_rows_decide() {
-    let unique = (
-        "0002_unique.sql",
-        "ALTER TABLE orders ADD UNIQUE KEY one_note (note(10));\n",
-    );
-    let folder = Folder::new("lint-warning", &[ORDERS, unique]);
-    let (passed, printed) = lint(&[folder.path()], false);
-    assert!(passed, "{printed}");
-    assert!(
-        printed.contains("0002_unique.sql:1: warning[unique-on-rows]: "),
-        "{printed}"
-    );
-    let query = "Find them: SELECT LEFT(`note`, 10), COUNT(*) FROM `orders`";
-    assert!(printed.contains(query), "{printed}");
-    assert!(
-        printed.ends_with(": 2 files, 0 errors, 1 warning\n"),
-        "{printed}"
-    );
-}
-
-#[test]
-fn what_the_server_refuses_is_told_in_its_words() {
-    let wrong = (
-        "0002_wrong.sql",
-        "\nALTER TABLE orders\n  ADD CHECK (age > 0);\n",
-    );
-    let folder = Folder::new("lint-refused", &[ORDERS, wrong]);
-    let (passed, printed) = lint(&[folder.path()], false);
-    assert!(!passed);
-    assert!(
-        printed.contains("0002_wrong.sql:2: error[refused]: "),
-        "{printed}"
-    );
-    assert!(printed.contains("olumn 'age'"), "{printed}");
-    // The schema is one of this run alone, whose name says nothing.
-    assert!(!printed.contains("lint_"), "{printed}");
+fn a_finding_has_its_place_and_an_error_fails() {
+    for (name, sql, passes, says) in [
+        (
+            "lint-error",
+            "-- why?\nALTER TABLE orders\n  DROP note;\n",
+            false,
+            &[
+                "0002_next.sql:3: error[drop-column]: drops the column `note`",
+                ": 2 files, 1 error, 0 warnings\n",
+            ][..],
+        ),
+        (
+            "lint-warning",
+            "ALTER TABLE orders ADD UNIQUE KEY one_note (note(10));\n",
+            true,
+            &[
+                "0002_next.sql:1: warning[unique-on-rows]: ",
+                // Where rows decide, there is a query.
+                "Find them: SELECT LEFT(`note`, 10), COUNT(*) FROM `orders`",
+                ": 2 files, 0 errors, 1 warning\n",
+            ],
+        ),
+        (
+            "lint-refused",
+            "\nALTER TABLE orders\n  ADD CHECK (age > 0);\n",
+            false,
+            // The server's own words.
+            &["0002_next.sql:2: error[refused]: ", "olumn 'age'"],
+        ),
+    ] {
+        let folder = Folder::new(name, &[ORDERS, ("0002_next.sql", sql)]);
+        let (passed, printed) = lint(&[folder.path()], false);
+        assert_eq!(passed, passes, "{printed}");
+        let place = format!("{}/0002_next.sql:", folder.path());
+        assert!(printed.starts_with(&place), "{printed}");
+        for text in says {
+            assert!(printed.contains(text), "{text}: {printed}");
+        }
+        // The schema is one of this run alone, whose name says nothing.
+        assert!(!printed.contains("lint_"), "{printed}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
 
-use crate::function_under_test::FunctionUnderTest;
+use crate::function_under_test::{FunctionUnderTest, millis, sharing};
 use crate::request::Call;
 
 const AT_ONCE: usize = 64;
@@ -19,21 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn start(call: Call) -> Arc<FunctionUnderTest> {
     let under_test = FunctionUnderTest::with(call, |setup| {
-        setup
-            .env("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string())
-            .env("DATABASE_POOL_MAX", BOUND.to_string())
+        sharing(setup, AT_ONCE, BOUND)
             // What is swallowed ends with the next reset. A short limit would end what is merely slow:
             // on two shards, an order is two transactions of MySQL.
-            .env(
-                "DATABASE_STATEMENT_TIMEOUT_MS",
-                PATIENCE.as_millis().to_string(),
-            )
+            .env("DATABASE_STATEMENT_TIMEOUT_MS", millis(PATIENCE))
             // On a slow machine, the last of so many invocations waits long.
             .timeout(PATIENCE)
-            .env(
-                "DATABASE_ACQUIRE_TIMEOUT_MS",
-                PATIENCE.as_millis().to_string(),
-            )
+            .env("DATABASE_ACQUIRE_TIMEOUT_MS", millis(PATIENCE))
     });
     Arc::new(under_test.await)
 }
@@ -102,11 +94,7 @@ async fn sixty_four_invocations_never_open_more_than_five_connections() {
 
 #[tokio::test]
 async fn waiting_is_first_come_first_served() {
-    let under_test = FunctionUnderTest::with(Call::Get, |setup| {
-        setup
-            .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
-            .env("DATABASE_POOL_MAX", "1")
-    });
+    let under_test = FunctionUnderTest::with(Call::Get, |setup| sharing(setup, 16, 1));
     let under_test = Arc::new(under_test.await);
     under_test.succeed().await;
     let latency = Duration::from_millis(100);
@@ -145,12 +133,8 @@ fn began_and_ended(answer: &Answer) -> (OffsetDateTime, OffsetDateTime) {
 #[tokio::test]
 async fn an_invocation_that_waits_is_answered_before_its_deadline() {
     let timeout = Duration::from_millis(1500);
-    let under_test = FunctionUnderTest::with(Call::Get, |setup| {
-        setup
-            .timeout(timeout)
-            .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
-            .env("DATABASE_POOL_MAX", "2")
-    });
+    let under_test =
+        FunctionUnderTest::with(Call::Get, |setup| sharing(setup, 16, 2).timeout(timeout));
     let under_test = Arc::new(under_test.await);
     under_test.succeed().await;
     let mut requests = Vec::new();

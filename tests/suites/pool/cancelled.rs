@@ -10,7 +10,7 @@ use tests::stand_ins::lambda::event::Event;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::function_under_test::FunctionUnderTest;
+use crate::function_under_test::{FunctionUnderTest, millis, sharing};
 use crate::request::{Call, logged};
 
 /// How long a statement may take, and how long a late answer takes.
@@ -29,10 +29,7 @@ async fn no_invocation_sees_the_rows_of_one_that_timed_out() {
 async fn late_answers(call: Call) {
     let under_test = FunctionUnderTest::with(call, |setup| {
         setup
-            .env(
-                "DATABASE_STATEMENT_TIMEOUT_MS",
-                LIMIT.as_millis().to_string(),
-            )
+            .env("DATABASE_STATEMENT_TIMEOUT_MS", millis(LIMIT))
             .env("DATABASE_POOL_MAX", "1")
     })
     .await;
@@ -69,13 +66,7 @@ async fn late_answers(call: Call) {
 async fn concurrent_invocations_see_only_their_own_rows() {
     let at_once = 16;
     let under_test = FunctionUnderTest::with(Call::Get, |setup| {
-        setup
-            .env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string())
-            .env("DATABASE_POOL_MAX", "4")
-            .env(
-                "DATABASE_STATEMENT_TIMEOUT_MS",
-                LIMIT.as_millis().to_string(),
-            )
+        sharing(setup, at_once, 4).env("DATABASE_STATEMENT_TIMEOUT_MS", millis(LIMIT))
     });
     let under_test = Arc::new(under_test.await);
     let (mut done, mut retries) = (0, 0);
@@ -131,11 +122,9 @@ const MISHAPS: [(&str, u16); 4] = [
 async fn misbehaving(at_once: usize, connections: usize) -> Arc<FunctionUnderTest> {
     let program = Stack::from_env().unwrap().example("misbehaving");
     let under_test = FunctionUnderTest::with(Call::Create, |setup| {
-        setup
+        sharing(setup, at_once, connections)
             .program(program)
             .timeout(Duration::from_secs(30))
-            .env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string())
-            .env("DATABASE_POOL_MAX", connections.to_string())
             // On a slow machine, the connections are busy for longer than the usual wait.
             .env("DATABASE_ACQUIRE_TIMEOUT_MS", "20000")
     });

@@ -2,17 +2,17 @@
 //! while the process is frozen. These tests use the pool directly: only an administrator could
 //! change the clocks of a function's process.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use database::settings::Settings;
-use database::{Database, Statement};
+use database::Statement;
 use lambda::Deadline;
 use lambda::clock::{Clock, Moment, SystemClock};
-use tests::proxy::{Counts, Fault, Proxy};
-use tests::stack::{FreshDatabase, Stack};
+use tests::proxy::{Counts, Fault};
 
+use crate::direct::DirectPool;
 use crate::function_under_test::secret;
 
 /// The index is made up. A read that names none is pinged before, whatever the clocks say.
@@ -61,47 +61,30 @@ impl Clock for MovableClock {
     }
 }
 
-/// A pool with a movable clock. It logs in with a secret of its own and through the proxy.
+/// A pool with a movable clock.
 struct PoolWithClock {
-    stack: Stack,
-    database: FreshDatabase,
-    secret_id: String,
     clock: Arc<MovableClock>,
-    proxy: Proxy,
-    pool: Database,
+    direct: DirectPool,
+}
+
+impl Deref for PoolWithClock {
+    type Target = DirectPool;
+
+    fn deref(&self) -> &DirectPool {
+        &self.direct
+    }
 }
 
 impl PoolWithClock {
-    /// A pool whose monotonic clock stands still. The settings override those of the template.
+    /// A pool whose monotonic clock stands still.
     async fn new(settings: &[(&str, &str)]) -> Self {
         Self::with(MovableClock::standing_still(), settings).await
     }
 
     async fn with(clock: MovableClock, settings: &[(&str, &str)]) -> Self {
-        let stack = Stack::from_env().unwrap();
-        let database = stack.fresh_database().await.unwrap();
-        let proxy = Proxy::start(stack.server()).await.unwrap();
-        let secret = secret(&proxy, &database, database.password());
-        let secret_id = stack.new_secret(&secret).await.unwrap();
-        let environment = database.environment("get-order").unwrap();
-        let settings = Settings::read(|name| {
-            if name == "DATABASE_SECRET_ID" {
-                return Some(secret_id.clone());
-            }
-            let set = settings.iter().find(|(variable, _)| *variable == name);
-            set.map(|(_, value)| (*value).to_owned())
-                .or_else(|| environment.get(name).cloned())
-        });
         let clock = Arc::new(clock);
-        let pool = Database::new(settings.unwrap(), Arc::clone(&clock) as Arc<dyn Clock>);
-        Self {
-            stack,
-            database,
-            secret_id,
-            clock,
-            proxy,
-            pool,
-        }
+        let direct = DirectPool::new(Arc::clone(&clock) as Arc<dyn Clock>, settings).await;
+        Self { clock, direct }
     }
 
     /// The schema that a session of the pool uses.

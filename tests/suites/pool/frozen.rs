@@ -7,7 +7,7 @@ use std::time::Duration;
 use tests::proxy::Fault;
 use tests::stand_ins::lambda::Answer;
 
-use crate::function_under_test::{FunctionUnderTest, PING_AFTER, pinging};
+use crate::function_under_test::{FunctionUnderTest, PING_AFTER, pinging, sharing};
 use crate::request::{Call, logged};
 
 /// Long enough that concurrent calls need several connections.
@@ -91,14 +91,8 @@ async fn every_call_survives_a_silent_flow_at_the_cost_of_one_ping() {
 
 #[tokio::test]
 async fn many_silent_connections_cost_one_ping() {
-    let under_test = Arc::new(
-        FunctionUnderTest::with(Call::Get, |setup| {
-            pinging(setup)
-                .env("AWS_LAMBDA_MAX_CONCURRENCY", "8")
-                .env("DATABASE_POOL_MAX", "5")
-        })
-        .await,
-    );
+    let under_test =
+        Arc::new(FunctionUnderTest::with(Call::Get, |setup| sharing(pinging(setup), 8, 5)).await);
     while under_test.proxy.counts().open < 5 {
         under_test.proxy.delay(LATENCY, LATENCY);
         under_test.succeed_at_once(8).await;

@@ -319,7 +319,19 @@ impl FunctionUnderTest {
 
 /// Makes the function ping idle connections.
 pub fn pinging(setup: Setup) -> Setup {
-    setup.env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string())
+    setup.env("DATABASE_PING_AFTER_MS", millis(PING_AFTER))
+}
+
+/// Lets the function have so many invocations at once, on so many connections.
+pub fn sharing(setup: Setup, invocations: usize, connections: usize) -> Setup {
+    setup
+        .env("AWS_LAMBDA_MAX_CONCURRENCY", invocations.to_string())
+        .env("DATABASE_POOL_MAX", connections.to_string())
+}
+
+/// A setting in milliseconds.
+pub fn millis(time: Duration) -> String {
+    time.as_millis().to_string()
 }
 
 /// An administrator's connection with the schema in use.

@@ -25,6 +25,7 @@
 mod bound;
 mod cancelled;
 mod clock;
+mod direct;
 mod during_invocation;
 mod frozen;
 mod function_under_test;

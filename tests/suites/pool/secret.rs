@@ -9,7 +9,7 @@ use tests::proxy::{Fault, Proxy, Reception};
 use tests::stack::Stack;
 use tests::stand_ins::lambda::Answer;
 
-use crate::function_under_test::FunctionUnderTest;
+use crate::function_under_test::{FunctionUnderTest, millis, sharing};
 use crate::request::Call;
 
 const AT_ONCE: usize = 16;
@@ -25,12 +25,9 @@ async fn start(max_age: Option<Duration>) -> (Arc<FunctionUnderTest>, Proxy) {
     let secrets = Proxy::start(address).await.unwrap();
     let url = format!("http://{}", secrets.address());
     let under_test = FunctionUnderTest::on(&stack, Call::Get, |setup| {
-        let setup = setup
-            .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
-            .env("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string())
-            .env("DATABASE_POOL_MAX", "5");
+        let setup = sharing(setup, AT_ONCE, 5).env("AWS_ENDPOINT_URL_SECRETS_MANAGER", url);
         match max_age {
-            Some(age) => setup.env("DATABASE_SECRET_MAX_AGE_MS", age.as_millis().to_string()),
+            Some(age) => setup.env("DATABASE_SECRET_MAX_AGE_MS", millis(age)),
             None => setup,
         }
     });

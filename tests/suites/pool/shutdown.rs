@@ -11,7 +11,7 @@ use tests::stand_ins::lambda::Function;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use crate::function_under_test::{CUSTOMER, FunctionUnderTest};
+use crate::function_under_test::{CUSTOMER, FunctionUnderTest, sharing};
 use crate::request::Call;
 
 /// The time between SIGTERM and SIGKILL on Lambda with an external extension (aws-samples,
@@ -77,11 +77,7 @@ async fn one(call: Call) -> FunctionUnderTest {
 
 /// The function of `call`, with as many connections as it may have.
 async fn many(call: Call) -> FunctionUnderTest {
-    let under_test = FunctionUnderTest::with(call, |setup| {
-        setup
-            .env("AWS_LAMBDA_MAX_CONCURRENCY", "16")
-            .env("DATABASE_POOL_MAX", "5")
-    });
+    let under_test = FunctionUnderTest::with(call, |setup| sharing(setup, 16, 5));
     let under_test = Arc::new(under_test.await);
     while under_test.proxy.counts().open < 5 {
         under_test.succeed_at_once(16).await;

@@ -7,18 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use database::settings::Settings;
-use database::{Database, DatabaseError, Session, Statement};
+use database::{DatabaseError, Session, Statement};
 use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::prelude::Queryable;
-use tests::proxy::{At, Fault, Hold, Proxy};
-use tests::stack::{FreshDatabase, Stack};
+use tests::proxy::{At, Fault, Hold};
 use tests::stand_ins::lambda::Setup;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::function_under_test::{FunctionUnderTest, fresh_database, secret};
+use crate::direct::DirectPool;
+use crate::function_under_test::FunctionUnderTest;
 use crate::request::{Call, logged};
 
 /// The time since the last answer.
@@ -93,33 +92,13 @@ const WRITE: Statement = Statement::write(
      VALUES (?, ?, ?, ?, ?, ?)",
 );
 
-/// The pool itself, on a database of its own.
-struct Pool {
-    database: FreshDatabase,
-    proxy: Proxy,
-    pool: Database,
-}
-
-impl Pool {
-    async fn new() -> Self {
-        let stack = Stack::from_env().unwrap();
-        let database = fresh_database(&stack).await;
-        let proxy = Proxy::start(database.address()).await.unwrap();
-        let secret = secret(&proxy, &database, database.password());
-        let secret_id = stack.new_secret(&secret).await.unwrap();
-        let environment = database.environment("get-order").unwrap();
-        let settings = Settings::read(|name| match name {
-            "DATABASE_SECRET_ID" => Some(secret_id.clone()),
-            "DATABASE_STATEMENT_TIMEOUT_MS" => Some("60000".to_owned()),
-            "DATABASE_PING_AFTER_MS" => Some("3600000".to_owned()),
-            _ => environment.get(name).cloned(),
-        });
-        let pool = Database::new(settings.unwrap(), Arc::new(SystemClock));
-        Self {
-            database,
-            proxy,
-            pool,
-        }
+impl DirectPool {
+    async fn patient() -> Self {
+        let settings = [
+            ("DATABASE_STATEMENT_TIMEOUT_MS", "60000"),
+            ("DATABASE_PING_AFTER_MS", "3600000"),
+        ];
+        Self::new(Arc::new(SystemClock), &settings).await
     }
 
     async fn session(&self) -> Session<'_> {
@@ -143,7 +122,7 @@ async fn a_slow_read_of_the_schema_is_not_taken_for_lost() {
         "SELECT SLEEP(1) + COUNT(*) FROM information_schema.SCHEMATA",
         "",
     );
-    let pool = Pool::new().await;
+    let pool = DirectPool::patient().await;
     let counted: Option<u64> = pool.session().await.row(&SLOW, ()).await.unwrap();
     assert!(counted.is_some());
 }
@@ -151,7 +130,7 @@ async fn a_slow_read_of_the_schema_is_not_taken_for_lost() {
 /// vtgate does so during a failover and at a cutover, and the server's list does not show it.
 #[tokio::test]
 async fn a_read_that_is_held_back_is_waited_for() {
-    let pool = Pool::new().await;
+    let pool = DirectPool::patient().await;
     // Two connections on which the read is prepared, so that the flights can be told apart.
     let (mut one, mut other) = (pool.session().await, pool.session().await);
     for session in [&mut one, &mut other] {
@@ -180,7 +159,7 @@ async fn wait_until_reached(hold: &Hold) {
 
 #[tokio::test]
 async fn the_first_statement_of_a_session_survives_a_silent_flow() {
-    let pool = Pool::new().await;
+    let pool = DirectPool::patient().await;
     let item = |position: u8| ([7_u8; 16], "cust-1", position, "TEA-1", 1, "4.50");
 
     let mut session = pool.silent_session().await;

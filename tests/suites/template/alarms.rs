@@ -1,11 +1,11 @@
 //! Every function has its alarms, and every alarm its section of the runbook.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use crate::{
-    document::Document,
+    document::{Document, text},
     transformed::{of_type, resources},
 };
 
@@ -19,7 +19,7 @@ const PARTS: [&str; 4] = [
 
 /// The runbook's section under this anchor.
 fn section(anchor: &str) -> Option<String> {
-    let runbook = fs::read_to_string(tests::root().join("functions/runbook.md")).unwrap();
+    let runbook = text("functions/runbook.md");
     runbook.split("\n## ").skip(1).find_map(|section| {
         let (title, text) = section.split_once('\n')?;
         let own = title.to_lowercase().replace(' ', "-");

@@ -1,12 +1,12 @@
 //! A deployment moves the calls of the API's functions to their new versions step by step, and takes them
 //! back when an alarm is raised.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use crate::{
-    document::Document,
+    document::{Document, text},
     is_http,
     transformed::{of_type, resources},
 };
@@ -173,7 +173,7 @@ fn production_is_deployed_gradually_and_the_default_is_at_once() {
     let document = Document::read();
     let default = &document.section("Parameters")["DeploymentType"]["Default"];
     assert_eq!(default, "AllAtOnce");
-    let text = fs::read_to_string(tests::root().join("samconfig.toml")).unwrap();
+    let text = text("samconfig.toml");
     let (_, prod) = text.split_once("[prod.deploy.parameters]").unwrap();
     assert!(prod.contains("\"DeploymentType=Canary10Percent10Minutes\""));
 }

@@ -78,8 +78,12 @@ impl Function {
     }
 }
 
+/// The text of a file of the project.
+pub fn text(path: &str) -> String {
+    fs::read_to_string(tests::root().join(path)).unwrap()
+}
+
 /// A YAML file of the project as a tree.
 pub fn yaml(path: &str) -> Value {
-    let text = fs::read_to_string(tests::root().join(path)).unwrap();
-    tests::stack::yaml(&text).unwrap()
+    tests::stack::yaml(&text(path)).unwrap()
 }

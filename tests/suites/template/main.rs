@@ -35,7 +35,7 @@ use lambda::{metrics::Metric, settings::Variable};
 use planetscale::settings::PlanetScaleSettings;
 use serde_json::json;
 
-use document::Document;
+use document::{Document, text};
 use tests::stack::Template;
 
 /// The folders in `functions/`.
@@ -65,8 +65,7 @@ fn connects(folder: &str) -> bool {
 
 /// The text of a function's `main.rs`.
 fn source(folder: &str) -> String {
-    let folder = tests::root().join("functions").join(folder);
-    fs::read_to_string(folder.join("src/main.rs")).unwrap()
+    text(&format!("functions/{folder}/src/main.rs"))
 }
 
 /// The route that a function's source names: `Route::get("/orders/{order_id}")` is
@@ -322,7 +321,7 @@ fn each_function_logs_json_to_a_group_that_forgets() {
 
 #[test]
 fn nobody_is_let_in_without_an_authorizer() {
-    let template = fs::read_to_string(tests::root().join("template.yaml")).unwrap();
+    let template = text("template.yaml");
     assert!(!template.contains("ALLOW_UNAUTHENTICATED"));
 }
 
@@ -335,14 +334,14 @@ fn no_partition_of_aws_is_taken_for_granted() {
         ".github/workflows/deploy-stage.yml",
         ".github/workflows/schema-stage.yml",
     ] {
-        let text = fs::read_to_string(tests::root().join(file)).unwrap();
+        let text = text(file);
         assert!(!text.contains("arn:aws:"), "{file}");
     }
 }
 
 #[test]
 fn a_function_of_the_api_costs_at_most_twelve_lines() {
-    let template = fs::read_to_string(tests::root().join("template.yaml")).unwrap();
+    let template = text("template.yaml");
     for function in Document::read().functions() {
         if !is_http(&function.binary) {
             continue;
@@ -373,7 +372,7 @@ fn variables() -> impl Iterator<Item = &'static Variable> {
 
 #[test]
 fn the_readme_has_every_metric_and_no_other() {
-    let readme = fs::read_to_string(tests::root().join("functions/README.md")).unwrap();
+    let readme = text("functions/README.md");
     let table = "| metric | unit | meaning |\n| --- | --- | --- |\n";
     let (_, rows) = readme.split_once(table).unwrap();
     let (rows, _) = rows.split_once("\n\n").unwrap();
@@ -386,7 +385,7 @@ fn the_readme_has_every_metric_and_no_other() {
 
 #[test]
 fn the_readme_has_every_setting() {
-    let readme = fs::read_to_string(tests::root().join("functions/README.md")).unwrap();
+    let readme = text("functions/README.md");
     for variable in variables() {
         let default = match variable.default {
             "" => String::new(),

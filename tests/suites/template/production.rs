@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    document::Document,
+    document::{Document, text},
     is_http,
     transform::{stacks, stacks_of},
     transformed::of_type,
@@ -365,7 +365,7 @@ fn the_access_log_names_the_caller_and_no_secret() {
 
 #[test]
 fn each_stage_has_tags_and_production_keeps_its_logs() {
-    let configuration = fs::read_to_string(tests::root().join("samconfig.toml")).unwrap();
+    let configuration = text("samconfig.toml");
     for (stage, keeps_logs) in [("dev", false), ("prod", true)] {
         let (_, section) = configuration
             .split_once(&format!("[{stage}.deploy.parameters]\n"))
@@ -387,11 +387,11 @@ fn each_stage_has_tags_and_production_keeps_its_logs() {
 
 #[test]
 fn a_function_can_be_put_on_managed_instances_as_the_readme_says() {
-    let readme = fs::read_to_string(tests::root().join("functions/README.md")).unwrap();
+    let readme = text("functions/README.md");
     let (_, section) = readme.split_once("**Managed Instances.**").unwrap();
     let (says, properties) = section.split_once("```yaml\n").unwrap();
     let (properties, _) = properties.split_once("```").unwrap();
-    let template = fs::read_to_string(tests::root().join("template.yaml")).unwrap();
+    let template = text("template.yaml");
     let (before, after) = template.split_once("\nGlobals:\n").unwrap();
     let (globals, resources) = after.split_once("\nResources:\n").unwrap();
     let mut left_out = false;

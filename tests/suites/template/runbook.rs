@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use lambda::metrics::Metric;
 
-use crate::document::Document;
+use crate::document::{Document, text};
 
 /// What CloudWatch adds to every line, and the fields of lines that AWS writes: a function's
 /// `platform.report` (documentation of Lambda, "Telemetry API schema reference"), and the state
@@ -76,7 +76,7 @@ fn sources(folder: &Path, found: &mut String) {
 
 #[test]
 fn the_queries_of_the_runbook_read_fields_that_are_written() {
-    let runbook = fs::read_to_string(tests::root().join("functions/runbook.md")).unwrap();
+    let runbook = text("functions/runbook.md");
     let document = Document::read();
     let api = &document.resource("Api")["Properties"];
     let access_log = api["AccessLogSettings"]["Format"].as_str().unwrap();

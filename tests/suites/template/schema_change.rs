@@ -1,16 +1,14 @@
 //! The state machine, its function and the README agree on steps and errors.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use crate::document::Document;
+use crate::document::{Document, text};
 
 /// The text of a file of `migrate-schema`.
 fn file(path: &str) -> String {
-    let folder = tests::root().join("functions/migrate-schema");
-    fs::read_to_string(folder.join(path)).unwrap()
+    text(&format!("functions/migrate-schema/{path}"))
 }
 
 /// The states of the state machine.
@@ -86,10 +84,7 @@ fn every_state_exists_and_can_be_reached() {
 #[test]
 fn the_readme_of_an_operation_says_what_to_do_about_each_of_its_errors() {
     for operation in ["migrate-schema", "rotate-credentials"] {
-        let file = |path| {
-            let folder = tests::root().join("functions").join(operation);
-            fs::read_to_string(folder.join(path)).unwrap()
-        };
+        let file = |path| text(&format!("functions/{operation}/{path}"));
         let (source, readme) = (file("src/error.rs"), file("README.md"));
         let names: Vec<&str> = match source.split_once("pub enum ErrorName {") {
             Some((_, variants)) => {

@@ -1,11 +1,10 @@
 //! The crates that no dependency may bring in, and the pins of the Python packages.
 
-use std::fs;
+use crate::document::text;
 
 /// The names of all locked packages, including those of the tests.
 fn locked() -> Vec<String> {
-    fs::read_to_string(tests::root().join("Cargo.lock"))
-        .unwrap()
+    text("Cargo.lock")
         .lines()
         .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
         .map(str::to_owned)
@@ -14,8 +13,7 @@ fn locked() -> Vec<String> {
 
 /// The crates that `deny.toml` bans.
 fn banned() -> Vec<String> {
-    fs::read_to_string(tests::root().join("deny.toml"))
-        .unwrap()
+    text("deny.toml")
         .lines()
         .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next())
         .map(str::to_owned)
@@ -24,9 +22,8 @@ fn banned() -> Vec<String> {
 
 #[test]
 fn the_python_packages_are_those_that_are_asked_for_with_their_hashes() {
-    let read = |file: &str| fs::read_to_string(tests::root().join("tests").join(file)).unwrap();
-    let locked = read("requirements.txt");
-    let asked = read("requirements.in");
+    let locked = text("tests/requirements.txt");
+    let asked = text("tests/requirements.in");
     for pin in asked.lines().filter(|line| !line.starts_with('#')) {
         let (package, version) = pin.split_once("==").unwrap();
         let package = package.split('[').next().unwrap();

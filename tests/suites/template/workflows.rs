@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 
 use serde_json::{Map, Value, json};
 
-use crate::document::yaml;
+use crate::document::{text, yaml};
 
 /// The jobs of a workflow.
 fn jobs(file: &str) -> Map<String, Value> {
@@ -123,7 +123,7 @@ fn a_stage_is_deployed_by_the_version_of_sam_that_has_built_it() {
     let jobs = jobs("deploy-stage.yml");
     let mut steps = steps(&jobs["deploy"]).iter();
     let version = steps.find_map(|step| step["with"]["version"].as_str());
-    let requirements = fs::read_to_string(tests::root().join("tests/requirements.in")).unwrap();
+    let requirements = text("tests/requirements.in");
     let pin = format!("aws-sam-cli=={}\n", version.unwrap());
     assert!(requirements.contains(&pin), "{pin}");
 }
