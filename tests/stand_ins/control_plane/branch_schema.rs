@@ -47,6 +47,12 @@ pub fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
+/// Names in backquotes, one after the other.
+pub fn quoted_list(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
+    names.join(", ")
+}
+
 impl BranchSchema {
     /// Reads a schema of the server.
     pub async fn read(connection: &mut Conn, schema: &str) -> Result<Self, Error> {

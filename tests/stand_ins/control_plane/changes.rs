@@ -54,6 +54,11 @@ impl Change {
         self.kind != Kind::Drop && !self.is_view
     }
 
+    /// Whether it changes a table that is there.
+    pub fn alters_table(&self) -> bool {
+        self.kind == Kind::Alter && !self.is_view
+    }
+
     fn new(kind: Kind, table: &str, statement: String) -> Self {
         Self {
             kind,

@@ -1,16 +1,24 @@
 //! Advances deployments: comparison, queue, change of the target, and revert.
 
-use mysql_async::{Error, ServerError};
+mod quick;
 
-use super::branch_schema::{BranchSchema, quoted};
+use super::branch_schema::BranchSchema;
 use super::branches;
 use super::call::{Call, Refusal};
 use super::changes::{Change, ConstraintNames, changes};
-use super::constraint_names::{new_name, with_new_names};
 use super::deploy_requests::DeployRequest;
 use super::deployment::{Deployment, Operation, Stage};
 use super::schema_lint;
-use super::server::Server;
+
+/// How far a step of a deployment is.
+enum Progress {
+    Done,
+    Failed {
+        /// The operation.
+        at: usize,
+        reason: String,
+    },
+}
 
 /// Advances a deployment by one state, unless it has to wait.
 pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
@@ -20,8 +28,6 @@ pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let Deployment {
         stage,
         auto_cutover,
-        instant_ddl,
-        fails_at,
         revert_until,
         ..
     } = request.deployment;
@@ -35,14 +41,12 @@ pub async fn advance(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         Stage::Queued if preceding(call, number).next().is_some() => return Ok(()),
         Stage::Queued => Stage::Submitting,
         Stage::Submitting => return start(call, number).await,
-        Stage::InProgress if fails_at.is_some() => return fail(call, number),
-        Stage::InProgress if auto_cutover || instant_ddl => Stage::InProgressCutover,
-        Stage::InProgress => Stage::PendingCutover,
         // It was enabled while the deployment waited.
         Stage::PendingCutover if auto_cutover => Stage::InProgressCutover,
-        Stage::InProgressCutover => return cut_over(call, number).await,
-        Stage::InProgressCancel => Stage::CompleteCancel,
-        Stage::InProgressRevert => return revert(call, number).await,
+        Stage::InProgress
+        | Stage::InProgressCutover
+        | Stage::InProgressCancel
+        | Stage::InProgressRevert => return proceed(call, number, stage).await,
         Stage::CompletePendingRevert if revert_until.is_some_and(|until| until.is_over()) => {
             return complete(call, number).await;
         }
@@ -139,215 +143,67 @@ async fn start(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Makes all changes of the target, or none.
-async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
-    let (target, into_branch) = target(call, number)?;
-    let kept = kept_schema(call, number);
-    let before = deployment(call, number)?.before.clone().unwrap_or_default();
-    let wanted = wanted(call, number, &before).await?;
-    let Deployment { instant_ddl, .. } = *deployment(call, number)?;
-    let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
-    if call.server.exists(&kept).await? {
-        // An earlier attempt was interrupted.
-        change_back(call.server, &target, &kept, &before).await?;
-        call.server.drop_schema(&kept).await?;
+/// Does the work of a state, or looks how far it is.
+async fn proceed(call: &mut Call<'_>, number: u64, stage: Stage) -> Result<(), Refusal> {
+    let progress = quick::advance(call, number, stage).await?;
+    match (progress, stage) {
+        (progress, Stage::InProgressRevert) => return reverted(call, number, progress).await,
+        (Progress::Failed { at, reason }, _) => return fail(call, number, at, reason),
+        (Progress::Done, Stage::InProgressCutover) => return deployed(call, number).await,
+        (Progress::Done, _) => {}
     }
-    call.server.create_schema(&kept, &target).await?;
-    let mut failed = None;
-    for (at, change) in changes.iter().enumerate() {
-        let online = !instant_ddl && change.leaves_table();
-        if let Err(error) = change_target(call.server, &target, &kept, change, online).await {
-            failed = Some((at, error));
-            break;
-        }
-    }
-    if let Some((at, error)) = failed {
-        let deployment = deployment(call, number)?;
-        if let Some(operation) = deployment.operations.get_mut(at) {
-            operation.error = Some(match error {
-                // As Vitess passes on what MySQL says.
-                Error::Server(ServerError {
-                    code,
-                    message,
-                    state,
-                }) => format!("{message} (errno {code}) (sqlstate {state})"),
-                other => other.to_string(),
-            });
-        }
-        deployment.enter(Stage::CompleteError);
-        // If this fails, the rows are still kept.
-        change_back(call.server, &target, &kept, &before).await?;
-        return Ok(call.server.drop_schema(&kept).await?);
-    }
-    if let Some(wanted) = wanted {
-        settle(call.server, &target, &wanted, ConstraintNames::Original).await?;
-    }
+    let deployment = deployment(call, number)?;
+    deployment.enter(match stage {
+        Stage::InProgressCancel => Stage::CompleteCancel,
+        _ if deployment.auto_cutover || deployment.instant_ddl => Stage::InProgressCutover,
+        _ => Stage::PendingCutover,
+    });
+    Ok(())
+}
+
+/// Notes that the target has changed.
+async fn deployed(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+    let (_, into_branch) = target(call, number)?;
     if let Some(branch) = call.records.branch_mut(&into_branch) {
         branch.schema_changed();
     }
     let request = deploy_request(call, number)?;
     request.deployment.enter(Stage::CompletePendingRevert);
     request.deployed();
-    match instant_ddl {
+    match request.deployment.instant_ddl {
         // An instant change cannot be reverted.
         true => complete(call, number).await,
         false => Ok(()),
     }
 }
 
-/// The schema that the target should have: the branch's, if that has not changed since.
-async fn wanted(
-    call: &mut Call<'_>,
-    number: u64,
-    before: &BranchSchema,
-) -> Result<Option<BranchSchema>, Refusal> {
-    let (_, wanted) = target_and_branch(call, number).await?;
-    let changes = changes(before, &wanted, ConstraintNames::Original);
-    let same = deployment(call, number)?.changes().eq(&changes);
-    Ok(same.then_some(wanted))
-}
-
-/// Changes what the statements have left different: MySQL itself renames the index of a foreign key.
-async fn settle(
-    server: &mut Server,
-    target: &str,
-    wanted: &BranchSchema,
-    names: ConstraintNames,
-) -> Result<(), mysql_async::Error> {
-    let rest = changes(&server.read(target).await?, wanted, names);
-    let rest: Vec<String> = rest.into_iter().map(|change| change.statement).collect();
-    server.run(target, &rest).await
-}
-
-/// Makes one change, and keeps the rows and values that the target loses by it. If the change is
-/// made online, all constraints of the table get new names.
-async fn change_target(
-    server: &mut Server,
-    target: &str,
-    kept: &str,
-    change: &Change,
-    online: bool,
-) -> Result<(), mysql_async::Error> {
-    let table = quoted(&change.table);
-    let (from, into) = (quoted(target), quoted(kept));
-    if change.drops_table() {
-        let keep = format!("RENAME TABLE {from}.{table} TO {into}.{table}");
-        return server.run(target, &[keep]).await;
-    }
-    if !change.dropped_columns.is_empty() {
-        let mut columns = server.row_identity(target, &change.table).await?;
-        let dropped = change.dropped_columns.iter();
-        let dropped: Vec<_> = dropped.filter(|name| !columns.contains(name)).collect();
-        columns.extend(dropped.into_iter().cloned());
-        let columns: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
-        let columns = columns.join(", ");
-        let keep = format!("CREATE TABLE {into}.{table} AS SELECT {columns} FROM {from}.{table}");
-        server.run(target, &[keep]).await?;
-    }
-    if !online {
-        return server.run(target, &[&change.statement]).await;
-    }
-    let before = server.read(target).await?;
-    let statement = with_new_names(&change.table, &change.statement);
-    server.run(target, &[statement]).await?;
-    let after = server.read(target).await?;
-    let (before, after) = (
-        before.tables.get(&change.table),
-        after.tables.get(&change.table),
-    );
-    let mut renames = Vec::new();
-    for constraint in after.iter().flat_map(|table| &table.constraints) {
-        if before.is_some_and(|before| before.constraints.contains(constraint)) {
-            let name = quoted(&new_name(&change.table, &constraint.name));
-            renames.push(constraint.drop_constraint());
-            renames.push(format!("ADD CONSTRAINT {name} {}", constraint.condition()));
-        }
-    }
-    if renames.is_empty() {
-        return Ok(());
-    }
-    let rename = format!("ALTER TABLE {table} {}", renames.join(", "));
-    server.run(target, &[rename]).await
-}
-
-/// Makes the target what it was, with the rows and values that were kept.
-async fn change_back(
-    server: &mut Server,
-    target: &str,
-    kept: &str,
-    before: &BranchSchema,
-) -> Result<(), mysql_async::Error> {
-    let now = server.read(target).await?;
-    let keepings = server.read(kept).await?;
-    let (into, from) = (quoted(target), quoted(kept));
-    for name in keepings.tables.keys() {
-        if !now.tables.contains_key(name) {
-            let table = quoted(name);
-            let bring = format!("RENAME TABLE {from}.{table} TO {into}.{table}");
-            server.run(target, &[bring]).await?;
-        }
-    }
-    for _ in 0..2 {
-        settle(server, target, before, ConstraintNames::Exact).await?;
-    }
-    for (name, keeping) in &keepings.tables {
-        let identity = server.row_identity(target, name).await?;
-        if identity.is_empty() || !now.tables.contains_key(name) {
-            continue;
-        }
-        let table = quoted(name);
-        let columns = keeping.columns.iter().map(|column| &column.name);
-        let values: Vec<String> = columns
-            .filter(|column| !identity.contains(column))
-            .map(|column| quoted(column))
-            .map(|column| format!("{into}.{table}.{column} = {from}.{table}.{column}"))
-            .collect();
-        let using: Vec<String> = identity.iter().map(|column| quoted(column)).collect();
-        let restore = format!(
-            "UPDATE {into}.{table} JOIN {from}.{table} USING ({}) SET {}",
-            using.join(", "),
-            values.join(", ")
-        );
-        if !values.is_empty() {
-            server.run(target, &[restore]).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Fails while tables are copied: before the target has changed.
-fn fail(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+/// Ends a deployment at an operation that has failed. The target is as it was.
+fn fail(call: &mut Call<'_>, number: u64, at: usize, reason: String) -> Result<(), Refusal> {
     let deployment = deployment(call, number)?;
-    let at = deployment.fails_at.take().unwrap_or_default();
-    let last = deployment.operations.len().saturating_sub(1);
-    if let Some(operation) = deployment.operations.get_mut(at.min(last)) {
-        operation.error = Some("vreplication: the copy of the table has failed".to_owned());
+    if let Some(operation) = deployment.operations.get_mut(at) {
+        operation.error = Some(reason);
     }
     deployment.enter(Stage::CompleteError);
     Ok(())
 }
 
-async fn revert(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
-    let (target, into_branch) = target(call, number)?;
-    let kept = kept_schema(call, number);
-    let before = deployment(call, number)?.before.clone().unwrap_or_default();
-    let reverted = change_back(call.server, &target, &kept, &before).await;
+async fn reverted(call: &mut Call<'_>, number: u64, progress: Progress) -> Result<(), Refusal> {
+    let (_, into_branch) = target(call, number)?;
     if let Some(branch) = call.records.branch_mut(&into_branch) {
         branch.schema_changed();
     }
-    if reverted.is_err() {
-        // If this fails, the rows are still kept.
+    if let Progress::Failed { .. } = progress {
+        // If this was quick, the rows are still kept.
         deployment(call, number)?.enter(Stage::CompleteRevertError);
         return Ok(());
     }
     deploy_request(call, number)?.end(Stage::CompleteRevert);
-    Ok(call.server.drop_schema(&kept).await?)
+    Ok(quick::forget(call, number).await?)
 }
 
 /// Ends the time in which it can be reverted, and deletes the branch if that was requested.
 pub async fn complete(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
-    let kept = kept_schema(call, number);
-    call.server.drop_schema(&kept).await?;
+    quick::forget(call, number).await?;
     let request = deploy_request(call, number)?;
     request.deployment.before = None;
     request.end(Stage::Complete);
@@ -362,11 +218,6 @@ pub async fn complete(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
         branches::remove(call, &branch).await?;
     }
     Ok(())
-}
-
-/// The schema with the rows and values that a deployment has dropped, for a revert.
-fn kept_schema(call: &Call<'_>, number: u64) -> String {
-    format!("{}_before_{number}", call.shared.production)
 }
 
 fn target(call: &mut Call<'_>, number: u64) -> Result<(String, String), Refusal> {

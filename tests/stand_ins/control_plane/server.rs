@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
-use super::branch_schema::{BranchSchema, quoted};
+use super::branch_schema::{BranchSchema, quoted, quoted_list};
 use super::passwords::Role;
 use super::unique_keys::UniqueKey;
 use crate::stack;
@@ -81,15 +81,17 @@ impl Server {
         UniqueKey::row_identity(self.connection().await?, schema, table).await
     }
 
-    /// The columns of a table that are not generated, for a statement.
-    async fn stored_columns(&mut self, schema: &str, table: &str) -> Result<String, Error> {
+    /// The columns of a table that are not generated.
+    pub async fn stored_columns(
+        &mut self,
+        schema: &str,
+        table: &str,
+    ) -> Result<Vec<String>, Error> {
         let query = "SELECT column_name FROM information_schema.columns \
                      WHERE table_schema = ? AND table_name = ? \
                      AND COALESCE(generation_expression, '') = '' ORDER BY ordinal_position";
         let connection = self.connection().await?;
-        let names: Vec<String> = connection.exec(query, (schema, table)).await?;
-        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-        Ok(names.join(", "))
+        connection.exec(query, (schema, table)).await
     }
 
     /// Creates an empty schema with the character set of another one.
@@ -115,7 +117,7 @@ impl Server {
         self.run(to, &creates).await?;
         if rows == Rows::Copied {
             for name in schema.tables.keys() {
-                let columns = self.stored_columns(from, name).await?;
+                let columns = quoted_list(&self.stored_columns(from, name).await?);
                 let (source, target) = (quoted(from), quoted(to));
                 let name = quoted(name);
                 let fill = format!(
