@@ -24,7 +24,7 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 const WITH_VITESS: [&str; 5] = ["api", "pool", "review", "schema_change", "vtgate"];
 
 /// The suites whose tests start clusters of Vitess. They are ignored without `--vitess-cluster`.
-const ON_CLUSTERS: [&str; 1] = ["failover"];
+const ON_CLUSTERS: [&str; 2] = ["control_plane", "failover"];
 
 /// The tests of those with Vitess that do not, and why. What a name is a part of is left out.
 const NOT_WITH_VITESS: [(&str, &str); 7] = [

@@ -15,7 +15,8 @@
 //!   information_schema.
 //! * A deploy request is the difference between two schemas. Its deployment goes through the
 //!   documented states, one with each read, and changes the target at the cutover, all or nothing.
-//!   It can be reverted for 30 minutes, with the rows and values that it dropped.
+//!   It can be reverted for 30 minutes, with the rows and values that it dropped. On a cluster of
+//!   Vitess, the same deployments can be made by its online DDL; a test compares the two.
 //! * A deployment gives every CHECK constraint and foreign key of a changed table a new name, as
 //!   Vitess does, and refuses names that leave no room for the suffix.
 //! * A backup is a copy with rows. A branch can be created from it.
@@ -78,6 +79,7 @@ use crate::stack::access::{Access, Login};
 use crate::stack::database::FreshDatabase;
 use crate::stand_ins::vtgate::Vtgate;
 use crate::vitess::Vitess;
+use crate::vitess::cluster::Cluster;
 use branches::Branch;
 use faults::Faults;
 use passwords::Password;
@@ -212,6 +214,13 @@ impl ControlPlane {
         })
         .await;
         self.shared.open_gate().await
+    }
+
+    /// Has a cluster of Vitess make the deployments, whose primary's server it was started over.
+    pub async fn deploy_through(&self, cluster: &Cluster) -> anyhow::Result<()> {
+        let vtgate = cluster.connect_as_admin().await?;
+        self.shared.exclusive.lock().await.server.vtgate = Some(vtgate);
+        Ok(())
     }
 
     /// Sets whether a deploy request must be approved by another token.

@@ -327,6 +327,17 @@ impl Cluster {
         &self.stack
     }
 
+    /// The stack, with the primary's server in place of its own.
+    pub fn primary_stack(&self) -> anyhow::Result<&Stack> {
+        Ok(self.tablet(self.primary)?.server.stack())
+    }
+
+    /// The schema of the keyspace on the primary's server, past Vitess.
+    pub fn primary_database(&self) -> anyhow::Result<FreshDatabase> {
+        let login = self.replicas.login.clone();
+        Ok(FreshDatabase::new(self.primary_stack()?, login, ""))
+    }
+
     /// A connection to vtgate as the administrator.
     pub async fn connect_as_admin(&self) -> Result<Conn, ConnectError> {
         let Access {

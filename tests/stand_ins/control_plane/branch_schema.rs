@@ -6,6 +6,9 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Row};
 use serde::{Deserialize, Serialize};
 
+/// The names of Vitess' own tables begin with this (Vitess, `go/vt/schema/name.go`).
+const OF_VITESS: &str = "_vt_";
+
 /// The tables and views of a branch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BranchSchema {
@@ -59,7 +62,8 @@ impl BranchSchema {
         connection
             .query_drop(format!("USE {}", quoted(schema)))
             .await?;
-        let names: Vec<(String, String)> = connection.query("SHOW FULL TABLES").await?;
+        let mut names: Vec<(String, String)> = connection.query("SHOW FULL TABLES").await?;
+        names.retain(|(name, _)| !name.starts_with(OF_VITESS));
         let texts = TextColumn::read(connection, schema).await?;
         let mut read = Self::default();
         for (name, kind) in names {

@@ -1,5 +1,8 @@
 //! Advances deployments: comparison, queue, change of the target, and revert.
+//!
+//! The target is changed in one of two ways: `quick`, or `online` by a real Vitess.
 
+mod online;
 mod quick;
 
 use super::branch_schema::BranchSchema;
@@ -12,6 +15,7 @@ use super::schema_lint;
 
 /// How far a step of a deployment is.
 enum Progress {
+    UnderWay,
     Done,
     Failed {
         /// The operation.
@@ -145,8 +149,16 @@ async fn start(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
 
 /// Does the work of a state, or looks how far it is.
 async fn proceed(call: &mut Call<'_>, number: u64, stage: Stage) -> Result<(), Refusal> {
-    let progress = quick::advance(call, number, stage).await?;
+    let progress = match &mut call.server.vtgate {
+        Some(vtgate) => {
+            let request = call.records.deploy_request_mut(number);
+            let request = request.ok_or(Refusal::NotFound)?;
+            online::advance(vtgate, &mut request.deployment, stage).await?
+        }
+        None => quick::advance(call, number, stage).await?,
+    };
     match (progress, stage) {
+        (Progress::UnderWay, _) => return Ok(()),
         (progress, Stage::InProgressRevert) => return reverted(call, number, progress).await,
         (Progress::Failed { at, reason }, _) => return fail(call, number, at, reason),
         (Progress::Done, Stage::InProgressCutover) => return deployed(call, number).await,

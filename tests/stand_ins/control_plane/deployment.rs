@@ -91,7 +91,7 @@ impl Stage {
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Deployment {
-    id: String,
+    pub id: String,
     pub stage: Stage,
     pub auto_cutover: bool,
     pub auto_delete_branch: bool,
@@ -130,6 +130,9 @@ pub struct Operation {
     pub change: Change,
     created_at: Time,
     pub error: Option<String>,
+    /// The id of the migration that a real Vitess makes of it, and of the one that reverts it.
+    pub migration: Option<String>,
+    pub reverting_migration: Option<String>,
 }
 
 impl Operation {
@@ -139,6 +142,8 @@ impl Operation {
             change,
             created_at: Time::now(),
             error: None,
+            migration: None,
+            reverting_migration: None,
         }
     }
 

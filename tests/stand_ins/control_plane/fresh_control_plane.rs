@@ -18,6 +18,7 @@ use super::contract::Contract;
 use super::{BRANCH, ControlPlane, DATABASE, Exchange, ServiceToken};
 use crate::stack::{FreshDatabase, Stack};
 use crate::stand_ins::lambda::{Function, Setup};
+use crate::vitess::cluster::Cluster;
 
 /// A control plane over a database of its own, and a client of its API.
 pub struct FreshControlPlane {
@@ -37,6 +38,14 @@ impl FreshControlPlane {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
         Self::over(stack, database).await
+    }
+
+    /// Starts one whose deployments the cluster makes.
+    pub async fn on(cluster: &Cluster) -> Self {
+        let stack = cluster.primary_stack().unwrap().clone();
+        let api = Self::over(stack, cluster.primary_database().unwrap()).await;
+        api.control_plane.deploy_through(cluster).await.unwrap();
+        api
     }
 
     /// Starts it over this database.

@@ -15,6 +15,8 @@ use crate::stack::access::Access;
 pub struct Server {
     access: Access,
     connection: Option<Conn>,
+    /// A connection to a real Vitess that makes the deployments.
+    pub vtgate: Option<Conn>,
 }
 
 /// Whether a copy contains rows.
@@ -29,6 +31,7 @@ impl Server {
         Self {
             access,
             connection: None,
+            vtgate: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod deploy_requests;
 mod differences;
 mod go_library;
 mod insights;
+mod online;
 mod passwords;
 mod prometheus;
 mod recovery;
