@@ -87,7 +87,7 @@ impl Stack {
     }
 
     /// Whether the tests that can do so are to reach the server through Vitess
-    /// (`cargo dev test --vitess`), by [`Stack::fresh_database_on_vitess`].
+    /// (`cargo dev test --vitess`), by [`Stack::fresh_database_of_run`].
     pub fn is_vitess(&self) -> bool {
         self.access.vitess.is_some()
     }
@@ -181,6 +181,14 @@ impl Stack {
     pub async fn fresh_database_on_vitess(&self) -> anyhow::Result<FreshDatabase> {
         let database = self.new_database(self.is_sharded()).await?;
         self.with_secret(database.on_vitess().await?).await
+    }
+
+    /// The same on Vitess in a test run with it (`cargo dev test --vitess`), and at the server in others.
+    pub async fn fresh_database_of_run(&self) -> anyhow::Result<FreshDatabase> {
+        match self.is_vitess() {
+            true => self.fresh_database_on_vitess().await,
+            false => self.fresh_database().await,
+        }
     }
 
     /// The database that the test run was given (`cargo dev test --url`), if it was.

@@ -101,12 +101,7 @@ pub fn stack() -> Stack {
 
 /// A schema that the test may break. It is behind Vitess if the test run asks for that.
 pub async fn fresh_database() -> FreshDatabase {
-    let stack = stack();
-    let database = match stack.is_vitess() {
-        true => stack.fresh_database_on_vitess().await,
-        false => stack.fresh_database().await,
-    };
-    database.unwrap()
+    stack().fresh_database_of_run().await.unwrap()
 }
 
 /// A schema for functions that only this test uses and that break nothing: the database of the test

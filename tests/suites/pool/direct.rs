@@ -8,7 +8,7 @@ use lambda::clock::Clock;
 use tests::proxy::Proxy;
 use tests::stack::{FreshDatabase, Stack};
 
-use crate::function_under_test::{fresh_database, secret};
+use crate::function_under_test::secret;
 
 /// A pool that logs in with a secret of its own and through the proxy.
 pub struct DirectPool {
@@ -23,7 +23,7 @@ impl DirectPool {
     /// A pool with this clock. The settings override those of the template.
     pub async fn new(clock: Arc<dyn Clock>, settings: &[(&str, &str)]) -> Self {
         let stack = Stack::from_env().unwrap();
-        let database = fresh_database(&stack).await;
+        let database = stack.fresh_database_of_run().await.unwrap();
         let proxy = Proxy::start(database.address()).await.unwrap();
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();

@@ -49,7 +49,7 @@ impl FunctionUnderTest {
 
     /// The same on another stack than that of the test run.
     pub async fn on(stack: &Stack, call: Call, change: impl FnOnce(Setup) -> Setup) -> Self {
-        let database = fresh_database(stack).await;
+        let database = stack.fresh_database_of_run().await.unwrap();
         Self::start(stack, database, call, change).await
     }
 
@@ -345,15 +345,6 @@ async fn direct(stack: &Stack, database: &FreshDatabase) -> Conn {
 /// Whether the functions of this test run reach the server through Vitess.
 pub fn is_vitess() -> bool {
     Stack::from_env().unwrap().is_vitess()
-}
-
-/// A fresh database, behind Vitess if the test run has it.
-pub async fn fresh_database(stack: &Stack) -> FreshDatabase {
-    let database = match is_vitess() {
-        true => stack.fresh_database_on_vitess().await,
-        false => stack.fresh_database().await,
-    };
-    database.unwrap()
 }
 
 /// The secret that leads a function to the database through the proxy.

@@ -37,10 +37,7 @@ impl Reviewed {
 
     async fn with_topic(is_set: bool) -> Self {
         let stack = Stack::from_env().unwrap();
-        let database = match stack.is_vitess() {
-            true => stack.fresh_database_on_vitess().await.unwrap(),
-            false => stack.fresh_database().await.unwrap(),
-        };
+        let database = stack.fresh_database_of_run().await.unwrap();
         let api = FreshControlPlane::over(stack, database).await;
         api.control_plane.set_insights(Insights::default()).await;
         let topic = Topic::new(&api.stack).await;

@@ -6,13 +6,12 @@ use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, se
 
 /// The names of the CHECK constraints and foreign keys of a table in production.
 async fn names(api: &FreshControlPlane, table: &str) -> Vec<String> {
-    let mut direct = api.database.connect().await.unwrap();
-    let query = "SELECT constraint_name FROM information_schema.table_constraints \
-                 WHERE table_schema = DATABASE() AND table_name = ? \
-                 AND constraint_type IN ('CHECK', 'FOREIGN KEY') ORDER BY constraint_name";
-    let names = direct.exec(query, (table,)).await.unwrap();
-    direct.disconnect().await.unwrap();
-    names
+    api.rows(&format!(
+        "SELECT constraint_name FROM information_schema.table_constraints \
+         WHERE table_schema = DATABASE() AND table_name = '{table}' \
+         AND constraint_type IN ('CHECK', 'FOREIGN KEY') ORDER BY constraint_name"
+    ))
+    .await
 }
 
 /// The names without the suffixes, of which each must have one.

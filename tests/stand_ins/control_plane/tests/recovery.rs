@@ -1,6 +1,5 @@
 //! Production and its rows after a failed, reverted or interrupted deployment.
 
-use mysql_async::prelude::Queryable;
 use serde_json::json;
 use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
@@ -23,13 +22,8 @@ async fn a_revert_restores_rows_and_values() {
     .await;
     let request = api.ready("dev").await;
     let operations = api.get(&format!("{request}/operations")).await;
-    assert!(
-        operations["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|one| one["can_drop_data"] == true)
-    );
+    let mut operations = operations["data"].as_array().unwrap().iter();
+    assert!(operations.all(|one| one["can_drop_data"] == true));
     api.act(&request, "deploy").await;
     api.until(&request, &["complete_pending_revert"]).await;
     assert_eq!(api.columns("notes").await, ["id"]);
@@ -41,15 +35,10 @@ async fn a_revert_restores_rows_and_values() {
     let reverted = api.until(&request, &["complete_revert"]).await;
     assert_eq!(reverted["state"], "closed");
     assert_eq!(reverted["closed_by"]["id"], api.token.id);
-    let mut direct = api.database.connect().await.unwrap();
-    let notes: Vec<(i32, Option<String>)> = direct
-        .query("SELECT id, note FROM notes ORDER BY id")
-        .await
-        .unwrap();
+    let notes = "SELECT id, note FROM notes ORDER BY id";
+    let notes: Vec<(i32, Option<String>)> = api.rows(notes).await;
     assert_eq!(notes, [(1, Some("one".to_owned())), (2, None)]);
-    let old: Vec<i32> = direct.query("SELECT id FROM old").await.unwrap();
-    assert_eq!(old, [7]);
-    direct.disconnect().await.unwrap();
+    assert_eq!(api.rows::<i32>("SELECT id FROM old").await, [7]);
 }
 
 #[tokio::test]
@@ -88,13 +77,8 @@ async fn a_failed_deployment_leaves_production_unchanged() {
         assert_eq!(api.columns("a").await, [] as [&str; 0]);
         assert_eq!(api.columns("b").await, [] as [&str; 0]);
         // The queue waits until somebody completes the deployment.
-        assert_eq!(
-            api.get("/deploy-queue").await["data"]
-                .as_array()
-                .unwrap()
-                .len(),
-            1
-        );
+        let queue = api.get("/deploy-queue").await;
+        assert_eq!(queue["data"].as_array().unwrap().len(), 1);
         api.act(&request, "complete-deploy").await;
         assert_eq!(api.get("/deploy-queue").await["data"], json!([]));
     }
@@ -125,7 +109,6 @@ async fn an_interrupted_cutover_is_repeated() {
     assert_eq!(api.columns("notes").await, [] as [&str; 0]);
     api.act(&request, "revert").await;
     api.until(&request, &["complete_revert"]).await;
-    let mut direct = api.database.connect().await.unwrap();
-    let notes: Vec<String> = direct.query("SELECT note FROM notes").await.unwrap();
+    let notes: Vec<String> = api.rows("SELECT note FROM notes").await;
     assert_eq!(notes, ["one"]);
 }
