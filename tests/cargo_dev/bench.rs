@@ -9,6 +9,7 @@ mod figure;
 mod growth;
 mod measure;
 mod orders;
+mod others;
 mod program;
 mod report;
 mod revision;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use mysql_async::Conn;
 
+use self::others::Others;
 use self::program::{Setting, Subject};
 use self::report::Report;
 use self::revision::Revision;
@@ -50,6 +52,8 @@ pub struct Request {
     pub brief: bool,
     /// Another revision of this project, to measure beside this one.
     pub compare: Option<String>,
+    /// The same routes in Go, and with sqlx, beside these.
+    pub others: bool,
     /// How things grow, and nothing else.
     pub growth: bool,
 }
@@ -94,6 +98,10 @@ impl Run {
             Some(revision) => Some(Revision::build(self, revision, &functions).await?),
             None => None,
         };
+        let others = match request.others {
+            true => Others::build(self).await?,
+            false => Others::default(),
+        };
         // Ten million orders are for a disk.
         let data = if request.growth {
             Data::Kept
@@ -119,6 +127,7 @@ impl Run {
             share: None,
         };
         let mut subjects = subjects(&programs, &setting, "")?;
+        subjects.extend(others.subjects(&subjects));
         if let Some(Revision { name, programs }) = &revision {
             subjects.extend(self::subjects(programs, &setting, &format!(" at {name}"))?);
         }
@@ -129,8 +138,13 @@ impl Run {
             let proxy = background::runtime()?.spawn(starting).await??;
             let step = self.progress.step("measuring");
             let brief = request.brief;
-            let measuring = move || everything(&setting, &subjects, &proxy, brief);
-            let report = tokio::task::spawn_blocking(measuring).await??;
+            let measuring = move || {
+                others::answer_alike(&setting, &subjects)?;
+                everything(&setting, &subjects, &proxy, brief)
+            };
+            let mut report = tokio::task::spawn_blocking(measuring).await??;
+            report.figures.extend(others.beside(&report.figures));
+            report.notes.extend(others.notes);
             step.done("measured");
             report
         };

@@ -69,6 +69,7 @@ Options of cargo dev bench:
   --server PATH    the database server; the default is the first one that is found
   --brief          measures a few rounds only, to see that everything can be measured
   --compare REV    builds another revision of this project too, and measures both in turns
+  --others         measures the same routes in Go, and in Rust with sqlx, beside the functions
   --growth         measures pages of lists with up to ten million orders, and the rules with many
                    migrations and tables; this takes some minutes and 5 GB of disk
 ";
@@ -225,12 +226,13 @@ fn parse_bench(mut arguments: lexopt::Parser) -> Result<Request, lexopt::Error> 
             Long("server") => request.server = Some(PathBuf::from(arguments.value()?)),
             Long("brief") => request.brief = true,
             Long("compare") => request.compare = Some(arguments.value()?.string()?),
+            Long("others") => request.others = true,
             Long("growth") => request.growth = true,
             other => return Err(other.unexpected()),
         }
     }
-    if request.growth && (request.brief || request.compare.is_some()) {
-        return Err("--growth goes with neither --brief nor --compare".into());
+    if request.growth && (request.brief || request.others || request.compare.is_some()) {
+        return Err("--growth goes with none of --brief, --compare and --others".into());
     }
     Ok(Request::Bench(request))
 }

@@ -243,15 +243,24 @@ fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<(Stri
         let mut request = httparse::Request::new(&mut headers);
         let parsed = request.parse(buffer).map_err(io::Error::other)?;
         if let httparse::Status::Complete(head) = parsed {
-            let mut headers = request.headers.iter();
-            let length = headers.find(|header| header.name.eq_ignore_ascii_case("content-length"));
-            let length =
-                length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
-            let end = head + length.unwrap_or(0);
             let path = request.path.unwrap_or_default().to_owned();
-            if let Some(body) = buffer.get(head..end) {
-                let body = String::from_utf8_lossy(body).into_owned();
-                buffer.drain(..end);
+            let header = |name| {
+                let mut headers = request.headers.iter();
+                headers.find(|header| header.name.eq_ignore_ascii_case(name))
+            };
+            let rest = buffer.get(head..).unwrap_or_default();
+            let body = if header("transfer-encoding").is_some() {
+                chunks(rest)?
+            } else {
+                let length = header("content-length");
+                let length =
+                    length.and_then(|one| std::str::from_utf8(one.value).ok()?.parse().ok());
+                let length = length.unwrap_or(0);
+                rest.get(..length).map(|body| (body.to_vec(), length))
+            };
+            if let Some((body, length)) = body {
+                let body = String::from_utf8_lossy(&body).into_owned();
+                buffer.drain(..head + length);
                 return Ok(Some((path, body)));
             }
         }
@@ -259,5 +268,35 @@ fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<(Stri
             0 => return Ok(None),
             count => buffer.extend(piece.iter().take(count)),
         }
+    }
+}
+
+/// A body that is sent in chunks, and where it ends, if all of it is there. Go's runtime sends its answers
+/// like this, with trailers.
+fn chunks(sent: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let rest = sent.get(at..).unwrap_or_default();
+        let size = httparse::parse_chunk_size(rest);
+        let size = size.map_err(|_| io::Error::other("a chunk has no size"))?;
+        let httparse::Status::Complete((begin, length)) = size else {
+            return Ok(None);
+        };
+        at += begin;
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        let rest = sent.get(at..).unwrap_or_default();
+        if length == 0 {
+            let mut trailers = [httparse::EMPTY_HEADER; 8];
+            let end = httparse::parse_headers(rest, &mut trailers).map_err(io::Error::other)?;
+            return Ok(match end {
+                httparse::Status::Complete((end, _)) => Some((body, at + end)),
+                httparse::Status::Partial => None,
+            });
+        }
+        let Some(chunk) = rest.get(..length) else {
+            return Ok(None);
+        };
+        body.extend_from_slice(chunk);
+        at += length + "\r\n".len();
     }
 }
