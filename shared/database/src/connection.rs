@@ -210,7 +210,10 @@ impl Connection {
     /// Says goodbye to the server, so that it need not wonder.
     pub(super) async fn close(&mut self, why: Discarded) {
         if let Some(conn) = self.conn.take_for(why) {
-            let _ = tokio::time::timeout(GOODBYE, conn.disconnect()).await;
+            // Boxed, because it is rare and large: unboxed, it would swell the future of every
+            // invocation.
+            let goodbye = Box::pin(conn.disconnect());
+            let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         }
     }
 

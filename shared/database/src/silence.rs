@@ -44,6 +44,10 @@ pub(super) async fn other_connection(
     patience: Duration,
 ) -> Object<Connector> {
     tokio::time::sleep(patience).await;
+    Box::pin(until_none_runs(pool, patience)).await
+}
+
+async fn until_none_runs(pool: &Pool<Connector>, patience: Duration) -> Object<Connector> {
     let mut since_before: Option<Running> = None;
     let mut pause = PAUSE;
     loop {

@@ -146,8 +146,10 @@ where
                 .xray_trace_id
                 .as_deref()
                 .and_then(Trace::parse);
-            // What the handler does before it returns a future belongs to the invocation too.
-            let work = trace::of_invocation(trace, async move { handler(event, resource).await });
+            // What the handler does before it returns a future belongs to the invocation too. The
+            // future is boxed, because the layers around it and lambda_runtime move it a dozen times.
+            let work = Box::pin(async move { handler(event, resource).await });
+            let work = trace::of_invocation(trace, work);
             let message = |outcome: &Result<A, F>| match outcome {
                 Ok(_) => "answered",
                 Err(_) => "failed",
