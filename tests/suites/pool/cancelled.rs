@@ -125,8 +125,9 @@ async fn misbehaving(at_once: usize, connections: usize) -> Arc<FunctionUnderTes
         sharing(setup, at_once, connections)
             .program(program)
             .timeout(Duration::from_secs(30))
-            // On a slow machine, the connections are busy for longer than the usual wait.
+            // On a slow machine, many connections at once take longer than the usual limits.
             .env("DATABASE_ACQUIRE_TIMEOUT_MS", "20000")
+            .env("DATABASE_CONNECT_TIMEOUT_MS", "20000")
     });
     Arc::new(under_test.await)
 }
