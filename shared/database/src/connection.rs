@@ -1,9 +1,9 @@
-//! One connection to the server, which only the command under way can touch.
+//! One connection to the server, which only the command in progress can use.
 //!
-//! `mysql_async` hands a cancelled statement's rows to the statement that follows on the same
-//! connection (seen with 0.37, twenty times of twenty). So the connection moves into each
-//! command and comes back with its answer: a command that is dropped, or cut by its limit, takes
-//! the connection along, and nothing is left that could be used again.
+//! If a statement is cancelled, `mysql_async` gives its rows to the next statement on the same
+//! connection (seen with 0.37, twenty times out of twenty). So the connection moves into each command
+//! and comes back with its answer. A command that is dropped, or ended by its limit, takes the
+//! connection with it, and nothing is left that could be used again.
 
 use std::{
     future::Future,
@@ -24,10 +24,10 @@ use super::{
     failure::Failure,
 };
 
-/// How long an orderly goodbye to the server may take.
+/// How long it may take to close a connection in order.
 const GOODBYE: Duration = Duration::from_millis(100);
 
-/// A connection, or nothing once it can't be trusted any more.
+/// A connection, or nothing once it can no longer be trusted.
 pub(super) struct Connection {
     conn: ClosedOnDrop,
     answered: Moment,
@@ -40,18 +40,18 @@ struct ClosedOnDrop(Option<Conn>);
 /// Why a connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Discarded {
-    /// Its login is not the newest.
+    /// There is a newer login.
     OlderLogin,
     TooOld,
     IdleTooLong,
-    /// Another connection that was idle as long did not answer.
+    /// Another connection that was idle for as long did not answer.
     Silent,
     PingFailed,
     /// A command had no answer within its limit.
     TimedOut,
     /// A command failed in a way that leaves the connection in doubt.
     Failed,
-    /// A command was dropped before its answer, with its invocation or because the connection went
+    /// A command was dropped before its answer, because its invocation ended or the connection went
     /// silent.
     GivenUp,
     /// The execution environment ends.
@@ -59,7 +59,7 @@ pub(super) enum Discarded {
 }
 
 impl Discarded {
-    /// The cause for the log.
+    /// The cause as the log has it.
     fn cause(self) -> &'static str {
         match self {
             Self::OlderLogin => "older login",
@@ -109,7 +109,7 @@ impl Connection {
         }
     }
 
-    /// Runs a statement with parameters: in one round trip once it was prepared here.
+    /// Runs a statement with parameters. Once it is prepared here, it takes one round trip.
     pub(super) async fn execute(
         &mut self,
         limit: Duration,
@@ -136,7 +136,7 @@ impl Connection {
             .await
     }
 
-    /// Sends a statement as text. The server's refusal is an answer like another.
+    /// Sends a statement as text. A refusal by the server counts as an answer.
     pub(super) async fn run_text(
         &mut self,
         limit: Duration,
@@ -157,7 +157,7 @@ impl Connection {
         self.run(limit, async |conn| conn.query(sql).await).await
     }
 
-    /// Asks whether the server is there. Without a good answer, the connection is closed.
+    /// Asks whether the server is there. If the answer is not good, the connection is closed.
     pub(super) async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
         let causes = [Discarded::PingFailed; 2];
         let answer = self.run_or_discard(limit, causes, async |conn| conn.ping().await);
@@ -177,8 +177,8 @@ impl Connection {
         self.run_or_discard(limit, causes, command).await
     }
 
-    /// Runs a command. The causes are those of a connection that is closed because there was no
-    /// answer in time, and because of a failure.
+    /// Runs a command. If it closes the connection, the first cause is for a command without an
+    /// answer in time, and the second for one that failed.
     async fn run_or_discard<T>(
         &mut self,
         limit: Duration,
@@ -207,7 +207,7 @@ impl Connection {
         }
     }
 
-    /// Says goodbye to the server, so that it need not wonder.
+    /// Says goodbye to the server and closes the connection.
     pub(super) async fn close(&mut self, why: Discarded) {
         if let Some(conn) = self.conn.take_for(why) {
             // Boxed, because it is rare and large: unboxed, it would swell the future of every
@@ -217,7 +217,7 @@ impl Connection {
         }
     }
 
-    /// Closes it at once.
+    /// Closes the connection at once.
     pub(super) fn discard(&mut self, why: Discarded) {
         self.conn.discard(why);
     }
@@ -228,17 +228,17 @@ impl ClosedOnDrop {
         Self(self.0.take())
     }
 
-    /// Takes out the connection, which is counted as discarded.
+    /// Takes out the connection and counts it as discarded.
     fn take_for(&mut self, why: Discarded) -> Option<Conn> {
         self.0.take().inspect(|_| connection_discarded(why.cause()))
     }
 
     /// Says goodbye as far as that needs no waiting, and closes the socket.
     ///
-    /// Dropped as it is, a connection that is well or in the middle of its rows would have the
-    /// driver spawn a task that reads the rest first and then says goodbye: beside the pool's
-    /// bound, and held up by a freeze for hours, open transaction and locks included. One whose
-    /// goodbye was begun is closed without a task.
+    /// If a connection is simply dropped, the driver spawns a task that reads the remaining rows and
+    /// then says goodbye. That task does not count for the pool's bound, and a freeze can hold it up
+    /// for hours, with its open transaction and locks. A connection whose goodbye has begun is closed
+    /// without a task.
     fn discard(&mut self, why: Discarded) {
         if let Some(conn) = self.take_for(why) {
             let goodbye = pin!(conn.disconnect());

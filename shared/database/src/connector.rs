@@ -1,7 +1,7 @@
 //! Logging in, and deciding whether a pooled connection may be used once more.
 //!
-//! The pool's mechanics are deadpool's: its bound, its waiting line, its idle connections.
-//! [`Connector`] is the manager that it asks for a connection and for a verdict at checkout.
+//! The bound, the waiting line and the idle connections of the pool are deadpool's work. It asks
+//! [`Connector`] for a new connection, and whether an idle one may be used again.
 
 use std::{
     fmt,
@@ -32,11 +32,12 @@ use super::{
 };
 use crate::{login::Login, settings::PoolSettings};
 
-/// PlanetScale's largest result. Said beforehand, it saves the question at connect.
+/// PlanetScale's largest result. Because it is set here, the driver does not ask the server for it
+/// when it connects.
 const MAX_PACKET: usize = 64 * 1024 * 1024;
 
-/// Statements kept prepared per connection: those of a function, with some for reads that are
-/// nearly out of time and inserts of different sizes.
+/// How many statements stay prepared on each connection: those of a function, and some for reads that
+/// have little time left and for inserts of different sizes.
 const PREPARED: usize = 64;
 
 /// Has the driver compile the regular expressions with which it reads a server's version. It would
@@ -68,12 +69,12 @@ pub(super) enum ConnectError {
     NoneFree,
     #[error("the invocation's time is up")]
     OutOfTime,
-    /// The pool is closing, since the execution environment is.
+    /// The pool is closing, because the execution environment ends.
     #[error("the pool is closed")]
     PoolClosed,
 }
 
-/// A connection with what its next checkout must know.
+/// A connection, and what decides whether it may be used again.
 pub(super) struct PooledConnection {
     pub(super) connection: Connection,
     pub(super) generation: Generation,
@@ -85,11 +86,11 @@ pub(super) struct Connector {
     login: KeptSecret<Login>,
     clock: Arc<dyn Clock>,
     settings: PoolSettings,
-    /// The options without a login. Those with one are made from them, so that all share one
-    /// TLS connector and its session tickets.
+    /// The options without a login. The options with a login are made from these, so that all of them
+    /// share one TLS connector and its session tickets.
     options: Opts,
-    /// When a connection that went silent answered last: what was idle as long went the same
-    /// way.
+    /// When a connection that went silent last answered. A connection that has been idle for as long
+    /// is taken to be silent too.
     silent_since: Mutex<Option<Moment>>,
 }
 
@@ -121,7 +122,7 @@ impl Connector {
         }
     }
 
-    /// The generation of the login to use now, fetched again when it is too old.
+    /// The generation of the login to use now. If the login is too old, it is fetched again.
     pub(super) async fn generation(&self) -> Result<Generation, SecretError> {
         let current = self.login.current(self.settings.connect_timeout);
         Ok(current.await?.generation)
@@ -131,15 +132,15 @@ impl Connector {
         self.clock.now()
     }
 
-    /// Whether no newer login is known than that of `generation`.
+    /// Whether the login of `generation` is the newest one that is known.
     pub(super) fn is_current(&self, generation: Generation) -> bool {
         self.login.newest() == Some(generation)
     }
 
-    /// Logs in, again and again for as long as the setting allows when what is in the way may
-    /// pass. A refused login asks for newer credentials.
+    /// Logs in. If the obstacle may pass, it tries again for as long as the setting allows. If the
+    /// login is refused, it asks for newer credentials.
     ///
-    /// Boxed, because it is rare and large: unboxed, it would swell the future of every
+    /// It is boxed, because it is rare and large: unboxed, it would swell the future of every
     /// invocation.
     pub(super) fn connect(
         &self,
@@ -158,7 +159,7 @@ impl Connector {
         let mut pauses = pauses();
         let mut before: Option<Failure> = None;
         loop {
-            // The first attempt leaves time for another: its flow may be swallowed in silence.
+            // The first attempt leaves time for another, because its flow may go silent.
             let limit = if before.is_none() { left() / 2 } else { left() };
             let login = self.log_in(&current, limit);
             let failure = match subsegment("connect", login).await {
@@ -184,7 +185,7 @@ impl Connector {
                 None if failure.repeat() == Repeat::Never => return Err(failure.into()),
                 None => {}
             }
-            // The last attempt is cut short by the limit; the one before knows more.
+            // The limit ends the last attempt early, so the one before it says more.
             let failure = match (failure, before.take()) {
                 (Failure::TimedOut, Some(before)) => before,
                 (failure, _) => failure,
@@ -217,8 +218,8 @@ impl Connector {
         })
     }
 
-    /// Whether a connection that was idle may serve again; asks the server only when it was
-    /// idle for long.
+    /// Whether a connection that was idle may be used again. It asks the server only if the connection
+    /// was idle for long.
     async fn may_serve(&self, pooled: &mut PooledConnection) -> bool {
         let connection = &mut pooled.connection;
         if !connection.is_open() {
@@ -252,7 +253,7 @@ impl Connector {
         }
     }
 
-    /// Notes that a connection that answered last at this moment has gone silent.
+    /// Notes that a connection that last answered at this moment has gone silent.
     pub(super) fn is_silent_since(&self, answered: Moment) {
         *self.silence() = Some(answered);
     }
@@ -306,7 +307,7 @@ fn with_login(options: &Opts, login: &Login) -> OptsBuilder {
         .db_name(Some(login.database.as_str()))
 }
 
-/// Up to an eighth less than `max_age`, so that connections made together do not all end
+/// Up to an eighth less than `max_age`, so that connections that were opened together do not end
 /// together.
 fn staggered(max_age: Duration, born: Moment) -> Duration {
     let since_epoch = born

@@ -1,9 +1,9 @@
-//! Statements that are sent as text, which define something or ask for a plan, and the server's own
-//! words where it refuses one.
+//! Statements that are sent as text: they define something or ask for a plan. If the server refuses one,
+//! its own words are kept.
 
 use super::{DatabaseError, failure, redaction::without_echo};
 
-/// Why a definition was not made, or a plan not given.
+/// Why there is no definition or no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
     /// The server refused it, and changed nothing.
@@ -14,12 +14,12 @@ pub enum DefinitionError {
         /// What the server said, with the names of columns and keys and without values of rows.
         words: String,
     },
-    /// As for any other statement.
+    /// It failed as any other statement can.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 
-/// The refusal of a definition, where the error is one.
+/// The refusal of a definition, if the error is a refusal.
 pub(super) fn refusal(error: &mysql_async::ServerError) -> Option<DefinitionError> {
     failure::is_refusal(error).then(|| DefinitionError::Refused {
         code: error.code,
@@ -27,8 +27,8 @@ pub(super) fn refusal(error: &mysql_async::ServerError) -> Option<DefinitionErro
     })
 }
 
-/// The words without the value of a row: as `Duplicate entry … for key 'a.b'`. Only these name one
-/// where a definition is refused (MySQL's list of server errors: 1062, 1292, 1366, 1411, 1525).
+/// The words without the value of a row, as in `Duplicate entry … for key 'a.b'`. If a definition is
+/// refused, only these errors name a value (MySQL's list of server errors: 1062, 1292, 1366, 1411, 1525).
 fn without_row_values(words: &str) -> String {
     const BEFORE: [&str; 3] = ["entry '", "value: '", "value '"];
     const AFTER: [&str; 3] = ["' for key", "' for column", "' for function"];
@@ -40,7 +40,7 @@ fn without_row_values(words: &str) -> String {
         return words.to_owned();
     };
     let (before, value) = words.split_at(start);
-    // The value may hold quotes itself, so its end is the last one that can be.
+    // The value may contain quotes, so it ends at the last quote that can be its end.
     let end = AFTER.iter().filter_map(|after| value.rfind(after)).max();
     let end = end.or_else(|| value.rfind('\'').filter(|end| *end > 0));
     let end = end.unwrap_or(value.len());

@@ -1,11 +1,11 @@
-//! What went wrong with a command, and what follows from it: whether the connection can be kept,
-//! what may be repeated, what the caller is told.
+//! What went wrong with a command, and what follows from it: whether the connection can be kept, what
+//! may be repeated, and what the caller is told.
 //!
-//! The rule: only what is known to mean that nothing happened may say so. Whatever else is said of a
-//! statement that was sent, it may have been done.
+//! The rule: a failure means that nothing happened only if that is known. After any other failure, a
+//! statement that was sent may have been done.
 //!
-//! MySQL's and MariaDB's numbers stand here, after their lists of server errors. What Vitess says in
-//! words stands in [`vitess`].
+//! The numbers of MySQL and MariaDB are here, from their lists of server errors. What Vitess says in
+//! words is in [`vitess`].
 
 use mysql_async::{DriverError, Error, IoError};
 
@@ -15,19 +15,19 @@ use super::{
     vitess,
 };
 
-/// Why a command did not succeed. Its `Display` is for logs: it holds no value of a statement.
+/// Why a command did not succeed. Its `Display` is for logs and contains no value of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
     /// There was no connection to send it on.
     #[error("the connection is closed")]
     Closed,
-    /// It was not sent: the invocation's time is up.
+    /// It was not sent, because the invocation's time is up.
     #[error("no time is left to send it")]
     NoTime,
     /// It had no answer within its limit.
     #[error("no answer in time")]
     TimedOut,
-    /// The server does not work on it, and its answer does not come either.
+    /// The server does not work on it, and its answer does not come.
     #[error("the connection went silent")]
     Silent,
     /// The connection broke.
@@ -39,8 +39,8 @@ pub(super) enum Failure {
     /// The server is not who it should be, or offers no TLS that is good enough.
     #[error("no secure connection: {0}")]
     Insecure(String),
-    /// The server asks for a kind of login that the driver does not have. MySQL does so at random for
-    /// a user that it does not know, to hide that.
+    /// The server asks for a kind of login that the driver does not have. If MySQL does not know the
+    /// user, it sometimes asks for such a kind, so that nobody learns which users exist.
     #[error("the server does not take this kind of login, or does not know the user")]
     LoginNotTaken,
     /// The server answered with an error.
@@ -53,7 +53,7 @@ pub(super) enum Failure {
         class: Class,
         keeps_connection: bool,
     },
-    /// It was not sent: its parameters are not those of the statement.
+    /// It was not sent, because its parameters are not those of the statement.
     #[error("the parameters do not fit the statement")]
     Parameters,
     /// The driver and the server do not understand each other.
@@ -64,29 +64,29 @@ pub(super) enum Failure {
 /// What an error of the server means for those who sent the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Class {
-    /// The server or the way to it was lost, or nobody knows what the error means.
+    /// The server or the connection to it was lost, or the meaning of the error is not known.
     MayHaveHappened,
-    /// Refused before anything was done, and likely to pass: the server is full, starting or
-    /// read-only in a failover, or it forgot the prepared statement.
+    /// The server refused it before it did anything, and will probably accept it later: the server is
+    /// full, is starting, is read-only in a failover, or has forgotten the prepared statement.
     NotStarted,
-    /// The whole transaction is over, and was not committed before.
+    /// The whole transaction has ended without being committed.
     RolledBack,
-    /// The server stopped the statement because its time was up.
+    /// The server stopped the statement at its time limit.
     Stopped,
-    /// A unique key, named here, has this value already.
+    /// The unique key with this name has the value already.
     Duplicate(String),
-    /// The statement is wrong or not allowed; it will be so the next time.
+    /// The statement is wrong or not allowed, and a repetition would not change that.
     Refused,
 }
 
 /// What may be done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Nothing happened for certain: send it again, or run its transaction again.
+    /// Nothing happened, for certain. Send it again, or run its transaction again.
     Always,
-    /// It may have happened: only what has the same effect twice.
+    /// It may have happened. Send it again only if it has the same effect twice.
     IfHarmless,
-    /// The next time would be no better, or the time is up.
+    /// A repetition would fail in the same way, or the time is up.
     Never,
 }
 
@@ -121,12 +121,12 @@ impl Failure {
         }
     }
 
-    /// Whether a new connection alone may put it right. What is overloaded or failing over needs a
+    /// Whether a new connection alone may help. A server that is overloaded or failing over needs a
     /// pause instead.
     pub(super) fn is_of_stale_connection(&self) -> bool {
         match self {
             Self::Closed | Self::TimedOut | Self::Silent | Self::Lost(_) => true,
-            // Disconnected for inactivity, or a prepared statement that is not known.
+            // The server disconnected an idle client, or does not know the prepared statement.
             Self::Server {
                 code: 4031 | 1243 | 1615 | 2014,
                 ..
@@ -136,7 +136,7 @@ impl Failure {
         }
     }
 
-    /// Whether the connection that was lost is not ours, but one of Vitess' to its MySQL.
+    /// Whether the lost connection is not ours, but one from Vitess to its MySQL.
     pub(super) fn is_behind_vitess(&self) -> bool {
         matches!(
             self,
@@ -148,8 +148,8 @@ impl Failure {
         )
     }
 
-    /// Whether a write outside of a transaction that met this may have happened. Of one that was
-    /// stopped, vtgate may have given up what its tablet finished.
+    /// Whether a write outside of a transaction may have happened in spite of this failure. If a write
+    /// was stopped, vtgate may have given up, while its tablet finished it.
     pub(super) fn leaves_open(&self) -> bool {
         match self {
             Self::TimedOut | Self::Silent | Self::Lost(_) | Self::NotUnderstood => true,
@@ -165,22 +165,22 @@ impl Failure {
         }
     }
 
-    /// Whether the transaction that this happened in may be run again from its start: the server
-    /// rolled it back, or will, since the connection is gone and COMMIT was not sent. One that ran
-    /// out of time would do so again, and may still hold its locks.
+    /// Whether the transaction may be run again from its start. The server has rolled it back, or will
+    /// do so, because the connection is gone and COMMIT was not sent. A transaction that ran out of
+    /// time is not run again, because it would run out again and may still hold its locks.
     pub(super) fn undoes_transaction(&self) -> bool {
         *self != Self::TimedOut && self.repeat() != Repeat::Never
     }
 
-    /// Whether a newer secret may help, where this happened while logging in: the server refused the
-    /// login, or there is no such server. Its every error is a refusal but those that pass.
+    /// Whether a newer secret may help after this failure of a login: the server refused the login, or
+    /// there is no such server. Every error of the server is a refusal, except for those that pass.
     pub(super) fn refuses_login(&self) -> bool {
         match self {
             Self::LoginNotTaken | Self::HostNotFound => true,
             Self::Server { code, class, .. } => match class {
                 Class::NotStarted | Class::Stopped | Class::RolledBack => false,
-                // Vitess has the first for all that it has no other for; the second is about the kind of
-                // login.
+                // Vitess uses 1105 for every error without a number of its own. 1251 is about the kind
+                // of login.
                 Class::MayHaveHappened => matches!(code, 1105 | 1251),
                 Class::Duplicate(_) | Class::Refused => true,
             },
@@ -188,7 +188,7 @@ impl Failure {
         }
     }
 
-    /// What the caller is told, where nothing was sent that lasts.
+    /// What the caller is told if nothing that was sent can last.
     pub(super) fn meaning(&self) -> DatabaseError {
         match self {
             Self::NoTime | Self::TimedOut => DatabaseError::OutOfTime,
@@ -209,8 +209,8 @@ impl Failure {
         }
     }
 
-    /// Whether a transaction that met this can't be committed any more. It can only after a statement
-    /// that was refused, or met a duplicate key, where it is certain that the transaction stays open.
+    /// Whether a transaction can no longer be committed after this failure. It can be committed only
+    /// after a refused statement or a duplicate key, and only if it certainly stays open.
     pub(super) fn breaks_transaction(&self) -> bool {
         match self {
             Self::Server {
@@ -224,8 +224,8 @@ impl Failure {
         }
     }
 
-    /// Whether COMMIT failed in a way that leaves no doubt: the server says that it rolled back. What
-    /// vtgate says of a transaction that was killed may be true of one shard, after it has committed
+    /// Whether this failure of COMMIT leaves no doubt, because the server says that it rolled back. If
+    /// vtgate says that a transaction was killed, this may be true of one shard after it has committed
     /// on another (its `tx_conn.go`).
     pub(super) fn is_rolled_back(&self) -> bool {
         match self {
@@ -275,8 +275,8 @@ impl Failure {
         }
     }
 
-    /// A handshake that was cut off or garbled may succeed the next time; one that ended for
-    /// what the peer is will not.
+    /// A handshake that was cut off or garbled may succeed the next time. One that failed because of
+    /// the peer's identity or abilities will not.
     fn from_tls(error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidCertificate(_)
@@ -302,7 +302,7 @@ impl Failure {
     }
 }
 
-/// Whether the server refused the statement for what it says, and did nothing.
+/// Whether the server refused the statement because of its content, and did nothing.
 pub(super) fn is_refusal(error: &mysql_async::ServerError) -> bool {
     let failure = Failure::server(error.code, error.state.clone(), &error.message);
     let Failure::Server { class, .. } = failure else {
@@ -317,42 +317,43 @@ const CLOSE: bool = false;
 /// `message` has no values in it.
 fn classify(code: u16, state: &str, message: &str) -> (Class, bool) {
     match code {
-        // A deadlock; a lock not had in time, after which MySQL has rolled back the statement alone
-        // and we the rest; a conflict of group replication.
+        // A deadlock, a lock that was not free in time, or a conflict of group replication. After the
+        // second, MySQL has rolled back the statement alone, and we roll back the rest.
         1213 | 1205 | 3101 => (Class::RolledBack, KEEP),
-        // A server that was demoted. The driver thinks nothing of it, but the next statement
-        // must find the new primary. (1290 speaks of other options too.)
+        // A server that was demoted. The driver keeps the connection, but the next statement must
+        // find the new primary. (1290 is about other options too.)
         1290 if message.contains("read-only") || message.contains("read_only") => {
             (Class::NotStarted, CLOSE)
         }
         1792 | 1836 => (Class::NotStarted, CLOSE),
-        // Disconnected for inactivity; a prepared statement that is not known (any more).
+        // An idle client was disconnected, or the prepared statement is not known.
         4031 | 1243 | 1615 => (Class::NotStarted, CLOSE),
-        // Too many connections, of all or of the user; too many prepared statements.
+        // Too many connections in all or of the user, or too many prepared statements.
         1040 | 1226 | 1461 => (Class::NotStarted, CLOSE),
         1203 if message.contains("already has more than") => (Class::NotStarted, CLOSE),
-        // A tablet could not connect to its MySQL, or MySQL would not have it: nothing was sent.
+        // A tablet could not connect to its MySQL, or was refused by it, so nothing was sent.
         2002 | 2003 | 2012 => (Class::NotStarted, KEEP),
-        // Shutdown, gone away, lost: of our connection, or of a tablet's.
+        // A tablet's connection was shut down, has gone away or was lost.
         1053 | 2006 | 2013 if vitess::is_of_tablet(message) => (Class::MayHaveHappened, KEEP),
-        // The same, and a connection or a session that was killed; COMMIT that failed half-way.
+        // The same of our connection, a connection or a session that was killed, or a COMMIT that
+        // failed half-way.
         1053 | 2006 | 2013 | 1927 | 3169 | 1180 | 3100 => (Class::MayHaveHappened, CLOSE),
         3024 | 1969 => (Class::Stopped, KEEP),
-        // A packet too large, after which MySQL hangs up.
+        // A packet that is too large, after which MySQL hangs up.
         1153 => (Class::Refused, CLOSE),
         // A command that vtgate does not know.
         1047 => (Class::Refused, KEEP),
         1105 | 1203 | 1317 | 1815 | 2014 => vitess::verdict(message),
-        // What a client library says of its connection, and vtgate of its own to MySQL.
+        // The numbers of client libraries, which vtgate uses for its own connections to MySQL.
         2000..3000 => (Class::MayHaveHappened, CLOSE),
-        // Errors of the connection, an interruption.
+        // An error of the connection, or an interruption.
         _ if state.starts_with("08") || state == "70100" => (Class::MayHaveHappened, CLOSE),
         _ if state == "28000" && !vitess::is_denied_to_role(message) => (Class::Refused, CLOSE),
         _ => (Class::Refused, KEEP),
     }
 }
 
-/// The key of "Duplicate entry '…' for key 'orders.by_customer'"; MariaDB leaves out the table.
+/// The key of "Duplicate entry '…' for key 'orders.by_customer'". MariaDB leaves out the table.
 fn key_name(message: &str) -> String {
     without_echo(message)
         .rsplit_once("for key '")

@@ -46,48 +46,48 @@ use settings::{PoolSettings, Settings};
 pub use statement::Statement;
 pub use transaction::Transaction;
 
-/// The process' one database. Made on first use, so that a fault in the environment is
-/// reported rather than thrown.
+/// The one database of the process. It is created on first use, so that a fault in the
+/// environment can be returned as an error.
 static SHARED: OnceCell<Database> = OnceCell::new();
 
 static PREPARED_AHEAD: OnceCell<Vec<Statement>> = OnceCell::new();
 
-/// Has the process' warm-up prepare these statements, so that the first invocation sends them in as
-/// few round trips as every other. Call it first in `main`, with what every invocation sends. Each
-/// costs the start a round trip, and saves the first invocation one.
+/// Names the statements that the warm-up prepares. The first invocation then needs as few round trips
+/// as every other. Call this first in `main`, with the statements that every invocation sends. Each
+/// adds a round trip to the start and saves the first invocation one.
 pub fn prepare_ahead(statements: impl Into<Vec<Statement>>) {
     // Only the first call counts.
     let _ = PREPARED_AHEAD.set(statements.into());
 }
 
-/// Why the database did not do what it was asked for.
+/// Why the database did not do what it was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
-    /// It can't be reached or logged in to, is failing over, or is full. Nothing was changed;
-    /// later it may work.
+    /// The database can't be reached, refuses the login, is failing over, or is full. Nothing was
+    /// changed. It may work later.
     #[error("the database is not available")]
     Unavailable,
-    /// The time was up before there was an answer. Nothing was changed.
+    /// There was no answer in time. Nothing was changed.
     #[error("the database did not answer in time")]
     OutOfTime,
-    /// A write or a COMMIT was sent and its answer lost: it was done, or it was not.
+    /// A write or a COMMIT was sent, and its answer was lost. It may have been done or not.
     #[error("it is not known whether the database did it")]
     OutcomeUnknown,
-    /// A unique key has such a row already.
+    /// A row with the same value of a unique key exists already.
     #[error("a row with the same `{key}` exists")]
     Duplicate {
         /// The key's name, `PRIMARY` for the primary key.
         key: String,
     },
-    /// The statement is wrong or not allowed, or a row is not what the code takes it for: a
-    /// fault of ours.
+    /// The statement is wrong or not allowed, or a row does not have the columns that the code
+    /// expects. The fault is in our code.
     #[error("the database refused")]
     Refused,
 }
 
 impl DatabaseError {
-    /// Counts what the caller of this crate is told, once.
+    /// Counts this error in the metrics. It is called once for each error that a caller gets.
     fn count(&self) {
         if matches!(self, Self::Unavailable | Self::OutOfTime) {
             add(Metric::DatabaseUnavailable, 1);
@@ -95,16 +95,16 @@ impl DatabaseError {
     }
 }
 
-/// What the pool looks like at a moment.
+/// The connections of the pool at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolState {
-    /// Most connections there may be.
+    /// The largest number of connections.
     pub max: usize,
-    /// Connections there are.
+    /// The open connections.
     pub open: usize,
-    /// Those of them that nobody uses.
+    /// The open connections that nobody uses.
     pub idle: usize,
-    /// Sessions asked for that wait for a connection.
+    /// The callers that wait for a connection.
     pub waiting: usize,
 }
 
@@ -115,16 +115,16 @@ pub struct Database {
 }
 
 impl Database {
-    /// The process' database, made from the environment on first use.
+    /// The database of the process. It is created from the environment on first use.
     ///
     /// # Errors
     ///
-    /// [`Faults`] of the environment. The next call reads it again.
+    /// [`Faults`] of the environment. The next call reads the environment again.
     pub fn shared() -> Result<&'static Database, Faults> {
         SHARED.get_or_try_init(|| Ok(Self::new(Settings::from_env()?, Arc::new(SystemClock))))
     }
 
-    /// A pool of its own. Nothing is connected yet.
+    /// Creates another pool. It does not connect yet.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let Settings {
             login,
@@ -139,7 +139,7 @@ impl Database {
         )]
         let pool = Pool::builder(connector)
             .max_size(settings.max.get())
-            // The one used last is the one least likely to have gone.
+            // The connection that was used last is the least likely to be broken.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
@@ -147,8 +147,8 @@ impl Database {
         Self { pool, settings }
     }
 
-    /// Takes a session: in turn, and with a connection that is fit to be used. Within
-    /// `deadline`, and within the settings' limits for each part of it.
+    /// Takes a session with a connection that is fit for use. Callers that must wait get theirs in
+    /// turn. The wait ends at `deadline`, and each part of it at its limit in the settings.
     ///
     /// # Errors
     ///
@@ -179,8 +179,8 @@ impl Database {
         };
         let taken = async {
             let generation = self.pool.manager().generation().await?;
-            // Closed before anything is awaited: their slots are free already, and whoever takes
-            // one opens a new connection.
+            // Their slots are free already, and whoever takes one opens a new connection. So they
+            // are closed before anything is awaited.
             for mut replaced in self
                 .pool
                 .retain(|idle, _| idle.generation == generation)
@@ -194,7 +194,7 @@ impl Database {
                 .map_err(|error| match error {
                     PoolError::Backend(error) => error,
                     PoolError::Closed => ConnectError::PoolClosed,
-                    // The only timeout that is set, and the only hook there could be, is the wait.
+                    // Only the wait has a timeout, and there are no hooks.
                     PoolError::Timeout(_)
                     | PoolError::NoRuntimeSpecified
                     | PoolError::PostCreateHook(_) => ConnectError::NoneFree,
@@ -205,13 +205,13 @@ impl Database {
             .unwrap_or(Err(ConnectError::OutOfTime))
     }
 
-    /// Connects ahead of the first invocation and prepares `statements`, while the CPU is still
-    /// unthrottled.
+    /// Connects and prepares `statements` before the first invocation, while Lambda does not
+    /// throttle the CPU.
     ///
     /// # Errors
     ///
-    /// As [`Database::session`], and of a statement that can't be prepared. The first invocation
-    /// tries again.
+    /// The errors of [`Database::session`], and the error of a statement that can't be prepared. The
+    /// first invocation tries again.
     pub async fn warm_up(&self, statements: &[Statement]) -> Result<(), DatabaseError> {
         let deadline = Deadline::after(self.settings.connect_timeout);
         // While the secret is on its way, the process has nothing else to do.
@@ -224,7 +224,7 @@ impl Database {
         Ok(())
     }
 
-    /// What the pool looks like now.
+    /// The connections that the pool has now.
     pub fn state(&self) -> PoolState {
         let status = self.pool.status();
         PoolState {
@@ -235,8 +235,8 @@ impl Database {
         }
     }
 
-    /// Says goodbye to the server on every idle connection, and gives out no more. For the end
-    /// of the execution environment; it takes a tenth of a second at most.
+    /// Closes every idle connection in order and gives out no more. It is for the end of the
+    /// execution environment, and takes at most a tenth of a second.
     pub async fn close(&self) {
         let idle = self.pool.retain(|_, _| false).removed;
         self.pool.close();

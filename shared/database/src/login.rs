@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use secrecy::{ExposeSecret, SecretString};
 use secrets::{Fields, SecretError, SecretValue};
 
-/// What it takes to log in. `Debug` shows no password.
+/// What the process needs to log in. `Debug` shows no password.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// Host name or address; the server's certificate must be valid for it.
+    /// The host's name or address. The server's certificate must be valid for it.
     pub host: String,
     /// TCP port.
     pub port: u16,
@@ -16,7 +16,7 @@ pub struct Login {
     pub username: String,
     /// Password.
     pub password: SecretString,
-    /// The database to use, in Vitess the keyspace.
+    /// The database to use. In Vitess, it is the keyspace.
     pub database: String,
 }
 
@@ -38,9 +38,9 @@ impl Default for Login {
 }
 
 impl SecretValue for Login {
-    /// Reads the JSON that Secrets Manager's own rotation templates use, where the port may be a
-    /// number or text and the database is `dbname`; `database` is accepted too. Without a database
-    /// no statement would work, so it must be there.
+    /// Reads the JSON of Secrets Manager's own rotation templates, in which the port may be a number or
+    /// a text, and the database is `dbname`. `database` is accepted too. One of them must be there,
+    /// because no statement works without a database.
     fn read(fields: &Fields) -> Result<Self, SecretError> {
         let database = match fields.text("dbname")? {
             Some(name) => Some(name),
@@ -70,14 +70,14 @@ impl SecretValue for Login {
     }
 }
 
-/// Whether this can be a host name or an address. One with a port or a scheme can't.
+/// Whether this can be a host name or an address, without a port and without a scheme.
 pub(crate) fn is_host(host: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     host.parse::<IpAddr>().is_ok() || (!host.is_empty() && host.chars().all(fits))
 }
 
-/// Whether this can be a database's name, of which Vitess also takes `orders@primary` and
-/// `orders/-80`. A slash at the end is left over from a URL.
+/// Whether this can be the name of a database. Vitess also takes `orders@primary` and `orders/-80`. A
+/// slash at the end is left over from a URL.
 pub(crate) fn is_name(name: &str) -> bool {
     !name.ends_with('/') && !name.contains(char::is_control)
 }

@@ -1,11 +1,11 @@
-//! What a server's message says, without the values in it.
+//! The messages of a server without the values in them.
 //!
-//! MySQL, MariaDB and Vitess quote names (of keys, columns, tables) and values alike, and do not
-//! escape a quotation mark within a value. So a name is kept only where its place tells it from a
-//! value; whatever else stands in quotes is cut.
+//! MySQL, MariaDB and Vitess quote values in the same way as names of keys, columns and tables, and do
+//! not escape a quotation mark within a value. So a name is kept only if its place shows that it is no
+//! value. Everything else in quotes is cut.
 
-/// What stands before a statement and its values that Vitess repeats (`sql_error.go`,
-/// `tabletserver.go`, `vreplication`).
+/// Vitess repeats a statement with its values behind these words (`sql_error.go`, `tabletserver.go`,
+/// `vreplication`).
 const ECHOES: [&str; 5] = [
     "(CallerID:",
     ": Sql: ",
@@ -14,12 +14,12 @@ const ECHOES: [&str; 5] = [
     " prepare statement: ",
 ];
 
-/// What stands after a statement that vtgate repeats at the front (`plan_execute.go`).
+/// vtgate repeats a statement between these words at the front (`plan_execute.go`).
 const RETRIED: (&str, &str) = ("query ", " failed after retries: ");
 
 const QUOTES: [char; 3] = ['\'', '"', '`'];
 
-/// Words that a name follows in quotes.
+/// Words that are followed by a name in quotes.
 const BEFORE_NAMES: [&str; 12] = [
     "key",
     "column",
@@ -35,7 +35,7 @@ const BEFORE_NAMES: [&str; 12] = [
     "default value for",
 ];
 
-/// MySQL's names for the parts of a statement, which it quotes.
+/// The parts of a statement that MySQL names in quotes.
 const CLAUSES: [&str; 5] = [
     "field list",
     "where clause",
@@ -44,14 +44,13 @@ const CLAUSES: [&str; 5] = [
     "group statement",
 ];
 
-/// How messages begin whose first quote is a value, and what stands between it and the name at
-/// their end.
+/// Messages that begin so have a value in their first quotes, then these words, then a name.
 const VALUE_THEN_NAME: [(&str, &str); 2] = [
     ("Duplicate entry ", " for key "),
     ("Incorrect ", " for column "),
 ];
 
-/// The message with names and without values: an ellipsis stands for each stretch that was cut.
+/// The message with its names and without its values. An ellipsis takes the place of what was cut.
 ///
 /// ```
 /// let message = "Duplicate entry 'cust-1' for key 'orders.by_customer'";
@@ -67,7 +66,7 @@ pub fn without_values(message: &str) -> String {
     format!("{kept}…{tail}")
 }
 
-/// The message without the statement that Vitess repeats before or after it.
+/// The message without the statement that Vitess repeats in front of it or behind it.
 pub(crate) fn without_echo(message: &str) -> &str {
     let (before, after) = RETRIED;
     let message = match message.rsplit_once(after) {
@@ -79,7 +78,7 @@ pub(crate) fn without_echo(message: &str) -> &str {
     words.unwrap_or(message).trim_end()
 }
 
-/// Where the first stretch in quotes begins that is no name.
+/// Where the first quoted text that is no name begins.
 fn first_value(message: &str) -> Option<usize> {
     let mut end = 0;
     loop {
@@ -91,7 +90,7 @@ fn first_value(message: &str) -> Option<usize> {
     }
 }
 
-/// The distance from `from` to the next quotation mark; an apostrophe within a word is none.
+/// The distance from `from` to the next quotation mark. An apostrophe within a word does not count.
 fn next_quote(message: &str, from: usize) -> Option<usize> {
     let rest = message.get(from..)?;
     let bytes = message.as_bytes();
@@ -108,13 +107,13 @@ fn next_quote(message: &str, from: usize) -> Option<usize> {
         })
 }
 
-/// How long the name in quotes is that begins at `start`, its quotes included.
+/// The length of the quoted name that begins at `start`, with its quotes. Nothing if it is no name.
 fn length_of_name(message: &str, start: usize) -> Option<usize> {
     let (before, quoted) = message.split_at_checked(start)?;
     let quote = quoted.chars().next()?;
     let (name, _) = quoted.get(1..)?.split_once(quote)?;
     let before = before.trim_end().to_lowercase();
-    // Nobody quotes a value in backticks.
+    // No server quotes a value in backticks.
     let is_announced = quote == '`'
         || BEFORE_NAMES.iter().any(|word| before.ends_with(word))
         || CLAUSES.contains(&name);

@@ -13,25 +13,25 @@ use super::{
     failure::{Failure, Repeat},
 };
 
-/// How often a harmless statement is sent again that met a connection of Vitess which its MySQL had
-/// ended. A pool of them can hold several.
+/// How often a harmless statement is sent again because MySQL had ended the connection that Vitess used.
+/// Vitess keeps a pool of connections, so several of them can be in this state.
 const BEHIND_VITESS: usize = 3;
 
-/// What was sent again so far, and what may be.
+/// What was sent again so far, and what may still be sent again.
 pub(super) struct Retries {
     deadline: Deadline,
     pauses: ExponentialBackoff,
-    /// Whether a stale connection was replaced already, which needs no pause.
+    /// Whether a stale connection was replaced already. The first replacement needs no pause.
     replaced: bool,
-    /// How often what may have happened may still be sent again: where our connection was lost, and
-    /// where one behind Vitess was.
+    /// How often a statement that may have happened may still be sent again: after our connection was
+    /// lost, and after one behind Vitess was lost.
     after_loss: usize,
     after_loss_behind: usize,
     /// Whether a write was sent and its answer lost.
     may_have_happened: bool,
 }
 
-/// The pauses between attempts, without end. The first is about 20 ms, so that a passing fault costs
+/// The pauses between attempts, without an end. The first is about 20 ms, so that a short fault costs
 /// little. They grow to between 400 and 800 ms, so that an overloaded server gets few calls.
 pub(super) fn pauses() -> ExponentialBackoff {
     ExponentialBuilder::new()
@@ -54,7 +54,7 @@ impl Retries {
         }
     }
 
-    /// Returns when the statement is to be sent again.
+    /// Waits until the statement is to be sent again. If it is not, returns the error for the caller.
     pub(super) async fn of_statement(
         &mut self,
         statement: &Statement,
@@ -77,13 +77,13 @@ impl Retries {
         self.pause(again, failure).await
     }
 
-    /// Returns when the transaction is to be run again that the server rolled back.
+    /// Waits until a transaction that the server rolled back is to be run again.
     pub(super) async fn of_transaction(&mut self, failure: Failure) -> Result<(), DatabaseError> {
         self.pause(true, failure).await
     }
 
-    /// What the caller is told of an error, which is counted. After all that was sent before it,
-    /// nothing was changed only where nothing may have happened.
+    /// The error for the caller, which is counted. If a write that was sent before may have happened,
+    /// the outcome is unknown, whatever the last error says.
     pub(super) fn meaning(&self, error: DatabaseError) -> DatabaseError {
         let error = match error {
             DatabaseError::Duplicate { .. } => error,

@@ -24,16 +24,17 @@ use super::{
     silence,
 };
 
-/// A slot of the pool with its connection, until it is dropped.
+/// Holds a connection of the pool until it is dropped.
 ///
-/// All statements are sent with parameters. Each takes one round trip once it was prepared on the
-/// connection. A read or an idempotent write whose connection broke is sent once more on a new one.
-/// What the server certainly has not begun is sent again until the time is up, with growing pauses.
+/// All statements are sent with parameters. Once a statement is prepared on the connection, it takes
+/// one round trip. If the connection breaks, a read or an idempotent write is sent once more on a new
+/// one. A statement that the server certainly has not begun is sent again until the time is up, with
+/// growing pauses.
 pub struct Session<'d> {
     pub(super) pool: &'d Pool<Connector>,
     pub(super) slot: Object<Connector>,
     pub(super) limits: Limits,
-    /// When it was asked for: a connection that has answered since is well.
+    /// When the session was asked for. A connection that has answered since then works.
     pub(super) since: Moment,
 }
 
@@ -42,7 +43,7 @@ impl Session<'_> {
     ///
     /// # Errors
     ///
-    /// See [`DatabaseError`]; [`DatabaseError::Refused`] also when a row does not fit `T`.
+    /// See [`DatabaseError`]. If a row does not fit `T`, the error is [`DatabaseError::Refused`].
     pub async fn rows<T: FromRow>(
         &mut self,
         statement: &Statement,
@@ -55,7 +56,7 @@ impl Session<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Session::rows`].
+    /// The errors of [`Session::rows`].
     pub async fn row<T: FromRow>(
         &mut self,
         statement: &Statement,
@@ -64,7 +65,7 @@ impl Session<'_> {
         Ok(self.rows(statement, params).await?.into_iter().next())
     }
 
-    /// Runs a write and says how many rows it changed.
+    /// Runs a write and returns how many rows it changed.
     ///
     /// # Errors
     ///
@@ -77,13 +78,13 @@ impl Session<'_> {
         Ok(self.run(statement, params.into()).await?.changed)
     }
 
-    /// Runs a statement that defines a table, a view or the like, sent as text: Vitess does not
-    /// prepare all of them, and a `?` or a `:name` in a comment is none. It is never repeated when
-    /// it may have happened.
+    /// Runs a statement that defines a table, a view or the like. It is sent as text, because Vitess
+    /// does not prepare all such statements, and because a `?` or a `:name` in a comment is no
+    /// parameter. If it may have happened, it is not repeated.
     ///
     /// # Errors
     ///
-    /// [`DefinitionError::Refused`] in the server's words; else as [`Session::execute`].
+    /// [`DefinitionError::Refused`] with the server's words, or an error of [`Session::execute`].
     pub async fn define(&mut self, sql: &str) -> Result<(), DefinitionError> {
         self.run_text(sql).await.map(drop)
     }
@@ -95,8 +96,8 @@ impl Session<'_> {
     ///
     /// # Errors
     ///
-    /// [`DefinitionError::Refused`] in the server's words, for example if there is no index with a
-    /// name that the statement has; else as [`Session::execute`].
+    /// [`DefinitionError::Refused`] with the server's words, for example if the statement names an
+    /// index that does not exist, or an error of [`Session::execute`].
     pub async fn explain(
         &mut self,
         statement: &Statement,
@@ -108,7 +109,7 @@ impl Session<'_> {
         Ok(plan.map(|(plan,)| plan).unwrap_or_default())
     }
 
-    /// Prepares a statement as it is sent while there is time for its whole limit.
+    /// Prepares a statement with the text that it has while there is time for its whole limit.
     pub(super) async fn prepare(&mut self, statement: &Statement) -> Result<(), DatabaseError> {
         let sql = statement.limited(self.limits.statement);
         let prepared = match self.limits.left() {
@@ -144,8 +145,8 @@ impl Session<'_> {
         params: Params,
     ) -> Result<Answer, DatabaseError> {
         let mut retries = Retries::new(self.limits.deadline);
-        // A read that goes silent again, on a connection that has just answered, is held back: by
-        // vtgate, for example, during a failover.
+        // If a read goes silent again on a connection that has just answered, it is being held
+        // back, for example by vtgate during a failover.
         let mut is_waited_for = statement.is_write() || statement.may_take_long();
         loop {
             let connected = self.connection().await;
@@ -182,7 +183,7 @@ impl Session<'_> {
                 answer = &mut sent => return answer,
                 other = silence::other_connection(pool, limits.silence) => other,
             };
-            // Its answer may have come at the same time.
+            // The answer may have come at the same moment.
             if let Ok(answer) = tokio::time::timeout(ON_ITS_WAY, sent).await {
                 return answer;
             }
@@ -193,8 +194,8 @@ impl Session<'_> {
         Err(Failure::Silent)
     }
 
-    /// Pings a connection that has not answered in this session, so that no write is lost on a flow
-    /// that went silent: whether that was done, nobody would know.
+    /// Pings a connection that has not answered in this session. If its flow has gone silent, a write
+    /// would be lost on it, and nobody would know whether it was done.
     async fn prove(&mut self) -> Result<(), Failure> {
         if self.is_proven() {
             return Ok(());
@@ -214,7 +215,7 @@ impl Session<'_> {
         self.slot.connection.answered().monotonic >= self.since.monotonic
     }
 
-    /// The connection, a new one in the same slot when the last one was closed.
+    /// The connection. If the last one was closed, a new one is opened in the same slot.
     pub(super) async fn connection(&mut self) -> Result<&mut Connection, DatabaseError> {
         if !self.slot.connection.is_open() {
             let started = Instant::now();
@@ -232,7 +233,7 @@ impl Session<'_> {
 }
 
 impl Drop for Session<'_> {
-    /// The slot goes back to the pool; a connection of an older login does not.
+    /// The slot goes back to the pool, but not with a connection of an older login.
     fn drop(&mut self) {
         if !self.pool.manager().is_current(self.slot.generation) {
             self.slot.connection.discard(Discarded::OlderLogin);
@@ -240,20 +241,21 @@ impl Drop for Session<'_> {
     }
 }
 
-/// Logs why there is no connection, and says what it means.
+/// Logs why there is no connection, and returns the error for the caller.
 pub(super) fn not_connected(error: &ConnectError) -> DatabaseError {
     tracing::warn!(%error, "no connection to the database");
     DatabaseError::Unavailable
 }
 
-/// How much longer than the server a read is waited for: until the server has said that it stopped
-/// it. Then the connection is good, and nothing is sent again that would be as slow the next time.
+/// The server stops a read at its limit. This is how much longer we wait, so that its message that it
+/// stopped the read arrives. The connection then stays good, and the read is not sent again, which
+/// would be as slow.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// A limit for statements that is shorter than this ends a silent read soon enough by itself.
+/// If the limit for statements is shorter than this, it ends a silent read soon enough.
 const WORTH_ASKING: Duration = Duration::from_secs(1);
 
-/// How long the answer to a statement may be under way that the server has finished.
+/// How long an answer may take to arrive after the server has finished the statement.
 const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// How long statements may take.
@@ -261,7 +263,7 @@ const ON_ITS_WAY: Duration = Duration::from_millis(50);
 pub(super) struct Limits {
     pub(super) deadline: Deadline,
     pub(super) statement: Duration,
-    /// Without any answer for so long, a connection may have gone silent.
+    /// A connection without any answer for this long may have gone silent.
     pub(super) silence: Duration,
 }
 
@@ -287,7 +289,7 @@ impl Limits {
         counted(statement.name(), sent).await
     }
 
-    /// Sends a command that is the same for everybody, such as COMMIT.
+    /// Sends a command without parameters, such as COMMIT.
     pub(super) async fn command(
         self,
         connection: &mut Connection,
@@ -322,9 +324,9 @@ impl Limits {
         }
     }
 
-    /// What the server is told of a read's limit: the usual one, or as much of what is left as
-    /// lets its answer arrive, in two significant bits, so that few different texts have to be
-    /// prepared.
+    /// The limit of a read that the server is told: the usual one, or less if less time is left, so
+    /// that the answer still arrives. A shorter limit is rounded down to two significant bits, so
+    /// that few different texts have to be prepared.
     fn of_server(self, left: Duration) -> Duration {
         let most = left.saturating_sub(GRACE.min(left / 4));
         if most >= self.statement {
@@ -336,7 +338,7 @@ impl Limits {
     }
 }
 
-/// What traces call a statement that is sent as text and has no name.
+/// The name in traces of a statement that is sent as text.
 const TEXT: &str = "text";
 
 /// Counts a statement and the time until its answer, and reports both to the invocation's trace.
@@ -352,7 +354,7 @@ async fn counted<T>(
     subsegment(name, statement).await
 }
 
-/// A statement under way. Its time also counts if it is given up before its answer.
+/// A statement in progress. Its time counts even if it is given up before its answer.
 struct Timed {
     name: &'static str,
     started: Instant,
@@ -364,8 +366,7 @@ impl Drop for Timed {
     }
 }
 
-/// Converts rows without the panic of the driver's own conversion, and without its error,
-/// which holds the row.
+/// Converts rows. The driver's own conversion panics, or returns an error that contains the row.
 pub(super) fn read<T: FromRow>(rows: Vec<Row>) -> Result<Vec<T>, DatabaseError> {
     rows.into_iter()
         .map(|row| T::from_row_opt(row))

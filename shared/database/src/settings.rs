@@ -14,8 +14,8 @@ use url::Url;
 
 use crate::login::{Login, is_host, is_name};
 
-/// Every variable about the database that a function reads. The tests hold `template.yaml` and the
-/// documentation against this table.
+/// Every variable about the database that a function reads. Tests compare `template.yaml` and the
+/// documentation with this table.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "DATABASE_SECRET_ID",
@@ -96,9 +96,9 @@ pub const VARIABLES: &[Variable] = &[
 pub struct Settings {
     /// Where the login comes from.
     pub login: LoginSource,
-    /// Whom the server's certificate must come from.
+    /// The authorities that may have issued the server's certificate.
     pub roots: DatabaseRoots,
-    /// The pool's bound and times.
+    /// The bound and the times of the pool.
     pub pool: PoolSettings,
 }
 
@@ -126,7 +126,7 @@ impl LoginSource {
     }
 }
 
-/// The pool's bound and times; see [`VARIABLES`] for what each means.
+/// The bound and the times of the pool. [`VARIABLES`] says what each means.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct PoolSettings {
@@ -141,7 +141,7 @@ pub struct PoolSettings {
 }
 
 impl Settings {
-    /// Reads the process' environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
     ///
@@ -150,11 +150,11 @@ impl Settings {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// Those of the process' environment, for one connection with another login.
+    /// Reads the environment of the process, for one connection with another login.
     ///
     /// # Errors
     ///
-    /// As [`Settings::from_env`].
+    /// The errors of [`Settings::from_env`].
     pub fn of_login(login: Login) -> Result<Self, Faults> {
         let mut settings = Self::from_env()?;
         settings.login = LoginSource::Fixed(login);
@@ -162,11 +162,11 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Reads an environment given as a function from names to values.
+    /// Reads an environment. `lookup` returns the value of each variable.
     ///
     /// # Errors
     ///
-    /// As [`Settings::from_env`].
+    /// The errors of [`Settings::from_env`].
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         Environment::read(lookup, VARIABLES, |environment| Self {
             login: login(environment),
@@ -216,8 +216,8 @@ fn pool(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> PoolS
     }
 }
 
-/// With many invocations at once in a process the default follows their number, which
-/// Lambda Managed Instances say in `AWS_LAMBDA_MAX_CONCURRENCY`.
+/// If a process handles many invocations at once, the default follows their number, which Lambda Managed
+/// Instances set in `AWS_LAMBDA_MAX_CONCURRENCY`.
 fn pool_max(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> NonZeroUsize {
     let variable = "DATABASE_POOL_MAX";
     let concurrency: Option<NonZeroUsize> = environment
@@ -237,8 +237,8 @@ fn pool_max(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> N
     }
 }
 
-/// Takes a connection string as PlanetScale shows it. What follows a `?` in one is for other
-/// drivers and mostly about TLS, which is not up for choice here: it is passed over.
+/// Reads a connection string as PlanetScale shows it. What follows a `?` is for other drivers and mostly
+/// about TLS, which is not a choice here, so it is ignored.
 fn parse_url(text: &str) -> Result<Login, &'static str> {
     let url =
         Url::parse(text).map_err(|_| "must be a URL: mysql://user:password@host:port/name")?;

@@ -1,22 +1,23 @@
 //! Whether the server still works on a statement, asked on another connection.
 //!
-//! A flow can go silent while it looks well: what is sent on it arrives nowhere, and nobody says so.
-//! From here, that looks like a statement that is slow. The server knows the difference: it lists the
-//! statements that it runs. Where it runs none since before the question, the answer is lost or the
+//! A flow can go silent without a sign: what is sent on it gets lost, and no error says so. From here,
+//! that looks like a slow statement. The server knows the difference, because it lists the statements
+//! that it runs. If it runs none that was there at the first question, the answer is lost or the
 //! statement never arrived, and a read may be sent again. A read that is merely slow is never sent
 //! twice.
 //!
-//! By way of Vitess, one does not learn which of the listed statements is one's own. Every read of this
-//! crate carries a time limit as a mark, and the same read of the same thread in each list counts as
-//! ours. So somebody else's slow read can keep the question open; it ends then at the statement's
-//! limit, as it does where the server refuses to tell, or no other connection is free within the
+//! Through Vitess, the list does not say which statement is our own. Every read of this crate carries a
+//! time limit, which marks it. A read of the same thread that is in every list counts as ours. So
+//! another client's slow read can keep the question open, and it then ends at the statement's limit.
+//! The same happens if the server does not show its list, or if no other connection is free within the
 //! pool's bound.
 //!
-//! vtgate may also hold a read back, as during a failover. The list does not show it then, so it is sent
-//! again, and is not asked about a second time: the connection that asked has just answered.
+//! vtgate may also hold a read back, for example during a failover. The list does not show it then, so
+//! it is sent again. It is not asked about a second time, because the connection that asked has just
+//! answered.
 //!
-//! A read that names no index, as one of `information_schema`, is not asked about: by way of Vitess,
-//! the list was seen not to show it. Its connection is pinged before it instead, as before a write.
+//! A read that names no index, for example of `information_schema`, is not asked about, because Vitess
+//! was seen to leave it out of the list. Its connection is pinged before it, as before a write.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -25,20 +26,20 @@ use mysql_async::from_row_opt;
 
 use super::connector::Connector;
 
-/// The reads that the server runs: thread and text, of which only a hash leaves the server. Without
-/// the privilege PROCESS, MySQL lists one's own user's threads.
+/// Asks for the reads that the server runs: the thread and the text. Only a hash of the text leaves the
+/// server. Without the privilege PROCESS, MySQL lists the threads of the same user.
 const RUNNING: &str = "SELECT ID, SHA2(INFO, 256) FROM information_schema.PROCESSLIST \
      WHERE COMMAND IN ('Query', 'Execute') AND INFO LIKE '%MAX_EXECUTION_TIME(%' \
      AND INFO NOT LIKE '%information_schema%'";
 
-/// Between the first two questions. Each pause is twice the one before.
+/// The pause between the first two questions. Each further pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
 
 type Running = HashSet<(u64, String)>;
 
-/// Returns when the server runs no read any more that it ran when this was called first, with the
-/// connection that said so. Until then, it waits: `patience` before the first question, and as long at
-/// most for each answer.
+/// Waits until the server no longer runs any of the reads that it ran at the first question, and returns
+/// the connection that it asked on. It waits for `patience` before the first question, and for at most as
+/// long for each answer.
 pub(super) async fn other_connection(
     pool: &Pool<Connector>,
     patience: Duration,
@@ -65,7 +66,7 @@ async fn until_none_runs(pool: &Pool<Connector>, patience: Duration) -> Object<C
     }
 }
 
-/// Asks on a connection that is free. It is held no longer than the answer takes.
+/// Asks on a free connection, and holds it only until the answer.
 async fn ask(pool: &Pool<Connector>, patience: Duration) -> Option<(Object<Connector>, Running)> {
     let at_once = Timeouts {
         wait: Some(Duration::ZERO),
@@ -74,7 +75,7 @@ async fn ask(pool: &Pool<Connector>, patience: Duration) -> Option<(Object<Conne
     let mut slot = pool.timeout_get(&at_once).await.ok()?;
     let mut answer = slot.connection.ask(patience, RUNNING).await;
     if answer.is_err() && !slot.connection.is_open() {
-        // It went silent too.
+        // This connection went silent too.
         *slot = pool.manager().connect().await.ok()?;
         answer = slot.connection.ask(patience, RUNNING).await;
     }

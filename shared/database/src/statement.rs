@@ -1,9 +1,9 @@
-//! Statements as constants, with what may be done when their answer is lost.
+//! Statements as constants. Each says what may be done if its answer is lost.
 
 use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
-/// The beginning of the tags that every statement ends with. The function is the same for as long
-/// as the process runs.
+/// Every statement ends with tags, which begin with this one. The function stays the same for as long as
+/// the process runs.
 static FUNCTION_TAG: LazyLock<String> =
     LazyLock::new(|| match std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
         Ok(name) if is_plain(&name) => format!("function='{name}',"),
@@ -32,15 +32,15 @@ enum Kind {
 }
 
 impl Statement {
-    /// A SELECT, which may be repeated; `index` is the one that it must use, as EXPLAIN names
-    /// it. It is empty for a read of something else than rows of a table. Such a read is given the
+    /// A SELECT, which may be repeated. `index` is the name that EXPLAIN has for the index that it must
+    /// use. It is empty for a read of anything but rows of a table. Such a read may take the
     /// statement's whole limit before its connection counts as silent.
     ///
     /// # Panics
     ///
-    /// If the text does not begin with `SELECT `, because its time limit is put behind that word, or
-    /// if the name has other characters than letters, digits, `_`, `-` and `.`. A constant does not
-    /// compile then.
+    /// If the text does not begin with `SELECT `, because the time limit is put behind that word, or
+    /// if the name has other characters than letters, digits, `_`, `-` and `.`. Such a constant does
+    /// not compile.
     pub const fn read(name: &'static str, sql: &'static str, index: &'static str) -> Self {
         assert!(matches!(
             sql.as_bytes().split_first_chunk(),
@@ -49,7 +49,7 @@ impl Statement {
         Self::new(name, sql, Kind::Read { index })
     }
 
-    /// A write that is never repeated when it may have happened.
+    /// A write. If it may have happened, it is not repeated.
     ///
     /// # Panics
     ///
@@ -58,7 +58,7 @@ impl Statement {
         Self::new(name, sql, Kind::Write)
     }
 
-    /// A write whose effect and whose answer are the same when it happens twice.
+    /// A write that has the same effect and the same answer if it happens twice.
     ///
     /// # Panics
     ///
@@ -73,9 +73,9 @@ impl Statement {
         Self { name, sql, kind }
     }
 
-    /// A statement of a migration, without parameters. It is sent as text: Vitess does not prepare
-    /// all of them, and a `?` or a `:name` in a comment is none. It is never repeated when it may
-    /// have happened.
+    /// A statement of a migration, without parameters. It is sent as text, because Vitess does not
+    /// prepare all such statements, and because a `?` or a `:name` in a comment is no parameter. If it
+    /// may have happened, it is not repeated.
     pub fn ddl(sql: impl Into<String>) -> Self {
         Self {
             name: "",
@@ -84,7 +84,7 @@ impl Statement {
         }
     }
 
-    /// An INSERT that ends in `VALUES` and one group of them, for `rows` rows: the group is
+    /// The same INSERT for `rows` rows. It must end in `VALUES` and one group of values, which is
     /// repeated.
     #[must_use]
     pub fn with_rows(&self, rows: usize) -> Self {
@@ -99,7 +99,7 @@ impl Statement {
         Self { sql, ..*self }
     }
 
-    /// The text with literals of SQL in the places of its parameters, in their order.
+    /// The text with these SQL literals in the places of its parameters.
     pub(super) fn with_literals(&self, literals: &[&str]) -> String {
         let mut literals = literals.iter();
         let parts = self.sql.split_inclusive('?').map(|part| {
@@ -111,7 +111,7 @@ impl Statement {
         parts.collect()
     }
 
-    /// Its name in the code.
+    /// The name of the constant in the code.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -141,15 +141,15 @@ impl Statement {
         !matches!(self.kind, Kind::Read { .. })
     }
 
-    /// Whether it is a read of nothing that an index serves, which can take a server long.
+    /// Whether it is a read without an index, which can take the server a long time.
     pub(super) fn may_take_long(&self) -> bool {
         self.kind == Kind::Read { index: "" }
     }
 
-    /// The text to send, with its tags. A SELECT tells the server to stop after `limit`, to MySQL in
-    /// its own hint and to Vitess in its own (PlanetScale's documentation, system limits); others
-    /// pass over both. The limit is part of the text, and each text is prepared once, so callers
-    /// keep the number of different limits small.
+    /// The text to send, with its tags. A SELECT tells the server to stop after `limit`. MySQL and
+    /// Vitess each have a hint of their own for that (PlanetScale's documentation, system limits), and
+    /// other servers ignore both. The limit is part of the text, and each text is prepared once, so
+    /// callers use few different limits.
     pub(super) fn limited(&self, limit: Duration) -> String {
         let (function, Self { name, sql, .. }) = (&*FUNCTION_TAG, self);
         let tags = format_args!("/*{function}statement='{name}'*/");

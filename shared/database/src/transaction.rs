@@ -1,4 +1,4 @@
-//! Transactions as closures: they are committed, or their connection ends.
+//! Transactions as closures. They are committed, rolled back, or end with their connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,19 +14,19 @@ use super::{
 
 /// An open transaction, which the closure given to [`Session::transaction`] gets.
 ///
-/// It can be neither committed nor rolled back by hand. When it is dropped in the middle, with
-/// its invocation for instance, the connection is closed at once and the server rolls back.
+/// It can be neither committed nor rolled back by hand. If it is dropped in the middle, for example
+/// with its invocation, the connection is closed at once, and the server rolls back.
 pub struct Transaction {
     open: Open,
     limits: Limits,
-    /// Where the connection is left when the closure is done with it.
+    /// Where the connection is put when the closure is done with it.
     returned: Arc<Mutex<Option<Open>>>,
 }
 
-/// The connection of a transaction, and what it met.
+/// The connection of a transaction, and its first serious failure.
 struct Open {
     connection: Connection,
-    /// The first failure after which it must not be committed.
+    /// The first failure after which the transaction must not be committed.
     broken: Option<Failure>,
 }
 
@@ -35,8 +35,8 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// See [`DatabaseError`]. After one that leaves the transaction open (a duplicate key, a
-    /// statement refused) it may go on; after any other it will not be committed.
+    /// See [`DatabaseError`]. After a duplicate key or a refused statement, the transaction stays open
+    /// and may go on. After any other error, it will not be committed.
     pub async fn rows<T: FromRow>(
         &mut self,
         statement: &Statement,
@@ -49,7 +49,7 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// As [`Transaction::rows`].
+    /// The errors of [`Transaction::rows`].
     pub async fn row<T: FromRow>(
         &mut self,
         statement: &Statement,
@@ -58,11 +58,11 @@ impl Transaction {
         Ok(self.rows(statement, params).await?.into_iter().next())
     }
 
-    /// Runs a write and says how many rows it changed.
+    /// Runs a write and returns how many rows it changed.
     ///
     /// # Errors
     ///
-    /// As [`Transaction::rows`].
+    /// The errors of [`Transaction::rows`].
     pub async fn execute(
         &mut self,
         statement: &Statement,
@@ -105,17 +105,16 @@ impl Drop for Transaction {
 }
 
 impl Session<'_> {
-    /// Runs `body` in a transaction: what it returns with `Ok` is committed, `Err` rolls back.
+    /// Runs `body` in a transaction. If it returns `Ok`, the transaction is committed. If it returns
+    /// `Err`, the transaction is rolled back.
     ///
-    /// `body` runs again, as a whole, when the server rolled the transaction back or lost it
-    /// before COMMIT was sent; it must therefore do nothing that lasts but through the
-    /// transaction that it is given.
+    /// If the server rolls the transaction back or loses it before COMMIT is sent, the whole of `body`
+    /// runs again. So `body` must do nothing that lasts, except through the transaction that it gets.
     ///
     /// # Errors
     ///
-    /// The error of `body`, or one made of a [`DatabaseError`]:
-    /// [`DatabaseError::OutcomeUnknown`] when the answer to COMMIT was lost, which is never
-    /// repeated here, since it may have been done.
+    /// The error of `body`, or one made of a [`DatabaseError`]. If the answer to COMMIT is lost, that is
+    /// [`DatabaseError::OutcomeUnknown`]. COMMIT is never repeated, because it may have been done.
     // An `AsyncFnMut(&mut Transaction)` would be simpler, but a future with such a closure that captures
     // a reference is not `Send` to the compiler (1.94).
     pub async fn transaction<T, E, F, Fut>(&mut self, mut body: F) -> Result<T, E>
@@ -145,7 +144,7 @@ impl Session<'_> {
         if let Err(failure) = self.begin().await {
             return undone_or_failed(failure);
         }
-        // Taken out of the session, so that it is closed where `body` is dropped or panics.
+        // Taken out of the session, so that it is closed if `body` is dropped or panics.
         let returned = Arc::new(Mutex::new(None));
         let transaction = Transaction {
             open: Open {
@@ -179,8 +178,8 @@ impl Session<'_> {
         }
     }
 
-    /// It changes nothing, so that it may be begun on another connection whenever this one is slow to
-    /// answer for the first time.
+    /// START TRANSACTION changes nothing. So if this connection is slow to give its first answer, the
+    /// transaction may begin on another one.
     async fn begin(&mut self) -> Result<(), Failure> {
         const BEGIN: &str = "START TRANSACTION";
         let mut limits = self.limits;
@@ -195,10 +194,10 @@ impl Session<'_> {
     }
 }
 
-/// How one run of a transaction ended.
+/// How one attempt at a transaction ended.
 enum Attempt<T, E> {
     Done(Result<T, E>),
-    /// Nothing of it lasts, for certain.
+    /// Certainly nothing of it lasts.
     Undone(Failure),
 }
 
@@ -230,7 +229,7 @@ async fn commit<T, E>(
     })
 }
 
-/// A connection that does not roll back on request is closed, and rolls back by that.
+/// Rolls back. If that fails, the connection is closed, and the server rolls back because of that.
 async fn roll_back(limits: Limits, connection: &mut Connection) {
     if connection.is_open() && limits.command(connection, "ROLLBACK").await.is_err() {
         connection.close(Discarded::Failed).await;

@@ -1,17 +1,17 @@
 //! What Vitess means by its messages.
 //!
-//! Vitess gives most of its own errors one of a few numbers (1105, 1203, 1317, 1815) and says the
-//! rest in words. Only words that are known have a verdict here; whatever is not known may have
-//! happened. Each line of the table says how it is known:
+//! Vitess gives most of its own errors one of a few numbers (1105, 1203, 1317, 1815) and says the rest
+//! in words. Only known words have a verdict here. After an error with other words, the statement may
+//! have happened. Each line of the table says how it is known:
 //!
 //! - *seen*: real Vitess 24.0.4 answered it (`vitess/errors.jsonl` has these errors in full);
-//! - *source*: it stands in Vitess' source, in the file that is named;
-//! - *docs*: PlanetScale's documentation has it (troubleshooting, errors);
-//! - *reported*: somebody's public issue quotes it from a live database.
+//! - *source*: it is in Vitess' source, in the file that is named;
+//! - *docs*: it is in PlanetScale's documentation (troubleshooting, errors);
+//! - *reported*: a public issue quotes it from a live database.
 
 use super::failure::Class;
 
-/// What the words of an error mean, and whether the connection to vtgate is still of use. The first
+/// What the words of an error mean, and whether the connection to vtgate can still be used. The first
 /// line that fits decides.
 const KNOWN: &[(&str, Class, bool)] = {
     use Class::{MayHaveHappened, NotStarted, Refused, RolledBack, Stopped};
@@ -20,7 +20,7 @@ const KNOWN: &[(&str, Class, bool)] = {
         ("context deadline exceeded", Stopped, KEEP), // seen
         ("code = deadlineexceeded", Stopped, KEEP),   // seen
         ("maximum statement execution time", Stopped, KEEP), // seen
-        // The transaction is over. Of COMMIT, VT15001 and VT09025 say nothing certain.
+        // The transaction is over. After COMMIT, VT15001 and VT09025 leave open what happened.
         ("vt09025", MayHaveHappened, CLOSE), // source: code.go
         ("vt15001", RolledBack, KEEP),       // seen
         ("vt09032", RolledBack, KEEP),       // seen
@@ -63,11 +63,11 @@ const KNOWN: &[(&str, Class, bool)] = {
         // A cutover of an online schema change or of MoveTables.
         ("enforce denied tables", NotStarted, KEEP), // seen
         ("buffer timeout after", NotStarted, KEEP),  // seen
-        // gRPC could not connect to the tablet: nothing was sent.
+        // gRPC could not connect to the tablet, so nothing was sent.
         ("connection error: desc = ", NotStarted, KEEP), // seen
         // vtgate does not know the prepared statement.
         ("statement id is not found", NotStarted, CLOSE), // seen
-        // The statement is at fault, or the branch.
+        // The fault is in the statement or the branch.
         ("row count exceeded", Refused, KEEP),       // seen
         ("message larger than max", Refused, KEEP),  // seen
         ("syntax error at position", Refused, KEEP), // seen
@@ -86,8 +86,8 @@ const KNOWN: &[(&str, Class, bool)] = {
 const KEEP: bool = true;
 const CLOSE: bool = false;
 
-/// The verdict on an error whose number Vitess shares between many. `words` has no values in it,
-/// since a value could say anything.
+/// The verdict on an error whose number many errors of Vitess share. `words` has no values in it,
+/// because a value could contain any words.
 pub(super) fn verdict(words: &str) -> (Class, bool) {
     let words = words.to_lowercase();
     let known = KNOWN.iter().find(|(part, ..)| words.contains(part));
@@ -99,8 +99,8 @@ pub(super) fn verdict(words: &str) -> (Class, bool) {
     }
 }
 
-/// `transaction 123: not found`, `transaction 123: ended at …`: the tablet that held it has ended
-/// it, or is primary no more (source: `TxClosed` in `constants.go`; seen).
+/// `transaction 123: not found` or `transaction 123: ended at …`: its tablet has ended it, or is no
+/// longer the primary (source: `TxClosed` in `constants.go`; seen).
 fn is_transaction_over(words: &str) -> bool {
     let of_transaction = words.split_once("transaction ").map(|(_, rest)| rest);
     let ending = of_transaction.and_then(|rest| rest.split_once(": "));
@@ -121,23 +121,23 @@ fn is_refusal_of_planner(words: &str) -> bool {
     })
 }
 
-/// Whether an error of MySQL came by way of a tablet: the connection to vtgate is well.
+/// Whether an error of MySQL came through a tablet. The connection to vtgate is good then.
 pub(super) fn is_of_tablet(words: &str) -> bool {
     words.contains("vttablet:")
 }
 
-/// Whether vtgate has the number of a refused login for a statement that the password's role does
-/// not allow (seen).
+/// Whether vtgate refused a statement because the password's role does not allow it. Its number is that
+/// of a refused login (seen).
 pub(super) fn is_denied_to_role(words: &str) -> bool {
     words.contains("command denied") || words.contains("ACL check error")
 }
 
-/// Whether vtgate has rolled a transaction back after this error, so that what follows would run
-/// outside of any: it does so for two of its codes (source: `scatter_conn.go`), and on a cluster the
-/// error of a transaction's first statement does not show its code (seen), only its number.
+/// Whether vtgate has rolled the transaction back after this error. Later statements would then run
+/// outside of a transaction. vtgate does so for two of its codes (source: `scatter_conn.go`). On a
+/// cluster, the error of a transaction's first statement shows only its number and not its code (seen).
 pub(super) fn ends_transaction(number: u16, words: &str) -> bool {
-    // Those that it counts as aborted or as resources exhausted (source: `sql_error.go`), and those
-    // that it shares.
+    // The numbers of errors that vtgate counts as aborted or as resources exhausted (source:
+    // `sql_error.go`), and the numbers that many errors share.
     const NUMBERS: [u16; 19] = [
         1021, 1037, 1038, 1040, 1041, 1078, 1080, 1105, 1114, 1129, 1135, 1151, 1152, 1153, 1203,
         1206, 1226, 1317, 1815,
