@@ -87,7 +87,7 @@ fn take_clients(run: &mut Command, address: SocketAddr, certificates: &Certifica
         .args(["--foreign-key-mode", "disallow"]);
 }
 
-/// Has tablets find their MySQL, where the user serves the clients.
+/// Tells tablets where their MySQL is. They run the clients' statements there as this user.
 fn find_mysql(
     run: &mut Command,
     server: SocketAddr,
@@ -108,7 +108,7 @@ fn find_mysql(
     }
 }
 
-/// Waits until vtgate, which the program is or has in it, lets somebody in.
+/// Waits until vtgate lets somebody in. The program is vtgate, or contains it.
 async fn wait_until_let_in<C: Future<Output = Result<Conn, ConnectError>>>(
     program: &Program,
     connect: impl Fn() -> C,

@@ -128,6 +128,12 @@ impl Run {
         };
         let mut subjects = subjects(&programs, &setting, "")?;
         subjects.extend(others.subjects(&subjects));
+        // Another revision may answer differently.
+        let alike = if request.others {
+            subjects.clone()
+        } else {
+            Vec::new()
+        };
         if let Some(Revision { name, programs }) = &revision {
             subjects.extend(self::subjects(programs, &setting, &format!(" at {name}"))?);
         }
@@ -139,7 +145,7 @@ impl Run {
             let step = self.progress.step("measuring");
             let brief = request.brief;
             let measuring = move || {
-                others::answer_alike(&setting, &subjects)?;
+                others::answer_alike(&setting, &alike)?;
                 everything(&setting, &subjects, &proxy, brief)
             };
             let mut report = tokio::task::spawn_blocking(measuring).await??;

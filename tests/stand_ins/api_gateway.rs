@@ -179,7 +179,10 @@ pub async fn event_of(request: Request) -> anyhow::Result<Event> {
 pub fn response_of(answer: Option<&Answer>) -> anyhow::Result<Response> {
     let Some(answer) = answer else {
         let not_found = json!({ "message": "Not Found" });
-        return Ok(of_gateway(StatusCode::NOT_FOUND, &not_found));
+        let mut response = of_gateway(StatusCode::NOT_FOUND, &not_found);
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        return Ok(response);
     };
     let mut response = of_gateway(StatusCode::from_u16(answer.status)?, &answer.body);
     for (name, value) in &answer.headers {

@@ -216,7 +216,8 @@ impl ControlPlane {
         self.shared.open_gate().await
     }
 
-    /// Has a cluster of Vitess make the deployments, whose primary's server it was started over.
+    /// Lets this cluster of Vitess make the deployments. The control plane has to be started over the
+    /// server of the cluster's primary.
     pub async fn deploy_through(&self, cluster: &Cluster) -> anyhow::Result<()> {
         let vtgate = cluster.connect_as_admin().await?;
         self.shared.exclusive.lock().await.server.vtgate = Some(vtgate);

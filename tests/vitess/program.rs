@@ -12,10 +12,10 @@ use crate::stack::progress::Progress;
 /// The module that pins Vitess' version, in the checkout.
 const MODULE: &str = "tests/vitess";
 
-/// What runs the other programs for root too.
+/// The program that lets the others run for root.
 const UNPRIVILEGED: &str = "./unprivileged";
 
-/// Those of a cluster: etcd, vtctld, its client, vtgate and vttablet.
+/// The programs of a cluster: etcd, vtctld, its client, vtgate and vttablet.
 const CLUSTER: &str = "tool";
 
 /// Builds vtcombo below `target`. The first build takes minutes. Go keeps what it has built, so that

@@ -89,8 +89,8 @@ pub(super) struct Connector {
     /// The options without a login. The options with a login are made from these, so that all of them
     /// share one TLS connector and its session tickets.
     options: Opts,
-    /// When a connection that went silent last answered. A connection that has been idle for as long
-    /// is taken to be silent too.
+    /// The time of the last answer on a connection that then went silent. A connection without an
+    /// answer since that time is taken to be silent too.
     silent_since: Mutex<Option<Moment>>,
 }
 
@@ -253,7 +253,7 @@ impl Connector {
         }
     }
 
-    /// Notes that a connection that last answered at this moment has gone silent.
+    /// Notes that a connection has gone silent after its answer at this moment.
     pub(super) fn is_silent_since(&self, answered: Moment) {
         *self.silence() = Some(answered);
     }

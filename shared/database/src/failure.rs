@@ -1,7 +1,7 @@
 //! What went wrong with a command, and what follows from it: whether the connection can be kept, what
 //! may be repeated, and what the caller is told.
 //!
-//! The rule: a failure means that nothing happened only if that is known. After any other failure, a
+//! The rule: nothing is reported as not done unless that is certain. After any other failure, a
 //! statement that was sent may have been done.
 //!
 //! The numbers of MySQL and MariaDB are here, from their lists of server errors. What Vitess says in

@@ -179,8 +179,8 @@ impl Database {
         };
         let taken = async {
             let generation = self.pool.manager().generation().await?;
-            // Their slots are free already, and whoever takes one opens a new connection. So they
-            // are closed before anything is awaited.
+            // The slots of these connections are free already, and whoever takes one opens a new
+            // connection. So the old ones are closed before anything is awaited.
             for mut replaced in self
                 .pool
                 .retain(|idle, _| idle.generation == generation)

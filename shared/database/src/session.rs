@@ -26,8 +26,9 @@ use super::{
 
 /// Holds a connection of the pool until it is dropped.
 ///
-/// All statements are sent with parameters. Once a statement is prepared on the connection, it takes
-/// one round trip. If the connection breaks, a read or an idempotent write is sent once more on a new
+/// Statements are prepared and sent with their parameters, except for those that are sent as text
+/// ([`Session::define`], [`Session::explain`]). Once one is prepared on the connection, it takes one
+/// round trip. If the connection breaks, a read or an idempotent write is sent once more on a new
 /// one. A statement that the server certainly has not begun is sent again until the time is up, with
 /// growing pauses.
 pub struct Session<'d> {
@@ -366,7 +367,8 @@ impl Drop for Timed {
     }
 }
 
-/// Converts rows. The driver's own conversion panics, or returns an error that contains the row.
+/// Converts rows, without the panic of the driver's `from_row`, and without the error of its
+/// `from_row_opt`, which contains the row.
 pub(super) fn read<T: FromRow>(rows: Vec<Row>) -> Result<Vec<T>, DatabaseError> {
     rows.into_iter()
         .map(|row| T::from_row_opt(row))

@@ -216,8 +216,8 @@ fn pool(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> PoolS
     }
 }
 
-/// If a process handles many invocations at once, the default follows their number, which Lambda Managed
-/// Instances set in `AWS_LAMBDA_MAX_CONCURRENCY`.
+/// If a process handles many invocations at once, the default is their number, but at most 10. Lambda
+/// Managed Instances set that number in `AWS_LAMBDA_MAX_CONCURRENCY`.
 fn pool_max(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> NonZeroUsize {
     let variable = "DATABASE_POOL_MAX";
     let concurrency: Option<NonZeroUsize> = environment

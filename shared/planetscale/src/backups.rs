@@ -176,18 +176,8 @@ impl Calls<'_> {
     pub async fn delete_backup(&self, branch: &str, id: &str) -> Result<(), ApiError> {
         let path = ["branches", branch, "backups", id];
         let request = ApiRequest::delete("deleting a backup", &path, DELETE);
-        let deleted = self.done(request).await;
-        // PlanetScale answers the same if the token may not delete it.
-        if deleted.as_ref().is_err_and(ApiError::is_not_found)
-            && self
-                .backups(branch)
-                .await?
-                .iter()
-                .all(|backup| backup.id != id)
-        {
-            return Ok(());
-        }
-        deleted
+        let list = self.backups(branch);
+        self.delete(request, list, |one| one.id == id).await
     }
 }
 

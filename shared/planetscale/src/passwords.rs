@@ -130,18 +130,8 @@ impl Calls<'_> {
     pub async fn delete_password(&self, branch: &str, id: &str) -> Result<(), ApiError> {
         let path = ["branches", branch, "passwords", id];
         let request = ApiRequest::delete("deleting a password", &path, DELETE);
-        let deleted = self.done(request).await;
-        // PlanetScale answers the same if the token may not delete it.
-        if deleted.as_ref().is_err_and(ApiError::is_not_found)
-            && self
-                .passwords(branch)
-                .await?
-                .iter()
-                .all(|password| password.id != id)
-        {
-            return Ok(());
-        }
-        deleted
+        let list = self.passwords(branch);
+        self.delete(request, list, |one| one.id == id).await
     }
 }
 

@@ -300,6 +300,21 @@ impl Calls<'_> {
         self.transport.send(&request, self.deadline).await.map(drop)
     }
 
+    /// Deletes something that may be gone already. PlanetScale also says that it is not found if the
+    /// token may not delete it, so `list` decides.
+    pub(super) async fn delete<T>(
+        &self,
+        request: ApiRequest<'_>,
+        list: impl Future<Output = Result<Vec<T>, ApiError>>,
+        is_it: impl Fn(&T) -> bool,
+    ) -> Result<(), ApiError> {
+        let deleted = self.done(request).await;
+        if deleted.as_ref().is_err_and(ApiError::is_not_found) && !list.await?.iter().any(is_it) {
+            return Ok(());
+        }
+        deleted
+    }
+
     /// Reads the first page of a list that has no others.
     pub(super) async fn first_page<T: DeserializeOwned>(
         &self,

@@ -250,10 +250,9 @@ impl Table {
         self.parts.insert(key, part);
     }
 
-    /// What describes a view, which has no other part.
+    /// What describes a view. A table has none.
     fn view(&self) -> Option<&Part> {
-        let first = self.parts.values().next();
-        first.filter(|part| part.subject.kind == Kind::View)
+        self.part(Kind::View, "")
     }
 
     pub(crate) fn part(&self, kind: Kind, name: &str) -> Option<&Part> {

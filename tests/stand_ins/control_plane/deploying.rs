@@ -189,7 +189,8 @@ async fn deployed(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Ends a deployment at an operation that has failed. The target is as it was.
+/// Ends a deployment at an operation that has failed. The quick way has changed nothing then. Online, the
+/// operations before it may be done.
 fn fail(call: &mut Call<'_>, number: u64, at: usize, reason: String) -> Result<(), Refusal> {
     let deployment = deployment(call, number)?;
     if let Some(operation) = deployment.operations.get_mut(at) {
@@ -205,7 +206,7 @@ async fn reverted(call: &mut Call<'_>, number: u64, progress: Progress) -> Resul
         branch.schema_changed();
     }
     if let Progress::Failed { .. } = progress {
-        // If this was quick, the rows are still kept.
+        // The quick way still has the rows that it kept.
         deployment(call, number)?.enter(Stage::CompleteRevertError);
         return Ok(());
     }

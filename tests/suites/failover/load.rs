@@ -99,7 +99,10 @@ impl Load {
     /// Asserts that on the primary's server, and soon on the others that replicate it, there are exactly
     /// the orders that were acknowledged, each once, with both of its items and paid.
     pub async fn verify(&self, cluster: &Cluster) {
-        for tablet in cluster.replicating() {
+        // A replica follows the primary, so the primary has to be right first.
+        let mut tablets: Vec<_> = cluster.replicating().collect();
+        tablets.sort_by_key(|tablet| *tablet != cluster.primary());
+        for tablet in tablets {
             let mut server = cluster.connect_to_server(tablet).await.unwrap();
             let began = Instant::now();
             while let Err(wrong) = self.compare(&mut server).await {

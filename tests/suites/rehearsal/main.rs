@@ -75,7 +75,7 @@ struct DeployedFunction {
 struct Rehearsal {
     stack: Stack,
     database: FreshDatabase,
-    plane: ControlPlane,
+    control_plane: ControlPlane,
     /// The database's secret, with a password of the production branch.
     secret_id: String,
     deployed: Deployed,
@@ -85,11 +85,11 @@ impl Rehearsal {
     async fn new() -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
-        let plane = ControlPlane::over(&database).await.unwrap();
-        let token = plane.token().await;
+        let control_plane = ControlPlane::over(&database).await.unwrap();
+        let token = control_plane.token().await;
         let token_id = stack.new_secret(&token.secret()).await.unwrap();
         let password = json!({ "name": "rehearsal", "role": "readwriter" });
-        let client = plane.client(&token);
+        let client = control_plane.client(&token);
         let path = "/branches/main/passwords";
         let (_, password) = client
             .send(Method::POST, path, Some(&password))
@@ -113,7 +113,7 @@ impl Rehearsal {
             deployed: deploy(&stack, &parameters),
             stack,
             database,
-            plane,
+            control_plane,
             secret_id,
         }
     }
@@ -138,7 +138,7 @@ impl Rehearsal {
         }
         if let Some(url) = environment.get_mut("PLANETSCALE_API_URL") {
             assert_eq!(url, "", "the default should be PlanetScale's own");
-            self.plane.url().clone_into(url);
+            self.control_plane.url().clone_into(url);
         }
         let setup = setup.program(artifact(&name)).envs(environment);
         setup.start().await.unwrap()

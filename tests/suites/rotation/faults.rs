@@ -12,27 +12,27 @@ async fn a_rotation_succeeds_although_the_api_is_busy_and_then_broken() {
     // There is nothing to delete before the second rotation has made the first one's older.
     rotation.rotate().await;
     rotation.rotate().await;
-    let plane = &rotation.planetscale().plane;
+    let control_plane = &rotation.planetscale().control_plane;
     for status in [429, 500] {
-        plane.fail(ApiFailure::with(status).on("GET", "/passwords"));
-        plane.fail(ApiFailure::with(status).on("POST", "/passwords"));
-        plane.fail(ApiFailure::with(status).on("DELETE", ""));
+        control_plane.fail(ApiFailure::with(status).on("GET", "/passwords"));
+        control_plane.fail(ApiFailure::with(status).on("POST", "/passwords"));
+        control_plane.fail(ApiFailure::with(status).on("DELETE", ""));
     }
     // The password is made, but nobody gets to know it.
-    plane.fail(ApiFailure::with(500).on("POST", "/passwords").after_doing());
-    plane.fail(ApiFailure::with(500).on("DELETE", "").after_doing());
+    control_plane.fail(ApiFailure::with(500).on("POST", "/passwords").after_doing());
+    control_plane.fail(ApiFailure::with(500).on("DELETE", "").after_doing());
     rotation.rotate().await;
-    assert!(plane.has_failed_all());
+    assert!(control_plane.has_failed_all());
 }
 
 #[tokio::test]
 async fn a_rotation_that_failed_for_the_api_succeeds_when_it_is_repeated() {
     let rotation = Rotation::on_planetscale("readwriter").await;
     rotation.rotate().await;
-    let plane = &rotation.planetscale().plane;
+    let control_plane = &rotation.planetscale().control_plane;
     let before = rotation.current().await;
     let version = rotation.begin().await;
-    plane.fail(ApiFailure::with(500).on("POST", "/passwords").times(3));
+    control_plane.fail(ApiFailure::with(500).on("POST", "/passwords").times(3));
     let (name, message) = rotation.refused("createSecret", &version).await;
     assert_eq!(name, "Transient", "{message}");
     rotation.finish(&version).await;
@@ -44,9 +44,14 @@ async fn a_missing_access_of_the_token_is_named() {
     let rotation = Rotation::on_planetscale("readwriter").await;
     rotation.rotate().await;
     let before = rotation.current().await;
-    let (plane, token) = (&rotation.planetscale().plane, &rotation.planetscale().token);
+    let (control_plane, token) = (
+        &rotation.planetscale().control_plane,
+        &rotation.planetscale().token,
+    );
     let version = rotation.begin().await;
-    plane.revoke(token, "connect_production_branch").await;
+    control_plane
+        .revoke(token, "connect_production_branch")
+        .await;
     let (name, message) = rotation.refused("createSecret", &version).await;
     assert_eq!(name, "NotAllowed");
     assert!(message.contains("connect_production_branch"), "{message}");

@@ -38,7 +38,7 @@ pub struct Rotation {
 
 /// The stand-in of PlanetScale.
 pub struct PlanetScale {
-    pub plane: ControlPlane,
+    pub control_plane: ControlPlane,
     /// The function's.
     pub token: ServiceToken,
     api: ApiClient,
@@ -52,12 +52,12 @@ impl Rotation {
     pub async fn on_planetscale(role: &str) -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_database().await.unwrap();
-        let plane = ControlPlane::over(&database).await.unwrap();
-        plane.record();
-        let token = plane.token().await;
-        let api = plane.client(&token);
+        let control_plane = ControlPlane::over(&database).await.unwrap();
+        control_plane.record();
+        let token = control_plane.token().await;
+        let api = control_plane.client(&token);
         let mut planetscale = PlanetScale {
-            plane,
+            control_plane,
             token,
             api,
             foreign: BTreeSet::new(),
@@ -81,15 +81,15 @@ impl Rotation {
             "engine": "mysql", "host": address.ip(), "port": address.port(), "dbname": schema,
             "username": first["username"], "password": first["plain_text"],
         });
-        let token = planetscale.plane.new_token().await;
+        let token = planetscale.control_plane.new_token().await;
         for access in NEEDLESS {
-            planetscale.plane.revoke(&token, access).await;
+            planetscale.control_plane.revoke(&token, access).await;
         }
         let token_id = stack.new_secret(&token.secret()).await.unwrap();
         planetscale.token = token;
         let relay = Relay::default();
-        let api_url = relay.before(planetscale.plane.url()).await;
-        let mut environment = planetscale.plane.environment(&token_id);
+        let api_url = relay.before(planetscale.control_plane.url()).await;
+        let mut environment = planetscale.control_plane.environment(&token_id);
         environment.insert("PLANETSCALE_API_URL".to_owned(), api_url);
         Self::new(
             stack,
@@ -327,6 +327,6 @@ impl PlanetScale {
 
 impl Drop for PlanetScale {
     fn drop(&mut self) {
-        self.plane.assert_documented();
+        self.control_plane.assert_documented();
     }
 }

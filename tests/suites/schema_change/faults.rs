@@ -147,7 +147,7 @@ async fn a_deployment_is_not_recorded_if_it_was_reverted_before() {
     pipeline.die_after("await_deployment").await;
     pipeline.act("/deploy-requests/1", "revert").await;
     pipeline
-        .refuses("finish", "DeploymentFailed", "deploy request 1")
+        .step_fails("finish", "DeploymentFailed", "deploy request 1")
         .await;
     assert_eq!(pipeline.recorded().await, [1]);
 }
@@ -167,7 +167,7 @@ async fn a_failed_revert_is_reported_by_the_next_run() {
     pipeline.act(request, "revert").await;
     pipeline.until(request, &["complete_revert_error"]).await;
     pipeline
-        .refuses("finish", "DeploymentFailed", "deploy request 2")
+        .step_fails("finish", "DeploymentFailed", "deploy request 2")
         .await;
     pipeline
         .refused("DeployRequestRefused", &["2 was not reverted"])

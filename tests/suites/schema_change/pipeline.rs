@@ -151,7 +151,7 @@ impl Pipeline {
 
     /// Carries out one step with the answer of the last step, and asserts that it fails with this error,
     /// whose message has these words.
-    pub async fn refuses(&self, step: &str, expected: &str, words: &str) {
+    pub async fn step_fails(&self, step: &str, expected: &str, words: &str) {
         let Reported { name, message } = self.go_on(step).await.unwrap_err();
         assert_eq!(name, expected, "{message}");
         assert!(message.contains(words), "{message}");

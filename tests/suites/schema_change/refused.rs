@@ -193,7 +193,7 @@ async fn a_deployment_is_not_recorded_if_production_lost_its_table_afterwards() 
     pipeline.run_on_production(&["DROP TABLE notes"]).await;
     let missing = "the table `notes` is missing";
     pipeline
-        .refuses("finish", "DifferenceRefused", missing)
+        .step_fails("finish", "DifferenceRefused", missing)
         .await;
     pipeline.refused("DifferenceRefused", &[missing]).await;
     assert_eq!(pipeline.recorded().await, [1]);
@@ -228,7 +228,7 @@ async fn a_change_made_after_the_approval_is_not_deployed() {
             false => pipeline.change_own_branch(&change).await,
         }
         pipeline
-            .refuses("deploy", "DifferenceRefused", "index `newer`")
+            .step_fails("deploy", "DifferenceRefused", "index `newer`")
             .await;
         assert!(!pipeline.has_column("orders", "channel").await);
     }

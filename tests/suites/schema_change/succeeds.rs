@@ -242,7 +242,9 @@ async fn a_deployment_is_never_instant_and_its_passwords_are_short_lived() {
     assert_eq!(bodies("/deploy"), [json!({ "instant_ddl": false })]);
     assert_eq!(bodies("/deploy-requests")[0]["auto_cutover"], true);
     assert_eq!(bodies("/skip-revert").len(), 1);
-    for (at, password) in bodies("/passwords").iter().enumerate() {
+    let passwords = bodies("/passwords");
+    assert!(passwords.len() > 1);
+    for (at, password) in passwords.iter().enumerate() {
         let role = if at == 0 { "admin" } else { "reader" };
         let expected = (&json!(role), &json!(600));
         assert_eq!((&password["role"], &password["ttl"]), expected);

@@ -159,7 +159,7 @@ fn a_deployment_has_the_parameters_of_its_stage() {
             ("ARTIFACT_BUCKET", "my-bucket"),
             (
                 "EXECUTION_ROLE_ARN",
-                "arn:aws:iam::123456789012:role/deploy",
+                "arn:aws:iam::123456789012:role/execution",
             ),
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
             ("AWS_DEFAULT_REGION", "eu-central-1"),

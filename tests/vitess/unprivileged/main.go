@@ -1,5 +1,5 @@
-// Runs a program of Vitess' for root too, for whom it does not run, and a container often has no
-// other user. Only the real user changes: the effective one may still read root's files.
+// Runs one of Vitess' programs. They refuse to run for root, but a container often has no other user. So
+// only the real user changes: the effective one may still read root's files.
 package main
 
 import (

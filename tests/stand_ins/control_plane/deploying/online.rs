@@ -9,7 +9,7 @@ use crate::stand_ins::control_plane::deployment::{Deployment, Operation, Stage};
 
 /// Several changes are made ready beside each other, and completed in their order.
 const STRATEGY: &str = "vitess --postpone-completion --allow-concurrent --in-order-completion";
-/// Of a revert, which begins with the last change.
+/// A revert makes one migration after the other, so each is completed as soon as it is ready.
 const AT_ONCE: &str = "vitess";
 
 /// A migration as Vitess tells of it.
@@ -19,7 +19,7 @@ struct Migration {
     message: String,
 }
 
-/// Asks Vitess for what a state is there for, and how far that is.
+/// Lets Vitess do the work of a state, and reads how far it is.
 pub(super) async fn advance(
     vtgate: &mut Conn,
     deployment: &mut Deployment,

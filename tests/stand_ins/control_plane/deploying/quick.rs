@@ -16,7 +16,7 @@ use crate::stand_ins::control_plane::constraint_names::{new_name, with_new_names
 use crate::stand_ins::control_plane::deployment::{Deployment, Stage};
 use crate::stand_ins::control_plane::server::Server;
 
-/// Does the work of a state, which ends with that.
+/// Does all the work of a state at once.
 pub(super) async fn advance(
     call: &mut Call<'_>,
     number: u64,

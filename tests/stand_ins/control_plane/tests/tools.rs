@@ -11,7 +11,7 @@ use tests::stack::find_program;
 use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 use tests::stand_ins::control_plane::{DATABASE, ORGANIZATION, ServiceToken};
 
-/// The program in the variable `PSCALE`, or the one on the PATH.
+/// The program that the variable `PSCALE` names, or the one that [`find_program`] finds.
 fn program() -> Option<PathBuf> {
     let named = std::env::var_os("PSCALE").filter(|named| !named.is_empty());
     named.map(PathBuf::from).or_else(|| find_program("pscale"))

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tests::stand_ins::vtgate::errors::{VitessError, named};
 
-/// A list of lines, which a new session hears with the notes empty.
+/// The lines of a new session. The table `notes` is empty when it begins.
 #[derive(Debug)]
 pub struct Conversation {
     /// What it is about.
