@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::direct::DirectPool;
-use crate::function_under_test::FunctionUnderTest;
+use crate::function_under_test::{FunctionUnderTest, is_vitess};
 use crate::request::{Call, logged};
 
 /// The time since the last answer.
@@ -144,11 +144,17 @@ async fn a_read_that_is_held_back_is_waited_for() {
         // Before the read is sent again, the server is asked what it runs.
         let second = pool.proxy.hold(2, At::BeforeServer);
         wait_until_reached(&second).await;
+        let connections = pool.proxy.counts().ever;
+        // Long enough to ask again, which would take one more connection.
         sleep(Duration::from_secs(1)).await;
+        connections
     };
-    let (counted, ()) = tokio::join!(session.row(&READ, ()), held_back);
+    let (counted, connections) = tokio::join!(session.row(&READ, ()), held_back);
     assert_eq!(counted, Ok(Some(0_u64)));
-    assert_eq!(pool.proxy.counts().ever, 2);
+    // Vitess' list also shows the reads of other tests, so the second flight may be one more question.
+    if !is_vitess() {
+        assert_eq!(pool.proxy.counts().ever, connections);
+    }
 }
 
 async fn wait_until_reached(hold: &Hold) {
