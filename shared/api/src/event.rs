@@ -5,28 +5,46 @@
 //! character. Here each field is parsed separately and only when it is read, so the other fields
 //! may contain anything.
 
-use std::{
-    borrow::{Borrow, Cow},
-    collections::BTreeMap,
-};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 /// A JSON object whose fields are parsed when they are read. It borrows from the event, because most
-/// fields are never read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Fields<'e>(#[serde(borrow)] BTreeMap<Name<'e>, &'e RawValue>);
+/// fields are never read. It is a list, because a map of so few fields takes longer to make than to
+/// search.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'e>(Vec<(Name<'e>, &'e RawValue)>);
 
 /// The name of a field. It is borrowed if the JSON has no escapes in it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(transparent)]
 struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
 
-impl Borrow<str> for Name<'_> {
-    fn borrow(&self) -> &str {
-        &self.0
+impl<'de: 'e, 'e> Deserialize<'de> for Fields<'e> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut object: M) -> Result<Fields<'de>, M::Error> {
+        let mut fields = Vec::with_capacity(16);
+        while let Some(field) = object.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Fields(fields))
     }
 }
 
@@ -38,27 +56,27 @@ impl<'e> Fields<'e> {
 
     /// The text of a field. Null counts as absent. A value that is not a string becomes its JSON.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.0.get(name).and_then(|value| text(value))
+        self.get(name).and_then(text)
     }
 
     /// A field that is a string.
     pub(super) fn string(&self, name: &str) -> Option<String> {
-        serde_json::from_str(self.0.get(name)?.get()).ok()
+        serde_json::from_str(self.get(name)?.get()).ok()
     }
 
     /// A field that is an object.
     pub(super) fn object(&self, name: &str) -> Option<Self> {
-        Self::of(self.0.get(name)?)
+        Self::of(self.get(name)?)
     }
 
     /// The JSON of a field. Null counts as absent.
     fn json(&self, name: &str) -> Option<Box<RawValue>> {
-        let value = self.0.get(name).filter(|value| !is_null(value))?;
-        Some((*value).to_owned())
+        let value = self.get(name).filter(|value| !is_null(value))?;
+        Some(value.to_owned())
     }
 
     /// The texts of an object, or none if the field is not an object.
-    fn texts(&self, name: &str) -> BTreeMap<String, String> {
+    fn texts<C: FromIterator<(String, String)>>(&self, name: &str) -> C {
         let object = self.object(name).unwrap_or_default();
         let fields = object.0.into_iter();
         fields
@@ -68,18 +86,33 @@ impl<'e> Fields<'e> {
 
     /// Whether the field is there and not null.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| !is_null(value))
+        self.get(name).is_some_and(|value| !is_null(value))
     }
 
     /// Whether every field is null.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.values().all(|value| is_null(value))
+        self.0.iter().all(|(_, value)| is_null(value))
+    }
+
+    /// If a name appears twice, its last value counts.
+    fn get(&self, name: &str) -> Option<&'e RawValue> {
+        let mut fields = self.0.iter().rev();
+        fields
+            .find(|(known, _)| known.0 == name)
+            .map(|(_, value)| *value)
     }
 }
 
 fn text(value: &RawValue) -> Option<String> {
     let json = value.get();
-    serde_json::from_str(json).unwrap_or_else(|_| Some(json.to_owned()))
+    if is_null(value) {
+        return None;
+    }
+    let string = json.starts_with('"').then(|| serde_json::from_str(json));
+    match string {
+        Some(Ok(string)) => Some(string),
+        Some(Err(_)) | None => Some(json.to_owned()),
+    }
 }
 
 fn is_null(value: &RawValue) -> bool {
@@ -126,7 +159,7 @@ impl From<Fields<'_>> for Event {
             method: http.string("method").unwrap_or_default(),
             path_parameters: event.texts("pathParameters"),
             query: event.texts("queryStringParameters"),
-            headers: Headers::new(event.texts("headers")),
+            headers: event.texts("headers"),
             body: event.text("body"),
             is_base64: event.text("isBase64Encoded").as_deref() == Some("true"),
             authorizer: context.json("authorizer"),
@@ -136,23 +169,20 @@ impl From<Fields<'_>> for Event {
 
 /// Headers. Their names may be in any case.
 #[derive(Debug, Default)]
-pub(super) struct Headers(BTreeMap<String, String>);
+pub(super) struct Headers(Vec<(String, String)>);
+
+impl FromIterator<(String, String)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(headers: I) -> Self {
+        Self(headers.into_iter().collect())
+    }
+}
 
 impl Headers {
-    pub(super) fn new(headers: BTreeMap<String, String>) -> Self {
-        let headers = headers.into_iter();
-        Self(
-            headers
-                .map(|(mut name, value)| {
-                    name.make_ascii_lowercase();
-                    (name, value)
-                })
-                .collect(),
-        )
-    }
-
-    /// The value of a header. `name` must be in lower case.
+    /// The value of a header.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        let mut headers = self.0.iter();
+        headers
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }

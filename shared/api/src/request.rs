@@ -89,7 +89,7 @@ impl Request {
 
     /// The value of a header. The name may be in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(&name.to_ascii_lowercase())
+        self.headers.get(name)
     }
 
     /// Parses the body as JSON. `T` may borrow from the body. A `&str` can be borrowed only if the

@@ -24,7 +24,7 @@ struct Line {
 /// Reads a body that is said to be JSON. A refusal is the problem in the answer.
 fn read(body: &Body) -> Result<Basket<'_>, Value> {
     let json = ("content-type".to_owned(), "application/json".to_owned());
-    body.json(&Headers::new([json].into())).map_err(|problem| {
+    body.json(&Headers::from_iter([json])).map_err(|problem| {
         serde_json::from_slice(&problem.into_response("").body.unwrap()).unwrap()
     })
 }
