@@ -7,8 +7,6 @@ use http::{
 };
 use serde::Serialize;
 
-use super::Problem;
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A response that is not an error.
@@ -21,7 +19,7 @@ pub struct Answer {
     headers: HeaderMap,
     body: Option<String>,
     version: Option<u32>,
-    /// What could not be written. It makes the answer a 500.
+    /// What could not be written. It makes the answer an error.
     fault: Option<String>,
 }
 
@@ -102,9 +100,10 @@ impl Answer {
         self
     }
 
-    pub(super) fn into_response(self) -> Result<ApiGatewayV2httpResponse, Problem> {
+    /// The response, or what could not be written.
+    pub(super) fn into_response(self) -> Result<ApiGatewayV2httpResponse, String> {
         if let Some(fault) = self.fault {
-            return Err(Problem::internal(fault));
+            return Err(fault);
         }
         let mut response = ApiGatewayV2httpResponse::default();
         response.status_code = self.status.as_u16().into();

@@ -105,7 +105,7 @@ where
 
     let outcome = handle(route, settings, event, end, handler).await;
     let mut response = outcome
-        .and_then(Answer::into_response)
+        .and_then(|answer| answer.into_response().map_err(|cause| fault(route, cause)))
         .unwrap_or_else(|problem| {
             metrics::property("problem", problem.slug());
             if problem.is_outcome_unknown() {
@@ -151,8 +151,16 @@ where
     match tokio::time::timeout(left, handling).await {
         Ok(Ok(Ok(answer))) if route.is_safe() => conditions.apply(answer),
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(Panicked)) => Err(Problem::internal("the handler panicked")),
+        Ok(Err(Panicked)) => Err(fault(route, "the handler panicked".to_owned())),
         Err(_) if route.is_safe() => Err(Problem::unavailable("the handler was stopped")),
         Err(_) => Err(Problem::outcome_unknown("the handler was stopped")),
+    }
+}
+
+/// A fault of ours, after which a change may have been made.
+fn fault(route: Route, cause: String) -> Problem {
+    match route.is_safe() {
+        true => Problem::internal(cause),
+        false => Problem::outcome_unknown(cause),
     }
 }

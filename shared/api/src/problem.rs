@@ -230,7 +230,7 @@ impl Problem {
         .caused_by(cause)
     }
 
-    /// 500: a change was sent, and its answer was lost.
+    /// 500: a change may have been made. Its answer was lost, or the function failed after it.
     pub(super) fn outcome_unknown(cause: impl Display) -> Self {
         Self::new(
             &OUTCOME_UNKNOWN,

@@ -169,6 +169,14 @@ async fn a_panic_is_answered_and_the_next_call_too() {
         assert_eq!(body(&response)["type"], "/problems/internal");
         assert!(!response.to_string().contains("hunter2"));
     }
+    // A change may have been made before the panic.
+    let write = call(POST, event("POST", "/orders"), 60_000, |_| async {
+        panic!("hunter2")
+    });
+    let write = write.await;
+    assert_eq!(write["statusCode"], 500);
+    assert_eq!(body(&write)["type"], "/problems/outcome-unknown");
+
     let next = answered(GET, event("GET", "/orders/7"), Ok(Answer::ok(&1))).await;
     assert_eq!(next["statusCode"], 200);
 }
@@ -189,9 +197,15 @@ async fn a_handler_that_does_not_end_is_stopped() {
 async fn an_answer_that_cannot_be_written_is_a_500() {
     let no_json = Answer::ok(&std::collections::HashMap::from([((1, 2), 3)]));
     let no_header = Answer::created("/orders/\n", &1);
-    for answer in [no_json, no_header] {
-        let response = answered(GET, event("GET", "/orders/7"), Ok(answer)).await;
+    let written = Answer::ok(&1).header("etag", "\n");
+    for (route, event, answer, problem) in [
+        (GET, event("GET", "/orders/7"), no_json, "internal"),
+        (GET, event("GET", "/orders/7"), no_header, "internal"),
+        (POST, event("POST", "/orders"), written, "outcome-unknown"),
+    ] {
+        let response = answered(route, event, Ok(answer)).await;
         assert_eq!(response["statusCode"], 500);
+        assert_eq!(body(&response)["type"], format!("/problems/{problem}"));
     }
 }
 
