@@ -51,6 +51,10 @@ impl Statement {
 
     /// A write. If it may have happened, it is not repeated.
     ///
+    /// vtgate itself sends a statement again when it loses a tablet, unless the statement is in a
+    /// transaction (source: `tabletgateway.go`). So a write that must not happen twice, such as
+    /// `SET stock = stock - 1`, belongs in a [transaction](crate::Session::transaction).
+    ///
     /// # Panics
     ///
     /// If the name has characters that [`Statement::read`] does not allow.

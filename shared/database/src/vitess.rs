@@ -63,6 +63,8 @@ const KNOWN: &[(&str, Class, bool)] = {
         // A cutover of an online schema change or of MoveTables.
         ("enforce denied tables", NotStarted, KEEP), // seen
         ("buffer timeout after", NotStarted, KEEP),  // seen
+        // The tablet ended the connection while it worked on the statement.
+        ("received prior goaway", MayHaveHappened, KEEP), // source: gRPC's http2_client.go
         // gRPC could not connect to the tablet, so nothing was sent.
         ("connection error: desc = ", NotStarted, KEEP), // seen
         // vtgate does not know the prepared statement.

@@ -41,22 +41,23 @@ pub async fn change_status(
     expects: impl Fn(u32) -> bool,
 ) -> Result<Order, ChangeError> {
     let now = Timestamp::now();
-    // The change whose answer was lost, so that its outcome is not known.
-    let mut lost: Option<Order> = None;
+    // The change that was sent last, and whether the answer to one was lost.
+    let mut sent: Option<Order> = None;
+    let mut is_lost = false;
     loop {
         let order = match find(session, id).await {
             Ok(order) => order,
-            Err(error) => return Err(unknown_if(lost.is_some(), error)),
+            Err(error) => return Err(unknown_if(is_lost, error)),
         };
         let order = order
             .filter(|order| may_see(&order.customer_id))
             .ok_or(ChangeError::NotFound)?;
-        if let Some(lost) = &lost {
-            if order == *lost {
+        if let Some(sent) = &sent {
+            if order == *sent {
                 return Ok(order);
             }
             // The order has moved on, from our change or from another one. Nobody can tell which.
-            if order.version > lost.version {
+            if is_lost && order.version > sent.version {
                 return Err(DatabaseError::OutcomeUnknown.into());
             }
         }
@@ -78,13 +79,16 @@ pub async fn change_status(
             order.version,
         );
         match session.execute(&UPDATE_STATUS, params).await {
-            // Someone else was faster, so the order as it is now decides. The loop ends, because
-            // an order can change its status only a few times.
+            // Someone else was faster, so the order as it is now decides. Or it was our own change:
+            // vtgate sends a statement again by itself when it loses a tablet, and then answers for
+            // the second time. The loop ends, because an order can change its status only a few
+            // times.
             Ok(0) => {}
             Ok(_) => return Ok(changed),
-            Err(DatabaseError::OutcomeUnknown) if lost.is_none() => lost = Some(changed),
-            Err(error) => return Err(unknown_if(lost.is_some(), error)),
+            Err(DatabaseError::OutcomeUnknown) if !is_lost => is_lost = true,
+            Err(error) => return Err(unknown_if(is_lost, error)),
         }
+        sent = Some(changed);
     }
 }
 

@@ -105,6 +105,7 @@ fn table() -> Vec<Case> {
         case("resharding", server(1105, "HY000", "target: orders.-.primary: current keyspace is being resharded"), true, Always, Unavailable),
         case("cutover", words(1105, "HY000", "code = FailedPrecondition desc = buffer timeout after 15s in rule: buffered for cut-over"), true, Always, Unavailable),
         case("tablet's port", words(1105, "HY000", "code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp 10.0.0.7:15999: connect: connection refused\""), true, Always, Unavailable),
+        case("tablet that shuts down", words(1105, "HY000", "code = Unavailable desc = closing transport due to: connection error: desc = \"error reading from server: EOF\", received prior goaway: code: NO_ERROR"), true, IfHarmless, Unavailable),
         case("no MySQL behind the tablet", words(2003, "HY000", "code = Unavailable desc = net.Dial(127.0.0.1:3306) failed: connect: connection refused (errno 2003) (sqlstate HY000)"), true, Always, Unavailable),
         case("MySQL lost behind the tablet", words(2013, "HY000", "code = Canceled desc = EOF (errno 2013) (sqlstate HY000)"), true, IfHarmless, Unavailable),
         case("rule of the tablet", words(1105, "HY000", "code = InvalidArgument desc = disallowed due to rule: no such thing"), true, Never, Refused),
