@@ -36,10 +36,6 @@ use crate::{login::Login, settings::PoolSettings};
 /// when it connects.
 const MAX_PACKET: usize = 64 * 1024 * 1024;
 
-/// How many statements stay prepared on each connection: those of a function, and some for reads that
-/// have little time left and for inserts of different sizes.
-const PREPARED: usize = 64;
-
 /// Has the driver compile the regular expressions with which it reads a server's version. It would
 /// do so when the first server greets it, and that is two fifths of the CPU time of a start.
 pub(super) fn ready_driver() {
@@ -112,7 +108,8 @@ impl Connector {
             .prefer_socket(false)
             .max_allowed_packet(Some(MAX_PACKET))
             .wait_timeout(Some(28_800))
-            .stmt_cache_size(PREPARED);
+            // Each connection keeps its prepared statements itself.
+            .stmt_cache_size(0);
         Self {
             login,
             clock,
@@ -253,9 +250,13 @@ impl Connector {
         }
     }
 
-    /// Notes that a connection has gone silent after its answer at this moment.
+    /// Notes that a connection has gone silent after its answer at this moment. Of several such
+    /// moments, the latest counts.
     pub(super) fn is_silent_since(&self, answered: Moment) {
-        *self.silence() = Some(answered);
+        let mut silence = self.silence();
+        if silence.is_none_or(|before| before.monotonic < answered.monotonic) {
+            *silence = Some(answered);
+        }
     }
 
     fn is_silent(&self, answered: Moment) -> bool {

@@ -1,9 +1,20 @@
 //! The number of round trips of an invocation.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use database::Statement;
+use lambda::Deadline;
+use lambda::clock::SystemClock;
+use mysql_async::Value;
 use tests::proxy::Fault;
 
+use crate::direct::DirectPool;
 use crate::function_under_test::{FunctionUnderTest, PING_AFTER, pinging};
 use crate::request::Call;
+
+/// How many statements stay prepared on a connection (`connection.rs`).
+const MOST_PREPARED: usize = 64;
 
 /// The round trips of one invocation.
 async fn round_trips(under_test: &FunctionUnderTest) -> usize {
@@ -50,4 +61,38 @@ async fn only_an_idle_connection_is_pinged() {
     tokio::time::sleep(2 * PING_AFTER).await;
     assert_eq!(round_trips(&under_test).await, 2);
     assert_eq!(under_test.proxy.counts().ever, 1);
+}
+
+#[tokio::test]
+async fn more_statements_than_stay_prepared_can_be_sent() {
+    const INSERT: Statement = Statement::write(
+        "INSERT",
+        "INSERT INTO order_items (order_id, customer_id, position, sku, quantity, unit_price) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    );
+    let pool = DirectPool::new(Arc::new(SystemClock), &[]).await;
+    let deadline = Deadline::after(Duration::from_secs(60));
+    let mut session = pool.pool.session(deadline).await.unwrap();
+    let mut orders = 0_u128..;
+    for _ in 0..2 {
+        // Each number of rows has a text of its own.
+        for rows in 1..=MOST_PREPARED + 6 {
+            let orders = orders.by_ref().take(rows);
+            let params = orders.flat_map(|order| -> [Value; 6] {
+                let order = order.to_be_bytes().to_vec().into();
+                [
+                    order,
+                    "cust-1".into(),
+                    0.into(),
+                    "TEA-1".into(),
+                    1.into(),
+                    "4.50".into(),
+                ]
+            });
+            let params: Vec<Value> = params.collect();
+            let written = session.execute(&INSERT.with_rows(rows), params).await;
+            assert_eq!(written, Ok(rows as u64));
+        }
+    }
+    assert_eq!(pool.proxy.counts().ever, 1);
 }
