@@ -39,7 +39,7 @@ pub const VARIABLES: &[Variable] = &[
         name: "DATABASE_POOL_MAX",
         default: "2",
         local: false,
-        meaning: "most connections of one execution environment, up to 999; with `AWS_LAMBDA_MAX_CONCURRENCY` set, the default is the smaller of that and 10",
+        meaning: "most connections of one execution environment, up to 999; with `AWS_LAMBDA_MAX_CONCURRENCY` set, the default is that number, but from 2 to 10",
     },
     Variable {
         name: "DATABASE_ACQUIRE_TIMEOUT_MS",
@@ -216,25 +216,19 @@ fn pool(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> PoolS
     }
 }
 
-/// If a process handles many invocations at once, the default is their number, but at most 10. Lambda
-/// Managed Instances set that number in `AWS_LAMBDA_MAX_CONCURRENCY`.
+/// If a process may handle many invocations at once, the default is their number, but from 2 to 10.
+/// Lambda Managed Instances set that number in `AWS_LAMBDA_MAX_CONCURRENCY`. A second connection is
+/// needed to ask whether the first one went silent.
 fn pool_max(environment: &mut Environment<impl Fn(&str) -> Option<String>>) -> NonZeroUsize {
     let variable = "DATABASE_POOL_MAX";
-    let concurrency: Option<NonZeroUsize> = environment
+    let concurrency: Option<usize> = environment
         .get("AWS_LAMBDA_MAX_CONCURRENCY")
         .and_then(|text| text.parse().ok());
-    match (
-        environment.get(variable),
-        concurrency,
-        NonZeroUsize::new(10),
-    ) {
-        (None, Some(concurrency), Some(most)) => concurrency.min(most),
-        _ => {
-            let max = environment.number(variable, "", 999);
-            let max = usize::try_from(max).ok().and_then(NonZeroUsize::new);
-            max.unwrap_or(NonZeroUsize::MIN)
-        }
-    }
+    let max = match (environment.get(variable), concurrency) {
+        (None, Some(concurrency)) => concurrency.clamp(2, 10),
+        _ => usize::try_from(environment.number(variable, "", 999)).unwrap_or_default(),
+    };
+    NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Reads a connection string as PlanetScale shows it. What follows a `?` is for other drivers and mostly

@@ -87,6 +87,7 @@ fn the_bound_follows_the_concurrency_of_the_process() {
         .get()
     };
     assert_eq!(max("", ""), 2);
+    assert_eq!(max("1", ""), 2);
     assert_eq!(max("4", ""), 4);
     assert_eq!(max("64", ""), 10);
     assert_eq!(max("64", "40"), 40);
