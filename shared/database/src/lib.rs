@@ -61,6 +61,9 @@ pub fn prepare_ahead(statements: impl Into<Vec<Statement>>) {
 }
 
 /// Why the database did not do what it was asked to do.
+///
+/// It is about one statement or one transaction, and says nothing of what the session did before. So a
+/// request that writes and then reads does both in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
