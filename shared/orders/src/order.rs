@@ -105,14 +105,14 @@ database::row! {
 impl OrderSummary {
     pub(super) fn read(row: OrderRow) -> Result<Self, DatabaseError> {
         let id = OrderId::from_bytes(row.id);
-        let currency = Currency::stored(&row.currency).map_err(unreadable("currency"))?;
+        let currency = Currency::stored(&row.currency).map_err(unreadable(id, "currency"))?;
         let customer_id = row.customer_id.parse();
         Ok(Self {
             id,
-            customer_id: customer_id.map_err(unreadable("customer_id"))?,
-            status: row.status.parse().map_err(unreadable("status"))?,
+            customer_id: customer_id.map_err(unreadable(id, "customer_id"))?,
+            status: row.status.parse().map_err(unreadable(id, "status"))?,
             currency,
-            total: Amount::stored(row.total, currency).map_err(unreadable("total"))?,
+            total: Amount::stored(row.total, currency).map_err(unreadable(id, "total"))?,
             version: row.version,
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
@@ -138,20 +138,20 @@ impl Item {
     fn read(order: &OrderSummary, row: ItemRow) -> Result<Self, DatabaseError> {
         let price = Amount::stored(row.unit_price, order.currency);
         Ok(Self {
-            sku: row.sku.parse().map_err(unreadable("sku"))?,
+            sku: row.sku.parse().map_err(unreadable(order.id, "sku"))?,
             quantity: i64::from(row.quantity)
                 .try_into()
-                .map_err(unreadable("quantity"))?,
-            unit_price: price.map_err(unreadable("unit_price"))?,
+                .map_err(unreadable(order.id, "quantity"))?,
+            unit_price: price.map_err(unreadable(order.id, "unit_price"))?,
         })
     }
 }
 
 /// The error for a stored value that breaks a rule. Something else wrote it, or a rule became
 /// stricter than the stored orders. The place is logged, and the client sees a fault of ours.
-fn unreadable(column: &'static str) -> impl FnOnce(Rule) -> DatabaseError {
+fn unreadable(order: OrderId, column: &'static str) -> impl FnOnce(Rule) -> DatabaseError {
     move |rule| {
-        tracing::error!(column, %rule, "a stored order breaks a rule");
+        tracing::error!(%order, column, %rule, "a stored order breaks a rule");
         DatabaseError::Refused
     }
 }
