@@ -32,7 +32,7 @@ const SECRET_ID: &str = "orders/database";
 /// The id of the secret with the service token of the control plane.
 const TOKEN_SECRET_ID: &str = "orders/planetscale";
 
-/// The setting that lets callers in whom no authorizer has checked.
+/// The setting that admits callers that no authorizer has checked.
 const ALLOW_UNAUTHENTICATED: &str = "ALLOW_UNAUTHENTICATED";
 
 /// The parts that the functions need, and the built functions.

@@ -188,7 +188,7 @@ async fn the_walk_leads_to_a_first_answer() {
 
     // The walk's own test sends the same and expects the same.
     let test = block("rust", 2);
-    let (_, asks) = test.split_once("\n\n").unwrap();
+    let (_, asks) = test.rsplit_once("\n\n").unwrap();
     let asks = asks.trim_end().strip_suffix("\n}").unwrap();
     assert!(include_str!("first_table.rs").contains(asks), "{asks}");
 

@@ -22,7 +22,7 @@ pub const VARIABLES: &[Variable] = &[
         name: ALLOW_UNAUTHENTICATED,
         default: "false",
         local: true,
-        meaning: "`true` lets callers in whom no authorizer has checked, and lets them act for all customers",
+        meaning: "`true` admits callers that no authorizer has checked, and lets them act for all customers",
     },
 ];
 

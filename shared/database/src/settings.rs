@@ -33,7 +33,7 @@ pub const VARIABLES: &[Variable] = &[
         name: "DATABASE_CA_FILE",
         default: "",
         local: true,
-        meaning: "PEM file of an own CA, in place of the built-in public roots",
+        meaning: "PEM file of a CA of your own, in place of the built-in public roots",
     },
     Variable {
         name: "DATABASE_POOL_MAX",
