@@ -1,8 +1,7 @@
 //! Checks that the production branch has a recent backup, and begins one if it has none.
 //!
-//! A schedule calls it. It waits for no backup: the next call goes on where this one ends, because
-//! PlanetScale knows everything that it has to know. `README.md` beside it says what to do about
-//! failures.
+//! A schedule calls it. It does not wait for a backup: PlanetScale knows the state, so the next call
+//! goes on from there. The function's `README.md` says what to do about failures.
 
 mod backups;
 mod own;
@@ -26,7 +25,7 @@ use report::Report;
 struct Policy {
     /// A backup that was taken longer ago is too old.
     max_age_hours: NonZeroU32,
-    /// How long the backups are kept that the function makes.
+    /// How long the backups that the function makes are kept.
     retention: Retention,
 }
 

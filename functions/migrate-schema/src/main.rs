@@ -1,6 +1,6 @@
 //! One step of a schema change.
 //!
-//! The state machine in `state_machine.asl.json` says which step follows. `README.md` beside it
+//! The state machine in `state_machine.asl.json` says which step follows. The function's `README.md`
 //! describes the steps, the errors and what to do about them. A step may be repeated, and continues
 //! what a run that died has left.
 

@@ -1,6 +1,6 @@
 //! Reviews the queries of the production branch, and reports what is wrong with them.
 //!
-//! `README.md` beside it describes what it looks at, a report, and what to do about it.
+//! The function's `README.md` describes what it looks at, a report, and what to do about it.
 
 mod catalogue;
 mod error;
@@ -20,10 +20,10 @@ use serde::Deserialize;
 use report::{Answer, Report};
 use topic::Topic;
 
-/// The length of what a review looks at, and of what it compares that with.
+/// The hours that a review looks at. It compares them with as many hours before.
 const WEEK: u64 = 7 * 24;
 
-/// The schedule sends an event that says nothing.
+/// The schedule's event. Nothing in it is read.
 #[derive(Deserialize)]
 struct Start {}
 

@@ -1,7 +1,7 @@
 //! One step of a rotation of the database's login, as Secrets Manager calls it.
 //!
-//! `README.md` beside this folder describes the steps, the errors and what to do about them. A step
-//! may be repeated, and continues what a run that died has left.
+//! The function's `README.md` describes the steps, the errors and what to do about them. A step may be
+//! repeated, and continues what a run that died has left.
 
 mod branch_passwords;
 mod connect;

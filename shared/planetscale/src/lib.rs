@@ -21,9 +21,9 @@
 //!   whether the previous attempt succeeded.
 //! - Lists are read to their last page. Unknown fields are ignored. An unknown state is kept as
 //!   `Other`.
-//! - Redirects are not followed, because the token goes with the request (planetscale-go,
-//!   client.go, does the same for other hosts). The token and the passwords have types that do not
-//!   print them.
+//! - Redirects are not followed, because the token would go with the request (planetscale-go,
+//!   client.go, does the same for other hosts). The token and the passwords have types that are
+//!   never printed.
 //!
 //! [`ApiError`] tells the caller what to do about a failure.
 //!

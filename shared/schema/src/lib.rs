@@ -7,8 +7,9 @@
 //! - [`Plan`] is what a deployment is to do.
 //! - [`Snapshot`] is what a schema is at a moment, read from its server. A [`Fingerprint`] tells one
 //!   from another.
-//! - [`read`] finds by the words what does not belong in a migration. [`check`] runs migrations, and
-//!   finds by what they have done what would fail in production, lose data or break running code.
+//! - [`read`] judges the text: it finds statements that do not belong in a migration. [`check`] runs
+//!   the migrations and judges what they did: it finds what would fail in production, lose data or
+//!   break running code.
 
 mod allowance;
 mod check;
