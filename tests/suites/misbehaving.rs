@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use api::{self, Answer, Problem, Request, Route};
-use database::{Database, Session, Statement, Transaction};
+use database::{Database, DatabaseError, Session, Statement, Transaction};
 use orders::statements::INSERT_ITEMS;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -54,8 +55,10 @@ async fn misbehave(request: Request, database: &'static Database) -> Result<Answ
         Mishap::None => {}
         Mishap::PanicInStatement => {
             tokio::select! {
-                _ = session.row::<String>(&SLOW, ()) => {}
+                // On a slow machine, both may be ready at once.
+                biased;
                 () = sleep(A_MOMENT) => panic!("in a statement"),
+                _ = session.row::<String>(&SLOW, ()) => {}
             }
         }
         Mishap::DropStatement => {
@@ -66,7 +69,11 @@ async fn misbehave(request: Request, database: &'static Database) -> Result<Answ
             in_transaction(&mut session, || panic!("in a transaction")).await?;
         }
         Mishap::DropTransaction => {
-            let _ = timeout(A_MOMENT, in_transaction(&mut session, || {})).await;
+            let written = Notify::new();
+            tokio::select! {
+                ended = in_transaction(&mut session, || written.notify_one()) => ended?,
+                () = written.notified() => {}
+            }
         }
         Mishap::HangInTransaction => in_transaction(&mut session, || {}).await?,
     }
@@ -74,14 +81,15 @@ async fn misbehave(request: Request, database: &'static Database) -> Result<Answ
     Ok(Answer::ok(&json!({ "marker": read })))
 }
 
-/// Writes a row and never ends.
+/// Writes a row and never ends. If the row can't be written, the answer is a 409, which no test expects.
 async fn in_transaction(session: &mut Session<'_>, then: impl Fn()) -> Result<(), Problem> {
     let then = &then;
-    let item = || (Uuid::now_v7().into_bytes(), 0, "TEA-1", 1, "4.50");
+    let item = || (Uuid::now_v7().into_bytes(), "cust-1", 0, "TEA-1", 1, "4.50");
     let write = |mut transaction: Transaction| async move {
         transaction.execute(&INSERT_ITEMS, item()).await?;
         then();
-        std::future::pending().await
+        std::future::pending::<Result<(), DatabaseError>>().await
     };
-    session.transaction(write).await
+    let ended = session.transaction(write).await;
+    ended.map_err(|error| Problem::conflict(error.to_string()))
 }
