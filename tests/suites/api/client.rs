@@ -115,7 +115,9 @@ pub async fn any_database() -> FreshDatabase {
 
 /// A function that only this test uses. It is not started yet.
 pub fn function(name: &str, database: &FreshDatabase) -> Setup {
-    Function::of(&stack(), database, name).unwrap()
+    let setup = Function::of(&stack(), database, name).unwrap();
+    // A read on a slow machine must not look like a silent flow, about which the function asks.
+    setup.env("DATABASE_PING_TIMEOUT_MS", "3000")
 }
 
 /// A customer that no other test uses.

@@ -28,8 +28,13 @@ impl DirectPool {
         let secret = secret(&proxy, &database, database.password());
         let secret_id = stack.new_secret(&secret).await.unwrap();
         let mut environment = database.environment("get-order").unwrap();
-        let own = [("DATABASE_SECRET_ID", secret_id.as_str())];
-        for (name, value) in settings.iter().chain(&own) {
+        let own = [
+            ("DATABASE_SECRET_ID", secret_id.as_str()),
+            // A slow machine takes long to connect, and its flows look as if they were silent.
+            ("DATABASE_CONNECT_TIMEOUT_MS", "5000"),
+            ("DATABASE_PING_TIMEOUT_MS", "3000"),
+        ];
+        for (name, value) in own.iter().chain(settings) {
             environment.insert((*name).to_owned(), (*value).to_owned());
         }
         let settings = Settings::read(|name| environment.get(name).cloned());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tests::proxy::Fault;
-use tests::stand_ins::lambda::Answer;
+use tests::stand_ins::lambda::{Answer, Setup};
 
 use crate::function_under_test::{FunctionUnderTest, PING_AFTER, pinging, sharing};
 use crate::request::{Call, logged};
@@ -34,6 +34,12 @@ async fn every_call_survives(fault: impl AsyncFn(&FunctionUnderTest)) {
             under_test.wait_until_no_transaction_is_open().await;
         }
     }
+}
+
+/// Makes the function ping idle connections, and wait for the answer as long as a slow machine may take,
+/// and no longer.
+fn pinging_briefly(setup: Setup) -> Setup {
+    pinging(setup).env("DATABASE_PING_TIMEOUT_MS", "1000")
 }
 
 /// How many pings of an invocation got no answer.
@@ -73,7 +79,7 @@ async fn every_call_survives_a_rotated_password() {
 #[tokio::test]
 async fn every_call_survives_a_silent_flow_at_the_cost_of_one_ping() {
     for call in Call::ALL {
-        let under_test = FunctionUnderTest::with(call, pinging).await;
+        let under_test = FunctionUnderTest::with(call, pinging_briefly).await;
         for _ in 0..2 {
             under_test.succeed().await;
             let answer = under_test
@@ -92,7 +98,8 @@ async fn every_call_survives_a_silent_flow_at_the_cost_of_one_ping() {
 #[tokio::test]
 async fn many_silent_connections_cost_one_ping() {
     let under_test =
-        Arc::new(FunctionUnderTest::with(Call::Get, |setup| sharing(pinging(setup), 8, 5)).await);
+        FunctionUnderTest::with(Call::Get, |setup| sharing(pinging_briefly(setup), 8, 5));
+    let under_test = Arc::new(under_test.await);
     while under_test.proxy.counts().open < 5 {
         under_test.proxy.delay(LATENCY, LATENCY);
         under_test.succeed_at_once(8).await;

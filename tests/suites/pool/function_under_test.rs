@@ -57,9 +57,7 @@ impl FunctionUnderTest {
     pub async fn before_stand_in(call: Call) -> Self {
         let stack = Stack::from_env().unwrap();
         let database = stack.fresh_keyspace().await.unwrap();
-        // It never keeps silent, but on a slow machine it may look so.
-        let patient = |setup: Setup| setup.env("DATABASE_PING_TIMEOUT_MS", "3000");
-        Self::start(&stack, database, call, patient).await
+        Self::start(&stack, database, call, |setup| setup).await
     }
 
     async fn start(
@@ -76,8 +74,9 @@ impl FunctionUnderTest {
             .env("DATABASE_SECRET_ID", &secret_id)
             // A ping is a flight of its own, which would come at any place on a slow machine.
             .env("DATABASE_PING_AFTER_MS", "3600000")
-            // A slow machine takes long to connect, too.
-            .env("DATABASE_CONNECT_TIMEOUT_MS", "5000");
+            // A slow machine takes long to connect, too, and its flows look as if they were silent.
+            .env("DATABASE_CONNECT_TIMEOUT_MS", "5000")
+            .env("DATABASE_PING_TIMEOUT_MS", "3000");
         let function = change(setup).start().await.unwrap();
         let direct = direct(stack, &database).await;
         Self {

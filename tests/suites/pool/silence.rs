@@ -25,10 +25,14 @@ const JUST_NOW: Duration = Duration::from_millis(10);
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a flow is silent before the server is asked, in milliseconds.
+const SILENCE: &str = "300";
+
 fn patient(setup: Setup) -> Setup {
     setup
         .timeout(TIMEOUT)
         .env("DATABASE_STATEMENT_TIMEOUT_MS", "60000")
+        .env("DATABASE_PING_TIMEOUT_MS", SILENCE)
 }
 
 #[tokio::test]
@@ -74,8 +78,9 @@ async fn a_slow_read_is_sent_once() {
     let mut lock = under_test.database.lock_orders().await.unwrap();
     let unlocked = async {
         under_test.wait_until_blocked().await;
-        // Long enough for the function to check more than once whether the flow is silent.
-        sleep(Duration::from_secs(1)).await;
+        // The function asks more than once whether the flow is silent. This is midway between its
+        // questions after 650 ms and after 1050 ms.
+        sleep(Duration::from_millis(800)).await;
         lock.query_drop("UNLOCK TABLES").await.unwrap();
     };
     let (answer, ()) = tokio::join!(under_test.function.invoke(request.event.clone()), unlocked);
@@ -97,6 +102,7 @@ impl DirectPool {
         let settings = [
             ("DATABASE_STATEMENT_TIMEOUT_MS", "60000"),
             ("DATABASE_PING_AFTER_MS", "3600000"),
+            ("DATABASE_PING_TIMEOUT_MS", SILENCE),
         ];
         Self::new(Arc::new(SystemClock), &settings).await
     }
