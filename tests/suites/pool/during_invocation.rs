@@ -13,24 +13,17 @@ use crate::function_under_test::FunctionUnderTest;
 use crate::request::{Call, logged};
 
 /// The timeout of an invocation.
-const TIMEOUT: Duration = Duration::from_secs(6);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// More flights than any call needs on a warm connection.
 const FLIGHTS: usize = 6;
 
-async fn start(call: Call, fault: Fault) -> FunctionUnderTest {
-    // After a swallowed statement there must be time to send it again.
-    let limit = if fault == Fault::Swallow {
-        "700"
-    } else {
-        "1500"
-    };
+async fn start(call: Call) -> FunctionUnderTest {
     FunctionUnderTest::with(call, |setup| {
         setup
             .timeout(TIMEOUT)
-            .env("DATABASE_STATEMENT_TIMEOUT_MS", limit)
-            // A slow machine must not look like a flow that went silent.
-            .env("DATABASE_PING_TIMEOUT_MS", limit)
+            // After a swallowed statement there must be time to send it again.
+            .env("DATABASE_STATEMENT_TIMEOUT_MS", "2000")
     })
     .await
 }
@@ -66,7 +59,7 @@ async fn fault_on_each_flight(fault: Fault) {
     let mut functions = JoinSet::new();
     for call in Call::ALL {
         functions.spawn(async move {
-            let under_test = start(call, fault).await;
+            let under_test = start(call).await;
             for at in [At::BeforeServer, At::Answer(0), At::Answer(10)] {
                 let mut flights = 0;
                 while flights < FLIGHTS
@@ -101,7 +94,7 @@ async fn a_flow_goes_silent_on_each_flight() {
 
 #[tokio::test]
 async fn a_lost_answer_to_commit_never_makes_two_orders_of_one_key() {
-    let under_test = start(Call::Create, Fault::Swallow).await;
+    let under_test = start(Call::Create).await;
     for fault in [Fault::Reset, Fault::Close, Fault::Swallow] {
         under_test.succeed().await;
         under_test.succeed().await;
@@ -155,15 +148,23 @@ async fn a_read_that_the_server_stops_is_not_sent_again() {
     if under_test.is_mariadb().await {
         return;
     }
-    under_test.succeed().await;
-    let request = under_test.new_request().await;
-    let mut lock = under_test.database.lock_orders().await.unwrap();
-    let answer = under_test.invoke(&request).await;
-    lock.query_drop("UNLOCK TABLES").await.unwrap();
-    assert_eq!(answer.status, 503, "{answer:#?}");
-    assert_eq!(logged(&answer, "Retries"), 0, "{answer:#?}");
-    under_test.succeed().await;
-    assert_eq!(under_test.proxy.counts().ever, 1);
+    // The server's message that it stopped a read has a quarter of a second to arrive. On a slow
+    // machine, one may come too late.
+    for _ in 0..3 {
+        under_test.succeed().await;
+        let request = under_test.new_request().await;
+        let connections = under_test.proxy.counts().ever;
+        let mut lock = under_test.database.lock_orders().await.unwrap();
+        let answer = under_test.invoke(&request).await;
+        lock.query_drop("UNLOCK TABLES").await.unwrap();
+        assert_eq!(answer.status, 503, "{answer:#?}");
+        if logged(&answer, "Retries") == 0 {
+            under_test.succeed().await;
+            assert_eq!(under_test.proxy.counts().ever, connections);
+            return;
+        }
+    }
+    panic!("every read that the server stopped was sent again");
 }
 
 #[tokio::test]

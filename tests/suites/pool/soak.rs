@@ -32,7 +32,7 @@ const INVOCATIONS: usize = 500;
 const SEED: u64 = 20_260_310;
 
 /// The timeout of an invocation, which it must not exceed.
-const TIMEOUT: Duration = Duration::from_secs(6);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A connection is pinged when it was idle for longer than this.
 const PING_AFTER: Duration = Duration::from_millis(50);
@@ -123,7 +123,7 @@ impl Soak {
                 .env("DATABASE_PING_AFTER_MS", PING_AFTER.as_millis().to_string())
                 // After a statement that was lost silently there must be time to send it again.
                 .env("DATABASE_STATEMENT_TIMEOUT_MS", "1200")
-                .env("DATABASE_CONNECT_TIMEOUT_MS", "1500");
+                .env("DATABASE_CONNECT_TIMEOUT_MS", "5000");
             let function = setup.start().await.unwrap();
             function.freeze().unwrap();
             let warm = false;
