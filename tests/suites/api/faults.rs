@@ -60,10 +60,10 @@ async fn read_until_logged(get_order: &Function, text: &str) {
     panic!("no {text:?} in:\n{}", get_order.output().unwrap());
 }
 
-/// Reads again and again, like a client that was told to retry.
-async fn read_until_it_works(get_order: &Function) -> Answer {
+/// Calls again and again, like a client that was told to retry.
+async fn until_it_works(function: &Function, call: impl AsyncFn() -> Answer) -> Answer {
     for _ in 0..50 {
-        let answer = read(get_order).await;
+        let answer = call().await;
         if answer.status != 503 {
             return answer;
         }
@@ -71,8 +71,12 @@ async fn read_until_it_works(get_order: &Function) -> Answer {
     }
     panic!(
         "it stays unavailable; it wrote:\n{}",
-        get_order.output().unwrap()
+        function.output().unwrap()
     );
+}
+
+async fn read_until_it_works(get_order: &Function) -> Answer {
+    until_it_works(get_order, async || read(get_order).await).await
 }
 
 #[tokio::test]
@@ -249,12 +253,13 @@ async fn a_statement_that_takes_too_long_is_503_and_changes_nothing() {
     let database = fresh_database().await;
     let setup = impatient(function("create-order", &database));
     let create = setup.start().await.unwrap();
-    let post = || Event::post("/orders").json(&tea("cust-1"));
+    let order = Event::post("/orders").json(&tea("cust-1"));
+    let post = async || create.invoke(order.clone()).await.unwrap();
     let lock = database.lock_orders().await.unwrap();
-    assert_unavailable(&create.invoke(post()).await.unwrap());
+    assert_unavailable(&post().await);
     unlock(lock).await;
 
-    let after = create.invoke(post()).await.unwrap();
+    let after = until_it_works(&create, post).await;
     assert_eq!(after.status, 201, "{after:?}");
     let mut connection = database.connect().await.unwrap();
     let orders: Vec<u8> = connection.query("SELECT 1 FROM orders").await.unwrap();
