@@ -6,6 +6,7 @@
 mod command;
 pub(crate) mod descendants;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -87,18 +88,22 @@ fn quote(last_lines: &str, log: &Path) -> String {
     quoted
 }
 
-/// A port of 127.0.0.1 that nobody listens on. It is outside the range from which systems choose
-/// ports, so it very likely stays free until its program listens, also when that is started again.
+/// A port of 127.0.0.1 that nobody listens on, and that this process gets only once. It is outside the
+/// range from which systems choose ports, so it very likely stays free until its program listens, also
+/// when that is started again.
 ///
 /// # Errors
 ///
 /// No port is free.
 pub fn free_port() -> Result<u16, ProcessError> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut tries = 0..100;
     loop {
         let port = fastrand::u16(20_000..30_000);
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(_) => return Ok(port),
+            Ok(_) if given.insert(port) => return Ok(port),
+            Ok(_) => {}
             Err(error) if tries.next().is_none() => return Err(ProcessError::Port(error)),
             Err(_) => {}
         }
