@@ -28,6 +28,9 @@ const FLAGS: [&str; 6] = [
     "--queryserver-config-query-pool-timeout=200ms",
 ];
 
+/// The default of `VTGATE_SEED`.
+const SEED: u64 = 20_260_310;
+
 /// The stack, if the test run has Vitess with one shard.
 fn stack() -> Option<Stack> {
     let stack = Stack::from_env().unwrap();
@@ -107,12 +110,15 @@ async fn fixed_conversations() {
     }
 }
 
-/// `VTGATE_SEED` repeats a run.
+/// `VTGATE_SEED` sets the random seed. With `random`, each run has another one.
 #[tokio::test]
 async fn random_conversations() {
     let Some(stack) = stack() else { return };
-    let seed = env::var("VTGATE_SEED").map(|seed| seed.parse().unwrap());
-    let seed: u64 = seed.unwrap_or_else(|_| fastrand::u64(..));
+    let seed: u64 = match env::var("VTGATE_SEED").as_deref() {
+        Ok("random") => fastrand::u64(..),
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => SEED,
+    };
     println!("VTGATE_SEED={seed}");
     let vitess = Side::vitess(&stack, &FLAGS[..1]).await;
     let mut comparison = Comparison::of(Side::stand_in(&stack).await, vitess);
