@@ -21,10 +21,11 @@ pub(crate) enum Conversion {
 /// A type by what it can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Type {
-    /// Whole parts from the least to the most, and digits after the decimal point.
-    Number(i128, i128, u32),
-    /// Whole numbers are exact up to this one.
-    Float(i128),
+    /// Digits after the decimal point.
+    Number(Range, u32, Form),
+    /// Digits after the decimal point, where it has a number of them. Whole numbers are exact up to
+    /// the last one.
+    Float(Range, Option<u32>, i128),
     /// Characters at most, and whether it pads. TEXT counts bytes, which is close enough.
     Text(u64, bool),
     Bytes(u64, bool),
@@ -35,6 +36,17 @@ enum Type {
     Other(String),
 }
 
+/// The whole parts from the least to the most.
+type Range = (i128, i128);
+
+/// As what an exact number comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Integer,
+    Decimal,
+    Bits,
+}
+
 impl Type {
     fn of(column: &Row) -> Self {
         let (name, all) = (column.text("type"), column.text("data_type"));
@@ -43,22 +55,31 @@ impl Type {
         let digits = u32::try_from(size).unwrap_or(u32::MAX);
         let places = scale.and_then(|scale| scale.try_into().ok()).unwrap_or(0);
         let signed = !all.contains("unsigned");
-        let number = |count: i128, places| match signed {
-            true => Self::Number(-count, count - 1, places),
-            false => Self::Number(0, count - 1, places),
+        let range = |count: i128| match signed {
+            true => (-count, count - 1),
+            false => (0, count - 1),
         };
-        let integer = |bits: u32| number(1 << (bits - u32::from(signed)), 0);
+        let parts = || range(10_i128.pow(digits.saturating_sub(places).min(38)));
+        let integer =
+            |bits: u32| Self::Number(range(1 << (bits - u32::from(signed))), 0, Form::Integer);
+        let float = |exact| {
+            let range = match scale {
+                Some(_) => parts(),
+                None => range(i128::MAX),
+            };
+            Self::Float(range, scale.map(|_| places), exact)
+        };
         match name {
             "tinyint" => integer(8),
             "smallint" => integer(16),
             "mediumint" => integer(24),
             "int" => integer(32),
             "bigint" => integer(64),
-            "bit" => Self::Number(0, (1 << size.min(64)) - 1, 0),
-            "year" => Self::Number(1901, 2155, 0),
-            "decimal" => number(10_i128.pow(digits.min(38).saturating_sub(places)), places),
-            "float" => Self::Float(1 << 24),
-            "double" => Self::Float(1 << 53),
+            "bit" => Self::Number((0, (1 << size.min(64)) - 1), 0, Form::Bits),
+            "year" => Self::Number((1901, 2155), 0, Form::Integer),
+            "decimal" => Self::Number(parts(), places, Form::Decimal),
+            "float" => float(1 << 24),
+            "double" => float(1 << 53),
             "enum" | "set" => Self::Members(members(all), name == "set"),
             "date" => Self::Moment(true, None, false),
             "time" => Self::Moment(false, Some(digits), false),
@@ -88,17 +109,37 @@ pub(crate) fn convert(name: &str, old: &Row, new: &Row) -> Conversion {
             false => Fails(conditions.join(" OR ")),
         }
     };
+    let fits = |(least, most): Range, (new_least, new_most): Range| {
+        fails(vec![
+            (least < new_least).then(|| format!("{column} < {new_least}")),
+            (most > new_most).then(|| format!("{column} >= {}", new_most + 1)),
+        ])
+    };
     match (Type::of(old), Type::of(new)) {
-        (Number(_, _, places), Number(_, _, new_places)) if new_places < places => {
+        (Number(_, places, _), Number(_, new_places, _)) if new_places < places => {
             Loses("digits after the decimal point are rounded")
         }
-        (Number(least, most, _), Number(new_least, new_most, _)) => fails(vec![
-            (least < new_least).then(|| format!("{column} <= {}", new_least - 1)),
-            (most > new_most).then(|| format!("{column} >= {}", new_most + 1)),
-        ]),
-        (Number(least, most, 0), Float(exact)) if most <= exact && least >= -exact => Keeps,
-        (Float(exact), Float(new_exact)) if new_exact >= exact => Keeps,
-        (Number(..) | Float(_), Float(_)) | (Float(_), Number(..)) => Loses("numbers are rounded"),
+        (Number(range, _, form), Number(new_range, _, new_form)) => match fits(range, new_range) {
+            Keeps if new_form != form => Retypes,
+            conversion => conversion,
+        },
+        (Number((least, most), 0, _), Float(range, _, exact))
+            if most <= exact && least >= -exact =>
+        {
+            match fits((least, most), range) {
+                Keeps => Retypes,
+                conversion => conversion,
+            }
+        }
+        (Float(range, places, exact), Float(new_range, new_places, new_exact))
+            if new_exact >= exact
+                && new_places.is_none_or(|new| places.is_some_and(|places| places <= new)) =>
+        {
+            fits(range, new_range)
+        }
+        (Number(..) | Float(..), Float(..)) | (Float(..), Number(..)) => {
+            Loses("numbers are rounded")
+        }
         (Text(length, padded), Text(new_length, new_padded)) => fails(vec![
             (new_length < length).then(|| longer(new_length)),
             // CHAR does not give back the spaces at the end.
@@ -147,10 +188,10 @@ pub(crate) fn convert(name: &str, old: &Row, new: &Row) -> Conversion {
             }
         }
         (Text(..), Json) => Fails(format!("NOT JSON_VALID({column})")),
-        (Number(..) | Float(_) | Moment(..), Text(30.., _)) | (Json, Text(0xFFFF_FFFF, _)) => {
+        (Number(..) | Float(..) | Moment(..), Text(30.., _)) | (Json, Text(0xFFFF_FFFF, _)) => {
             Retypes
         }
-        (Number(..) | Float(_) | Moment(..) | Json, Text(length, _)) => Fails(longer(length)),
+        (Number(..) | Float(..) | Moment(..) | Json, Text(length, _)) => Fails(longer(length)),
         (Json, Json) => Keeps,
         (Other(old), Other(new)) if old == new || new == "geometry" => Keeps,
         _ => Loses("values of one kind are converted to another"),

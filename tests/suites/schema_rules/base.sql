@@ -25,6 +25,8 @@ CREATE TABLE orders (
   flags SET ('gift', 'express') NULL,
   placed DATETIME(6) NULL,
   day DATE NULL,
+  rate DOUBLE(10, 2) NULL,
+  mask BIT(8) NULL,
   doubled INT AS (quantity * 2) STORED,
   CONSTRAINT positive CHECK (quantity > 0),
   PRIMARY KEY (id),

@@ -113,6 +113,12 @@ ALTER TABLE orders MODIFY quantity BIGINT UNSIGNED NOT NULL DEFAULT 1;
 ALTER TABLE orders MODIFY total DECIMAL(20, 4) NOT NULL;
 
 -- accepted
+ALTER TABLE orders MODIFY rate DOUBLE(12, 3) NULL;
+
+-- accepted
+ALTER TABLE orders MODIFY rate DOUBLE NULL;
+
+-- accepted
 ALTER TABLE orders MODIFY status ENUM ('pending', 'paid', 'shipped', 'delivered') NOT NULL;
 
 -- accepted
@@ -351,6 +357,21 @@ ALTER TABLE orders MODIFY quantity INT NOT NULL DEFAULT 1;
 ALTER TABLE orders MODIFY total DECIMAL(10, 4) NOT NULL;
 
 -- narrower-column
+ALTER TABLE orders MODIFY ratio DOUBLE UNSIGNED NULL;
+
+-- narrower-column
+ALTER TABLE orders MODIFY rate DOUBLE(8, 2) NULL;
+
+-- narrower-column
+ALTER TABLE customers MODIFY age DECIMAL(8, 2) NULL;
+
+-- narrower-column
+ALTER TABLE orders MODIFY doubled TINYINT AS (quantity * 2) STORED;
+
+-- becomes-not-null | mariadb refused
+ALTER TABLE orders MODIFY doubled INT AS (quantity * 2) STORED NOT NULL;
+
+-- narrower-column
 ALTER TABLE orders MODIFY body VARCHAR(1000) NULL;
 
 -- narrower-column
@@ -389,6 +410,21 @@ ALTER TABLE orders MODIFY status ENUM ('pending', 'new', 'paid', 'shipped') NOT 
 -- other-type
 ALTER TABLE orders MODIFY big VARCHAR(30) NULL;
 
+-- other-type
+ALTER TABLE customers MODIFY age DECIMAL(14, 4) NULL;
+
+-- other-type
+ALTER TABLE customers MODIFY age DOUBLE NULL;
+
+-- other-type
+ALTER TABLE orders MODIFY mask INT NULL;
+
+-- other-type | mariadb refused
+ALTER TABLE orders ALTER COLUMN note SET INVISIBLE;
+
+-- other-type
+ALTER TABLE orders MODIFY note VARCHAR(255) NULL INVISIBLE;
+
 -- lossy-column
 ALTER TABLE orders MODIFY placed DATETIME NULL;
 
@@ -412,6 +448,12 @@ ALTER TABLE orders MODIFY ratio FLOAT NULL;
 
 -- lossy-column
 ALTER TABLE orders MODIFY ratio DECIMAL(10, 2) NULL;
+
+-- lossy-column
+ALTER TABLE orders MODIFY ratio DOUBLE(10, 2) NULL;
+
+-- lossy-column
+ALTER TABLE orders MODIFY rate DOUBLE(12, 1) NULL;
 
 -- lossy-column
 ALTER TABLE orders MODIFY note INT NULL;

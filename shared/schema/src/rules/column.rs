@@ -52,35 +52,17 @@ impl Judge<'_> {
 
     pub(super) fn changed_column(&mut self, old: &Part, new: &Part) {
         self.definition(new);
-        if new.is_generated() {
-            if !old.is_generated() {
+        match (old.is_generated(), new.is_generated()) {
+            (false, true) => {
                 self.report(Rule::BecomesGenerated, "{} becomes a generated one");
+                return;
             }
-            return;
+            (true, true) => {}
+            (_, false) => self.lost_default(old, new),
         }
-        let loses =
-            |what: &str| old.text("extra").contains(what) && !new.text("extra").contains(what);
-        let has_default = |column: &Row| column.get("default").is_some();
-        let lost = if loses("auto_increment") {
-            Some("AUTO_INCREMENT")
-        } else if loses("on update") {
-            Some("ON UPDATE")
-        } else if has_default(old) && !has_default(new) && !new.is_auto_increment() {
-            Some("DEFAULT")
-        } else if old.is_generated() && !new.may_be_left_out() {
-            Some("expression")
-        } else {
-            None
-        };
-        if let Some(lost) = lost {
-            let effect = match new.may_be_left_out() {
-                true => "a statement that leaves it out writes something else",
-                false => "an INSERT that leaves it out fails",
-            };
-            self.report(
-                Rule::DroppedDefault,
-                &format!("{{}} loses its {lost}: {effect}"),
-            );
+        if new.is_invisible() && !old.is_invisible() {
+            let what = "{} becomes invisible: code that names no columns does not get it any more";
+            self.report(Rule::OtherType, what);
         }
         match (old.is("nullable"), new.is("nullable")) {
             (true, false) => {
@@ -96,6 +78,32 @@ impl Judge<'_> {
         }
         self.converted(old, new);
         self.compared(old, new);
+    }
+
+    /// The rules on what an INSERT writes that leaves it out.
+    fn lost_default(&mut self, old: &Row, new: &Row) {
+        let loses =
+            |what: &str| old.text("extra").contains(what) && !new.text("extra").contains(what);
+        let has_default = |column: &Row| column.get("default").is_some();
+        let lost = if loses("auto_increment") {
+            "AUTO_INCREMENT"
+        } else if loses("on update") {
+            "ON UPDATE"
+        } else if has_default(old) && !has_default(new) && !new.is_auto_increment() {
+            "DEFAULT"
+        } else if old.is_generated() && !new.may_be_left_out() {
+            "expression"
+        } else {
+            return;
+        };
+        let effect = match new.may_be_left_out() {
+            true => "a statement that leaves it out writes something else",
+            false => "an INSERT that leaves it out fails",
+        };
+        self.report(
+            Rule::DroppedDefault,
+            &format!("{{}} loses its {lost}: {effect}"),
+        );
     }
 
     fn converted(&mut self, old: &Part, new: &Row) {
@@ -159,6 +167,10 @@ impl Row {
 
     pub(super) fn is_auto_increment(&self) -> bool {
         self.text("extra").contains("auto_increment")
+    }
+
+    fn is_invisible(&self) -> bool {
+        self.text("extra").contains("INVISIBLE")
     }
 
     /// Whether an INSERT may leave it out. MySQL fills an ENUM that is NOT NULL with its first
