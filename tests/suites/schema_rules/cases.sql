@@ -282,6 +282,12 @@ ALTER TABLE orders DROP KEY by_customer, ADD KEY by_customer (customer_id);
 ALTER TABLE orders ALTER INDEX by_code INVISIBLE;
 
 -- drop-index
+ALTER TABLE orders DROP PRIMARY KEY, ADD PRIMARY KEY (customer_id, id);
+
+-- drop-index
+ALTER TABLE customers DROP PRIMARY KEY, ADD KEY by_id (id);
+
+-- drop-index
 ALTER TABLE customers DROP INDEX by_email, ADD KEY by_email (email);
 
 -- duplicate-index
@@ -482,7 +488,7 @@ ALTER TABLE orders ADD UNIQUE KEY one_note (note);
 -- unique-on-rows
 CREATE UNIQUE INDEX one_note ON orders (customer_id, note(10));
 
--- unique-on-rows
+-- drop-index unique-on-rows
 ALTER TABLE pairs DROP PRIMARY KEY, ADD PRIMARY KEY (a);
 
 -- unique-on-rows
@@ -527,7 +533,7 @@ CREATE TABLE carts (code INT UNIQUE);
 -- no-key
 CREATE TABLE carts (code TEXT NOT NULL, UNIQUE KEY (code(10)));
 
--- no-key
+-- drop-index no-key
 ALTER TABLE pairs DROP PRIMARY KEY;
 
 -- primary-key-part
@@ -536,13 +542,13 @@ CREATE TABLE carts (code VARCHAR(64), PRIMARY KEY (code(10)));
 -- primary-key-part
 CREATE TABLE carts (code TEXT, PRIMARY KEY (code(10)));
 
--- key-replaced
+-- drop-index key-replaced
 ALTER TABLE pairs DROP PRIMARY KEY, ADD id BIGINT AUTO_INCREMENT PRIMARY KEY;
 
 -- engine
 CREATE TABLE carts (id INT PRIMARY KEY) ENGINE = MyISAM;
 
--- engine
+-- drop-index engine
 ALTER TABLE pairs ENGINE = MEMORY;
 
 -- charset charset

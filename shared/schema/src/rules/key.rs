@@ -43,7 +43,7 @@ impl Judge<'_> {
             part.get("column")
                 .is_none_or(|name| self.new.column(name).is_some())
         };
-        if self.subject.name != PRIMARY && old.rows.iter().any(remains) {
+        if old.rows.iter().any(remains) {
             self.report(Rule::DropIndex, "drops {}");
         }
     }
@@ -57,8 +57,11 @@ impl Judge<'_> {
             self.report(Rule::DropIndex, "{} is not unique any more");
         } else if old.is("visible") && !new.is("visible") {
             self.report(Rule::DropIndex, "{} becomes invisible");
-        } else if is_other && self.subject.name != PRIMARY {
-            self.report(Rule::DropIndex, "{} is over other columns");
+        } else if is_other {
+            self.report(
+                Rule::DropIndex,
+                "{} is over other columns, or over the same in another way",
+            );
         }
     }
 
