@@ -2,7 +2,12 @@
 //!
 //! The queries stand beside this file, one for each kind of part. They name the fields of a [`Row`].
 
-use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Deref,
+    sync::Arc,
+};
 
 use database::{DatabaseError, Session, Statement};
 use serde::{Deserialize, Serialize, Serializer};
@@ -151,7 +156,12 @@ impl Snapshot {
             return Ok((std::mem::replace(&mut self.tables, all.clone()), all));
         };
         let (mut before, mut after) = (Tables::new(), Tables::new());
+        // A view's text may have the name of a view that reads it.
+        let mut known = BTreeSet::new();
         while let Some(name) = names.pop() {
+            if !known.insert(name.clone()) {
+                continue;
+            }
             let old = self.tables.remove_entry(&name);
             let new = tables(session, self.make, Some(&name)).await?;
             self.tables.extend(new.clone());
@@ -162,7 +172,6 @@ impl Snapshot {
             };
             let readers = self.tables.iter().filter(|(_, table)| reads(table));
             names.extend(readers.map(|(reader, _)| reader.clone()));
-            names.retain(|other| *other != name);
             before.extend(old);
             after.extend(new);
         }

@@ -167,6 +167,9 @@ CREATE VIEW recent AS SELECT id, placed FROM orders WHERE placed > '2026-01-01';
 CREATE OR REPLACE VIEW totals AS SELECT id, total, note FROM orders;
 
 -- accepted
+CREATE VIEW sums AS SELECT customer_id, SUM(total) AS balance FROM orders GROUP BY customer_id; CREATE VIEW balance AS SELECT customer_id, balance FROM sums;
+
+-- accepted
 ALTER VIEW totals AS SELECT id, total, quantity FROM orders;
 
 -- accepted
