@@ -83,7 +83,8 @@ pub fn read<'m>(migrations: impl IntoIterator<Item = &'m Migration>) -> Vec<Find
 }
 
 /// Runs the migrations on the session's schema, which is empty or as production is, and returns
-/// everything that breaks a rule, by file and line. The schema is left as they make it.
+/// everything that breaks a rule, by file and line. The schema is left as they make it. They are
+/// judged each by itself, and together, because one deploy request carries them all.
 ///
 /// A statement that does not belong in a migration is not run. Through vtgate, Vitess' own parser
 /// has its say too.
@@ -99,7 +100,8 @@ pub async fn check<'m>(
     let mut snapshot = Snapshot::read(session).await?;
     // What a refused statement would have created.
     let mut missing = BTreeSet::new();
-    let mut findings = Vec::new();
+    let first = snapshot.tables.clone();
+    let mut runs = Vec::new();
     for migration in migrations {
         let start = snapshot.tables.clone();
         let mut run = Run::new(migration);
@@ -128,7 +130,11 @@ pub async fn check<'m>(
             }
         }
         run.judge(&start, &snapshot, options);
-        findings.extend(run.findings(true));
+        runs.push(run);
     }
-    Ok(findings)
+    run::judge_together(&mut runs, &first, &snapshot, options);
+    Ok(runs
+        .into_iter()
+        .flat_map(|run| run.findings(true))
+        .collect())
 }

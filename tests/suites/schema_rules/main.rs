@@ -225,6 +225,64 @@ ALTER TABLE missing ADD a INT;
 }
 
 #[tokio::test]
+async fn migrations_that_are_deployed_together_are_judged_together() {
+    let stack = Stack::from_env().unwrap();
+    let login = stack.fresh_database().await.unwrap();
+    let options = Options::default();
+    let add = "ALTER TABLE orders ADD remark VARCHAR(255) NULL;";
+    let gone = "-- allow drop-column: it was copied\nALTER TABLE orders DROP note;";
+    let number = "ALTER TABLE pairs ADD id BIGINT NOT NULL AUTO_INCREMENT UNIQUE;";
+    let replace = "-- allow drop-index: the id is the new key\n\
+         ALTER TABLE pairs DROP PRIMARY KEY, ADD PRIMARY KEY (id), DROP KEY id;";
+    let allowed = format!("-- allow key-replaced: nobody writes it\n{replace}");
+    let drop_table = "-- allow drop-table: it begins anew\nDROP TABLE pairs;";
+    let old = BASE.split(';').find(|sql| sql.contains("TABLE pairs"));
+    let of_another = "ALTER TABLE customers ADD remark INT NULL;";
+    let both = format!("-- allow drop-and-add: they have nothing in common\n{gone}\n{add}");
+    for ([first, second], expected) in [
+        ([add, gone], Some((2, "drop-and-add"))),
+        ([number, replace], Some((2, "key-replaced"))),
+        ([number, allowed.as_str()], None),
+        (
+            [
+                gone,
+                "ALTER TABLE orders ADD note VARCHAR(255) NULL AFTER total;",
+            ],
+            Some((1, "drop-and-add")),
+        ),
+        ([drop_table, old.unwrap().trim()], Some((1, "drop-and-add"))),
+        ([gone, of_another], None),
+        (
+            [both.as_str(), "ALTER TABLE orders ADD more INT NULL;"],
+            None,
+        ),
+    ] {
+        let scratch = Scratch::new(&login).await;
+        let mut session = scratch.session().await;
+        let base = migrations(&[("0001_base.sql", BASE)]);
+        let found = schema::check(&mut session, base.iter(), &options).await;
+        assert_eq!(found.unwrap(), []);
+        let files = migrations(&[("0001_first.sql", first), ("0002_second.sql", second)]);
+        let found = schema::check(&mut session, files.iter(), &options)
+            .await
+            .unwrap();
+        drop(session);
+        scratch.drop().await;
+        let places: Vec<(&str, usize, &str)> = found
+            .iter()
+            .map(|finding| (finding.file.as_str(), finding.line, finding.rule.code()))
+            .collect();
+        let expected =
+            expected.map(|(line, code)| (files.iter().last().unwrap().file.as_str(), line, code));
+        assert_eq!(
+            places,
+            Vec::from_iter(expected),
+            "{first}\n{second}\n{found:#?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_follows_from_a_refusal_is_not_said_again() {
     let stack = Stack::from_env().unwrap();
     let login = stack.fresh_database().await.unwrap();

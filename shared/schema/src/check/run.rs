@@ -19,7 +19,13 @@ pub(super) struct Run<'m> {
     /// With the place of the statement in the migration.
     found: Vec<(usize, Finding)>,
     touched: Vec<Touched>,
+    /// What the end of the migration has broken, also where a comment allows it.
+    judged: BTreeSet<(Rule, Subject)>,
 }
+
+/// What several migrations can do in one deployment although none of them does it by itself. So an
+/// allowance of these need not be about its own migration.
+const TOGETHER: [Rule; 2] = [Rule::KeyReplaced, Rule::DropAndAdd];
 
 /// What a statement has changed.
 struct Touched {
@@ -31,11 +37,11 @@ struct Touched {
 
 impl<'m> Run<'m> {
     pub(super) fn new(migration: &'m Migration) -> Self {
-        let (found, touched) = (Vec::new(), Vec::new());
         Self {
             migration,
-            found,
-            touched,
+            found: Vec::new(),
+            touched: Vec::new(),
+            judged: BTreeSet::new(),
         }
     }
 
@@ -100,30 +106,23 @@ impl<'m> Run<'m> {
     /// Judges the end of the migration against its start.
     pub(super) fn judge(&mut self, start: &Tables, end: &Snapshot, options: &Options) {
         let mut judged = judge(start, &end.tables, end.make, options);
-        // What is there at the end need not be what was there at the start.
-        for Touched { subject, there, .. } in &self.touched {
+        for subject in there_again(&self.touched, start, end) {
             let rule = match subject.kind {
                 Kind::Table => Rule::DropTable,
-                Kind::Column => Rule::DropColumn,
-                _ => continue,
+                _ => Rule::DropColumn,
             };
-            let is_there = |tables: &Tables| {
-                let table = tables.get(&subject.table);
-                table.is_some_and(|table| table.part(subject.kind, &subject.name).is_some())
-            };
-            if *there == (true, false) && is_there(start) && is_there(&end.tables) {
-                let (subject, what) = (
-                    subject.clone(),
-                    format!("drops {subject} and what is in it"),
-                );
-                judged.push(Judgement {
-                    subject,
-                    rule,
-                    what,
-                    query: None,
-                });
-            }
+            let what = format!("drops {subject} and what is in it");
+            judged.push(Judgement {
+                subject,
+                rule,
+                what,
+                query: None,
+            });
         }
+        let keys = judged
+            .iter()
+            .map(|judged| (judged.rule, judged.subject.clone()));
+        self.judged = keys.collect();
         for judgement in judged {
             self.place(judgement);
         }
@@ -193,7 +192,8 @@ impl<'m> Run<'m> {
                 let before = self.found.len();
                 self.found
                     .retain(|(of, found)| *of != index || Ok(found.rule) != rule);
-                let is_unused = is_judged && self.found.len() == before;
+                let is_of_others = rule.as_ref().is_ok_and(|rule| TOGETHER.contains(rule));
+                let is_unused = is_judged && !is_of_others && self.found.len() == before;
                 let fault = match rule {
                     Err(fault) => fault,
                     Ok(_) if is_unused => {
@@ -211,6 +211,67 @@ impl<'m> Run<'m> {
         self.found.sort_by_key(|(_, found)| found.line);
         self.found.into_iter().map(|(_, found)| found).collect()
     }
+}
+
+/// Judges the end of the last migration against the start of the first. What they break together
+/// stands in the last one that has touched the table.
+pub(super) fn judge_together(
+    runs: &mut [Run<'_>],
+    start: &Tables,
+    end: &Snapshot,
+    options: &Options,
+) {
+    if runs.len() < 2 {
+        return;
+    }
+    let mut judged = judge(start, &end.tables, end.make, options);
+    judged.retain(|judged| TOGETHER.contains(&judged.rule));
+    let touched = runs.iter().flat_map(|run| &run.touched);
+    judged.extend(
+        there_again(touched, start, end)
+            .into_iter()
+            .map(|subject| Judgement {
+                rule: Rule::DropAndAdd,
+                what: format!("{subject} goes and comes again, and so keeps what is in it"),
+                subject,
+                query: None,
+            }),
+    );
+    for mut judged in judged {
+        let key = (judged.rule, judged.subject.clone());
+        let touches = |run: &&mut Run<'_>| {
+            let mut touched = run.touched.iter();
+            touched.any(|touched| touched.subject.table == judged.subject.table)
+        };
+        if !runs.iter().any(|run| run.judged.contains(&key))
+            && let Some(last) = runs.iter_mut().rev().find(touches)
+        {
+            judged.what += ", by this and the migrations that are deployed together with it";
+            last.place(judged);
+        }
+    }
+}
+
+/// The tables and columns that were dropped although they are there at the start and at the end.
+/// What is there at the end need not be what was there at the start.
+fn there_again<'t>(
+    touched: impl IntoIterator<Item = &'t Touched>,
+    start: &Tables,
+    end: &Snapshot,
+) -> BTreeSet<Subject> {
+    let is_there = |tables: &Tables, subject: &Subject| {
+        let table = tables.get(&subject.table);
+        table.is_some_and(|table| table.part(subject.kind, &subject.name).is_some())
+    };
+    let dropped = touched
+        .into_iter()
+        .filter(|Touched { subject, there, .. }| {
+            *there == (true, false)
+                && matches!(subject.kind, Kind::Table | Kind::Column)
+                && is_there(start, subject)
+                && is_there(&end.tables, subject)
+        });
+    dropped.map(|touched| touched.subject.clone()).collect()
 }
 
 /// The line of the statement that names it first.
