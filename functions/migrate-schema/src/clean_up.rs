@@ -7,6 +7,7 @@ use crate::{
     branch,
     error::{ErrorName, Result, StepError},
     production::Production,
+    record::is_recorded,
     schema_change::{Caught, Outcome, SchemaChange},
 };
 
@@ -19,9 +20,8 @@ pub async fn clean_up(change: &mut SchemaChange, production: &Production) -> Res
     let mut failed = plain(failed.ok_or_else(|| StepError::out_of_order("no step has failed"))?);
     // The first step makes nothing, and where it failed there is no plan.
     if !change.plan.is_empty() && failed.error != ErrorName::AnotherAtWork.to_string() {
-        match remove(change, &failed.error, production).await {
-            Ok(None) => {}
-            Ok(Some(left)) => failed.cause += &format!(". {left}"),
+        match remove(change, &mut failed, production).await {
+            Ok(()) => {}
             Err(error) if error.name == ErrorName::Transient => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "not everything was cleaned up");
@@ -36,27 +36,27 @@ pub async fn clean_up(change: &mut SchemaChange, production: &Production) -> Res
     Ok(Outcome::End)
 }
 
-/// Returns a sentence about what it has left on purpose, which follows the error of this name.
-async fn remove(
-    change: &SchemaChange,
-    error: &str,
-    production: &Production,
-) -> Result<Option<String>> {
-    let mut left = None;
+/// Says after why the run failed what it has left on purpose, and what is deployed.
+async fn remove(change: &SchemaChange, failed: &mut Caught, production: &Production) -> Result<()> {
     for request in production.deploy_requests(Some(&change.branch)).await? {
         let (number, api) = (request.number, production.api());
         let stays = match request.progress() {
             Progress::Under => {
                 "is being deployed and was left alone: start again to wait for its end"
             }
-            Progress::Done if error == ErrorName::DifferenceRefused.to_string() => {
+            Progress::Done if is_recorded(change, production).await? => {
+                failed.cause += &format!(". Deploy request {number} is deployed and recorded");
+                continue;
+            }
+            Progress::Done if failed.error == ErrorName::DifferenceRefused.to_string() => {
                 "is deployed and not recorded: give production the schema that the migrations lead to by another deploy request, or change the text of the migrations (a comment is enough) so that they are deployed again. Then start again"
             }
             Progress::Done => "is deployed: start again to record it",
             Progress::Before | Progress::NoChanges | Progress::Failed => "",
         };
         if !stays.is_empty() {
-            return Ok(Some(format!("Deploy request {number} {stays}")));
+            failed.cause += &format!(". Deploy request {number} {stays}");
+            return Ok(());
         }
         if request.state == Openness::Closed {
             continue;
@@ -66,13 +66,12 @@ async fn remove(
         }
         api.close_deploy_request(number).await?;
         if request.deployment_state == DeploymentState::CompleteRevertError {
-            left = Some(format!(
-                "Deploy request {number} was not reverted: production has its changes, and they are not recorded. Undo them by another deploy request, or insert the migrations into schema_migrations"
-            ));
+            failed.cause += &format!(
+                ". Deploy request {number} was not reverted: production has its changes, and they are not recorded. Undo them by another deploy request, or insert the migrations into schema_migrations"
+            );
         }
     }
-    branch::remove(&change.branch, production).await?;
-    Ok(left)
+    branch::remove(&change.branch, production).await
 }
 
 /// The name and the message. A function's error comes as JSON, others come as text. A Fail state

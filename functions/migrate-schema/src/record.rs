@@ -21,18 +21,21 @@ pub async fn finish(change: &mut SchemaChange, production: &Production) -> Resul
         check_standing(&opened)?;
         request = Some(opened);
     }
-    let number = request.as_ref().map(|request| request.number);
-    check_production(&fingerprints.after, number, &change.branch, production).await?;
+    let migrations = change.plan.migrations(&production.migrations)?;
+    // What an earlier attempt has recorded may have been followed by another change.
+    if !is_recorded(change, production).await? {
+        let number = request.as_ref().map(|request| request.number);
+        check_production(&fingerprints.after, number, &change.branch, production).await?;
+    }
     if fingerprints.are_equal() {
         let nothing = "the migrations change nothing in the schema, so nothing was deployed";
         change.warnings.push(nothing.to_owned());
     }
-    let migrations = change.plan.migrations(&production.migrations)?;
     match &request {
         Some(request) => settle(request, &migrations, production).await?,
         None => {
-            branch::remove(&change.branch, production).await?;
             production.record(&migrations).await?;
+            branch::remove(&change.branch, production).await?;
         }
     }
     Ok(change.end(Status::Deployed))
@@ -49,12 +52,7 @@ pub async fn record_deployed(ledger: &Ledger, production: &Production) -> Result
         let Some(notes) = Notes::of(request, &production.migrations) else {
             continue;
         };
-        let mut unrecorded = Vec::new();
-        for migration in notes.migrations {
-            if !ledger.has(migration)? {
-                unrecorded.push(migration);
-            }
-        }
+        let unrecorded = unrecorded(&notes.migrations, ledger)?;
         if !unrecorded.is_empty() {
             let (number, after) = (request.number, &notes.fingerprints.after);
             check_production(after, Some(number), &request.branch, production).await?;
@@ -68,9 +66,27 @@ pub async fn record_deployed(ledger: &Ledger, production: &Production) -> Result
     Ok(())
 }
 
-/// Ends the time in which the deployment could be reverted, deletes the branch, and records the
-/// migrations. It may be repeated. Recording comes last, because the next run finds and settles
-/// what is not recorded, and does not come at all when somebody has reverted the deployment.
+/// Whether all of its migrations are recorded, with these texts.
+pub async fn is_recorded(change: &SchemaChange, production: &Production) -> Result<bool> {
+    let Ok(migrations) = change.plan.migrations(&production.migrations) else {
+        return Ok(false);
+    };
+    Ok(unrecorded(&migrations, &production.ledger().await?)?.is_empty())
+}
+
+fn unrecorded<'m>(migrations: &[&'m Migration], ledger: &Ledger) -> Result<Vec<&'m Migration>> {
+    let mut unrecorded = Vec::new();
+    for migration in migrations {
+        if !ledger.has(migration)? {
+            unrecorded.push(*migration);
+        }
+    }
+    Ok(unrecorded)
+}
+
+/// Ends the time in which the deployment could be reverted, records the migrations, and deletes the
+/// branch. It may be repeated. Recording does not come before that time has ended, because somebody
+/// may revert the deployment, and comes at once then, because another deployment may follow.
 async fn settle(
     request: &DeployRequest,
     migrations: &[&Migration],
@@ -82,11 +98,11 @@ async fn settle(
     }
     let now = api.deploy_request(request.number).await?;
     check_standing(&now)?;
+    production.record(migrations).await?;
     if now.state == Openness::Open && now.progress() != Progress::Done {
         api.close_deploy_request(now.number).await?;
     }
-    branch::remove(&request.branch, production).await?;
-    production.record(migrations).await
+    branch::remove(&request.branch, production).await
 }
 
 async fn skip_revert(number: u64, production: &Production) -> Result<()> {
@@ -145,6 +161,6 @@ async fn check_production(
         Err(_) => "somebody has changed production, or the branch before that".to_owned(),
     };
     Err(ErrorName::DifferenceRefused.because(format!(
-        "{what}, because production does not have the schema that the migrations lead to: {differences}"
+        "{what}, because production does not have the schema that the migrations lead to: {differences}. If it has their part of it, insert their rows into schema_migrations"
     )))
 }

@@ -153,6 +153,42 @@ async fn a_deployment_is_not_recorded_if_it_was_reverted_before() {
 }
 
 #[tokio::test]
+async fn what_is_recorded_may_be_followed_by_another_change_before_its_branch_is_deleted() {
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
+    pipeline.die_after("await_deployment").await;
+    let branch = format!("/branches/{}", pipeline.own_branch().await);
+    let refused = ApiFailure::with(403).on("DELETE", &branch);
+    pipeline.control_plane.fail(refused);
+    pipeline
+        .step_fails("finish", "NotAllowed", "delete_branch")
+        .await;
+    assert_eq!(pipeline.recorded().await, [1, 2]);
+    let of_another = "CREATE INDEX newer ON orders (total)";
+    pipeline.run_on_production(&[of_another]).await;
+    let answer = pipeline.go_on("finish").await.unwrap();
+    assert_eq!(answer["result"]["status"], "deployed");
+    pipeline.assert_recorded(&[1, 2]).await;
+}
+
+#[tokio::test]
+async fn a_run_whose_branch_cannot_be_deleted_says_that_its_change_is_recorded() {
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
+    let execution = pipeline.start(json!({ "approval": true })).await;
+    pipeline.carried_out("await_approval", 1).await;
+    let branch = format!("/branches/{}", pipeline.own_branch().await);
+    let refused = ApiFailure::with(403).on("DELETE", &branch).times(2);
+    pipeline.control_plane.fail(refused);
+    let person = pipeline.control_plane.new_token().await;
+    pipeline.approve(&person).await;
+    let (error, cause) = pipeline.fails(execution).await;
+    assert_eq!(error, "NotAllowed", "{cause}");
+    for words in ["1 is deployed and recorded", "delete the branch migrate-"] {
+        assert!(cause.contains(words), "{cause}");
+    }
+    assert_eq!(pipeline.recorded().await, [1, 2]);
+}
+
+#[tokio::test]
 async fn a_failed_revert_is_reported_by_the_next_run() {
     let pipeline = Pipeline::new().await;
     let key = "ALTER TABLE notes ADD UNIQUE KEY by_text (text);";
