@@ -8,7 +8,7 @@ use planetscale::{
 };
 
 use crate::{
-    branch, branch_login,
+    branch, branch_login, deployment,
     error::{ErrorName, Result, StepError, listed},
     fingerprints::Notes,
     production::Production,
@@ -47,13 +47,15 @@ pub async fn open(change: &mut SchemaChange, production: &Production) -> Result<
 }
 
 /// The deploy request of the branch with the fingerprints of this change: the one that is deployed
-/// or being deployed, or else the one that was opened first. Others that are open are closed.
+/// or being deployed, or else the one that was opened first. Others that are open are closed,
+/// and so is one that was cancelled, because it cannot be deployed again.
 async fn find(change: &SchemaChange, production: &Production) -> Result<Option<DeployRequest>> {
     let rank = |request: &DeployRequest| {
         let notes = Notes::of(request, &production.migrations)?;
         let rank = match request.progress() {
             Progress::Done => 2,
             Progress::Under => 1,
+            _ if request.deployment_state.is_cancelled() => return None,
             _ if request.state == Openness::Open => 0,
             _ => return None,
         };
@@ -64,7 +66,8 @@ async fn find(change: &SchemaChange, production: &Production) -> Result<Option<D
     requests.sort_by_key(rank);
     let found = requests.pop_if(|request| rank(request).is_some());
     for other in requests {
-        if other.state == Openness::Open && other.deployment_state.is_proposed() {
+        let state = &other.deployment_state;
+        if other.state == Openness::Open && (state.is_proposed() || state.is_cancelled()) {
             production.api().close_deploy_request(other.number).await?;
         }
     }
@@ -79,7 +82,7 @@ pub async fn await_checks(change: &mut SchemaChange, production: &Production) ->
         // Without changes, production has the branch's schema. Whether that is the one that the
         // migrations lead to is checked before it is recorded.
         Progress::Done | Progress::NoChanges => Ok(Outcome::Deployed),
-        Progress::Failed => Err(refused(&request)),
+        Progress::Failed => Err(failed(&request, production).await),
         Progress::Before => match &request.deployment {
             Some(deployment) if !deployment.lint_errors.is_empty() => Err(refused(&request)),
             Some(deployment)
@@ -118,7 +121,7 @@ pub async fn await_approval(change: &mut SchemaChange, production: &Production) 
     match request.progress() {
         Progress::Under => Ok(Outcome::Deploying),
         Progress::Done | Progress::NoChanges => Ok(Outcome::Deployed),
-        Progress::Failed => Err(refused(&request)),
+        Progress::Failed => Err(failed(&request, production).await),
         Progress::Before if request.approved => Ok(Outcome::Done),
         Progress::Before => change.wait("an approval of the deploy request", APPROVAL_LIMIT),
     }
@@ -168,6 +171,14 @@ pub async fn current(change: &SchemaChange, production: &Production) -> Result<D
         return Err(ErrorName::DeployRequestClosed.because(message));
     }
     Ok(request)
+}
+
+/// Why it is not deployed: PlanetScale's checks refuse it, or its deployment has failed.
+async fn failed(request: &DeployRequest, production: &Production) -> StepError {
+    match request.deployment_state {
+        DeploymentState::Error => refused(request),
+        _ => deployment::failed(request, production).await,
+    }
 }
 
 /// What PlanetScale's checks have found, as a sentence.

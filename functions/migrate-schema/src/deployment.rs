@@ -49,7 +49,8 @@ pub async fn wait(change: &mut SchemaChange, production: &Production) -> Result<
     }
 }
 
-async fn failed(request: &DeployRequest, production: &Production) -> StepError {
+/// Why it failed, as PlanetScale says of each table.
+pub async fn failed(request: &DeployRequest, production: &Production) -> StepError {
     let operations = production.api().operations(request.number).await;
     let reasons = operations
         .unwrap_or_default()

@@ -74,6 +74,11 @@ impl DeploymentState {
         )
     }
 
+    /// Whether somebody has cancelled it.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::CompleteCancel)
+    }
+
     /// Whether it failed and blocks the queue until somebody ends it.
     pub fn blocks_queue(&self) -> bool {
         matches!(self, Self::CompleteError | Self::CompleteRevertError)

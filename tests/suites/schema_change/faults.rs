@@ -98,6 +98,40 @@ async fn a_deployment_that_fails_halfway_leaves_production_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_deployment_that_somebody_cancelled_is_begun_again_by_the_next_run() {
+    for cancelled in ["cancelled", "complete_cancel"] {
+        let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
+        pipeline.die_after("deploy").await;
+        let request = "/deploy-requests/1";
+        if cancelled == "complete_cancel" {
+            // It leaves the queue when somebody looks.
+            pipeline.until(request, &["queued"]).await;
+        }
+        pipeline.act(request, "cancel").await;
+        pipeline.until(request, &[cancelled]).await;
+        let result = pipeline.succeed(json!({})).await;
+        assert_eq!(result["deploy_request"]["number"], 2);
+        pipeline.assert_recorded(&[1, 2]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_that_failed_without_a_run_is_reported_with_its_reason() {
+    let pipeline = Pipeline::with("0002_tables.sql", TWO_TABLES).await;
+    pipeline.control_plane.fail_deployment_at(1);
+    pipeline.die_after("deploy").await;
+    let request = "/deploy-requests/1";
+    pipeline.until(request, &["complete_error"]).await;
+    pipeline
+        .refused(
+            "DeploymentFailed",
+            &["`complete_error`", "`second_table`: "],
+        )
+        .await;
+    pipeline.assert_nothing_happened().await;
+}
+
+#[tokio::test]
 async fn a_deployment_that_fails_on_rows_names_the_key_or_column_but_no_value() {
     for (clause, expected) in [
         (
@@ -206,7 +240,7 @@ async fn a_failed_revert_is_reported_by_the_next_run() {
         .step_fails("finish", "DeploymentFailed", "deploy request 2")
         .await;
     pipeline
-        .refused("DeployRequestRefused", &["2 was not reverted"])
+        .refused("DeploymentFailed", &["2 was not reverted"])
         .await;
     pipeline.assert_nothing_left().await;
     assert_eq!(pipeline.recorded().await, [1, 2]);
