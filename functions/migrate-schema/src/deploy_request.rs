@@ -128,7 +128,8 @@ pub async fn await_approval(change: &mut SchemaChange, production: &Production) 
 }
 
 /// Says what may follow: [`Outcome::Done`] where the deploy request takes production from the one
-/// fingerprint to the other, [`Outcome::Deployed`] where production has come there without it.
+/// fingerprint to the other, [`Outcome::Deployed`] where production has come there without it,
+/// [`Outcome::Deploying`] where the comparison comes too late.
 pub async fn compare(change: &SchemaChange, production: &Production) -> Result<Outcome> {
     let compared = compare_schemas(change, production).await;
     if matches!(compared, Ok(Outcome::Done)) {
@@ -137,7 +138,7 @@ pub async fn compare(change: &SchemaChange, production: &Production) -> Result<O
     // Another run may have begun to deploy it meanwhile, or have deleted the branch after that.
     match current(change, production).await?.progress() {
         Progress::Before => compared,
-        _ => Ok(Outcome::Done),
+        _ => Ok(Outcome::Deploying),
     }
 }
 

@@ -67,6 +67,17 @@ async fn a_run_goes_on_when_another_has_closed_a_deploy_request_without_changes(
 }
 
 #[tokio::test]
+async fn a_run_waits_for_a_deployment_that_began_while_it_compared_the_schemas() {
+    let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
+    pipeline.die_after("await_checks").await;
+    pipeline.act("/deploy-requests/1", "deploy").await;
+    let by_hand = "CREATE INDEX by_hand ON orders (total)";
+    pipeline.change_own_branch(&[by_hand]).await;
+    let answer = pipeline.go_on("check_difference").await.unwrap();
+    assert_eq!(answer["outcome"], "deploying");
+}
+
+#[tokio::test]
 async fn a_run_makes_its_branch_again_if_another_run_deleted_it() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     pipeline.die_after("apply_migrations").await;
