@@ -236,13 +236,29 @@ fn a_merge_waits_for_the_execution_and_reports_its_result() {
         "migrations": ["0002_notes", "0003_more"],
         "deploy_request": { "number": 7, "url": "https://app.planetscale.com/7" },
     });
+    let nothing = json!({
+        "status": "deployed",
+        "migrations": ["0002_nothing"],
+        "deploy_request": null,
+        "warnings": ["0002_nothing.sql:1: warning[no-change]: the same", "they change nothing"],
+    });
     let ends = [
+        (
+            json!({ "status": "SUCCEEDED", "output": nothing.to_string() }),
+            true,
+            [
+                "are in the database. Nothing had to be deployed.",
+                "- `0002_nothing`\n",
+                "\n> 0002_nothing.sql:1: warning[no-change]: the same\n",
+                "\n> they change nothing\n",
+            ],
+        ),
         (
             json!({ "status": "SUCCEEDED", "output": result.to_string() }),
             true,
             [
                 "SUCCEEDED",
-                "are in the database",
+                "are in the database.\n",
                 "- `0003_more`",
                 "[Deploy request 7](https://app.planetscale.com/7)",
             ],
