@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// Closes the deploy request, so that no other waits behind it, and deletes the branch with its
-/// passwords. What is under deployment, is deployed, or is in use by another run stays as it is for
-/// a later run. What cannot be cleaned up is said after why the run failed; an error that may pass
+/// passwords. What is under deployment or is deployed stays as it is for a later run, and so does
+/// what the run has waited for, because another may wait for it too. What cannot be cleaned up is said after why the run failed; an error that may pass
 /// is tried again.
 pub async fn clean_up(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
     let failed = change.error.take();
@@ -38,6 +38,7 @@ pub async fn clean_up(change: &mut SchemaChange, production: &Production) -> Res
 
 /// Says after why the run failed what it has left on purpose, and what is deployed.
 async fn remove(change: &SchemaChange, failed: &mut Caught, production: &Production) -> Result<()> {
+    let waited = failed.error == ErrorName::TookTooLong.to_string();
     for request in production.deploy_requests(Some(&change.branch)).await? {
         let (number, api) = (request.number, production.api());
         let stays = match request.progress() {
@@ -52,6 +53,7 @@ async fn remove(change: &SchemaChange, failed: &mut Caught, production: &Product
                 "is deployed and not recorded: give production the schema that the migrations lead to by another deploy request, or change the text of the migrations (a comment is enough) so that they are deployed again. Then start again"
             }
             Progress::Done => "is deployed: start again to record it",
+            Progress::Before if waited => continue,
             Progress::Before | Progress::NoChanges | Progress::Failed => "",
         };
         if !stays.is_empty() {
@@ -70,6 +72,13 @@ async fn remove(change: &SchemaChange, failed: &mut Caught, production: &Product
                 ". Deploy request {number} was not reverted: production has its changes, and they are not recorded. Undo them by another deploy request, or insert the migrations into schema_migrations"
             );
         }
+    }
+    if waited {
+        let branch = &change.branch;
+        failed.cause += &format!(
+            ". The branch {branch} was left, and its deploy request if it has one: start again to go on from there, or delete the branch to give the change up"
+        );
+        return Ok(());
     }
     branch::remove(&change.branch, production).await
 }

@@ -149,6 +149,15 @@ impl Pipeline {
         self.function.call(payload).await.unwrap()
     }
 
+    /// Cleans up as if the run had failed with this error, and returns the cause.
+    pub async fn clean_up_after(&self, error: &str) -> String {
+        let mut state = self.tasks.payloads.lock().unwrap().last().cloned().unwrap();
+        state["error"] = json!({ "Error": error, "Cause": "it has failed" });
+        let payload = json!({ "step": "clean_up", "state": state });
+        let answer = self.function.call(payload).await.unwrap().unwrap();
+        answer["error"]["Cause"].as_str().unwrap().to_owned()
+    }
+
     /// Carries out one step with the answer of the last step, and asserts that it fails with this error,
     /// whose message has these words.
     pub async fn step_fails(&self, step: &str, expected: &str, words: &str) {

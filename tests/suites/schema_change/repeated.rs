@@ -116,6 +116,22 @@ async fn a_run_that_could_not_finish_is_finished_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_run_that_has_waited_too_long_leaves_everything_to_the_next() {
+    for step in ["create_branch", "check_difference"] {
+        let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
+        pipeline.die_after(step).await;
+        let cause = pipeline.clean_up_after("TookTooLong").await;
+        let branch = pipeline.own_branch().await;
+        let left = format!("it has failed. The branch {branch} was left");
+        assert!(cause.starts_with(&left), "{cause}");
+        let result = pipeline.succeed(json!({})).await;
+        assert_eq!(result["deploy_request"]["number"], 1, "{step}");
+        assert_eq!(pipeline.posted("/branches").len(), 1, "{step}");
+        pipeline.assert_recorded(&[1, 2]).await;
+    }
+}
+
+#[tokio::test]
 async fn two_runs_at_once_deploy_once() {
     // The second run begins with the first, or after the first has carried out this step.
     for step in [
