@@ -27,6 +27,9 @@ use crate::{service_token::ServiceToken, settings::PlanetScaleSettings};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The shortest pause before an attempt is repeated, whatever `Retry-After` says.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+
 /// The longest wait for the secret with the token.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -205,7 +208,7 @@ impl Transport {
             }
             let delay = delays
                 .next()
-                .map(|delay| setback.pause.unwrap_or(delay))
+                .map(|delay| setback.pause.unwrap_or(delay).max(SHORTEST_PAUSE))
                 .filter(|delay| *delay < deadline.left());
             let Some(delay) = delay else {
                 return Err(if may_have_happened && request.method != Method::GET {
@@ -413,11 +416,12 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Pauses without an end. The deadline ends them.
 fn delays() -> ExponentialBackoff {
     ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(200))
+        .with_min_delay(SHORTEST_PAUSE)
         .with_max_delay(Duration::from_secs(10))
-        .with_max_times(8)
+        .without_max_times()
         .with_jitter()
         .build()
 }
