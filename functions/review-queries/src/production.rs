@@ -94,6 +94,7 @@ pub enum Measure {
 pub enum Change {
     /// The query was not among the first of any ranking in the week before.
     New,
+    /// It has grown by [`FACTOR`], or it was not bad in the week before.
     Worse,
     Same,
     Better,
@@ -248,13 +249,14 @@ impl Measure {
 
     fn finding(self, now: &QueryStatistics, before: Option<&QueryStatistics>) -> Option<Finding> {
         let is_bad = self.is_bad(now);
-        if !is_bad && !before.is_some_and(|before| self.is_bad(before)) {
+        let was_bad = before.is_some_and(|before| self.is_bad(before));
+        if !is_bad && !was_bad {
             return None;
         }
         let (now, before) = (self.of(now), before.map(|before| self.of(before)));
         let change = match before {
             None => Change::New,
-            Some(before) if is_bad && now >= FACTOR * before => Change::Worse,
+            Some(before) if is_bad && (!was_bad || now >= FACTOR * before) => Change::Worse,
             Some(before) if !is_bad || now * FACTOR <= before => Change::Better,
             Some(_) => Change::Same,
         };
@@ -369,6 +371,12 @@ mod tests {
             (
                 Measure::P99Latency,
                 (300.0, 1.0, 0),
+                Some((240.0, 1.0, 0)),
+                Some(Change::Worse),
+            ),
+            (
+                Measure::P99Latency,
+                (300.0, 1.0, 0),
                 Some((900.0, 1.0, 0)),
                 Some(Change::Better),
             ),
@@ -410,6 +418,15 @@ mod tests {
         for measure in Measure::ALL {
             assert!(measure.finding(&rare, None).is_none(), "{measure:?}");
         }
+    }
+
+    #[test]
+    fn a_query_that_was_rare_and_is_frequent_is_worse_although_it_was_slower() {
+        let mut rare = query(5000.0, 1.0, 0);
+        rare.query_count = 10;
+        let frequent = query(2000.0, 1.0, 0);
+        let found = Measure::P99Latency.finding(&frequent, Some(&rare));
+        assert_eq!(found.map(|one| one.change), Some(Change::Worse));
     }
 
     #[test]
