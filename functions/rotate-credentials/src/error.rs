@@ -11,6 +11,9 @@ use secrets::{SecretError, versions::VersionError};
 /// What a step, or a part of it, comes to.
 pub type Result<T, E = RotationError> = std::result::Result<T, E>;
 
+/// Takes the stage AWSPENDING from the version whose id follows.
+const TAKE_AWAY: &str = "aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage AWSPENDING --remove-from-version-id";
+
 /// Why a step did not succeed, for the person who reads the function's log.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
@@ -40,9 +43,16 @@ pub enum RotationError {
     PasswordUnknown { branch: String },
     /// The new password was deleted before it was used.
     #[error(
-        "the password that AWSPENDING has is not on the branch any more: take the stage AWSPENDING from the version (`aws secretsmanager update-secret-version-stage --secret-id SECRET --version-stage AWSPENDING --remove-from-version-id {0}`) and start another rotation"
+        "the password that AWSPENDING has is not on the branch any more: take the stage AWSPENDING from the version (`{TAKE_AWAY} {0}`) and start another rotation",
+        TAKE_AWAY = TAKE_AWAY
     )]
     PasswordGone(String),
+    /// Somebody has stored another current version since createSecret.
+    #[error(
+        "AWSCURRENT and AWSPENDING differ in more than the user and its password, because the secret was changed during the rotation: take the stage AWSPENDING from the version (`{TAKE_AWAY} {0}`) and start another rotation",
+        TAKE_AWAY = TAKE_AWAY
+    )]
+    SecretChanged(String),
     /// A login does not work.
     #[error("the {0} login does not work: the log line before this one says why")]
     Login(&'static str),
@@ -107,6 +117,7 @@ impl RotationError {
             Self::Administrator(_) => "AdministratorUnknown",
             Self::PasswordUnknown { .. } => "PasswordUnknown",
             Self::PasswordGone(_) => "PasswordGone",
+            Self::SecretChanged(_) => "SecretChanged",
             Self::Login(_) => "LoginFails",
             Self::Rights(_) => "RightsDiffer",
             Self::Versions(VersionError::Refused { .. }) => "SecretsManagerRefused",

@@ -139,9 +139,9 @@ impl Rotation {
 
     /// Waits until the new login works, and makes it work where that is up to us.
     async fn set(&self) -> Result<String> {
-        let pending = self.pending().await?;
+        let current = self.at(CURRENT).await?;
+        let pending = self.pending_like(&current).await?;
         if let Logins::TwoUsers = self.logins {
-            let current = self.at(CURRENT).await?;
             two_users::set(&current, &pending, self.deadline).await?;
         }
         let connected = self.connect(&pending, UNTIL_IT_WORKS).await?;
@@ -171,7 +171,7 @@ impl Rotation {
 
     /// Makes the new login the current one, unless it does not work: a step before may be missing.
     async fn finish(&self) -> Result<String> {
-        let pending = self.pending().await?;
+        let pending = self.pending_like(&self.at(CURRENT).await?).await?;
         let connected = self.connect(&pending, ONCE_IT_WORKED).await?;
         connected.close().await;
         let current = self.description.version_at(CURRENT).unwrap_or_default();
@@ -221,6 +221,16 @@ impl Rotation {
         let text = self.secret.read(&self.version).await?;
         let text = text.ok_or(RotationError::NotCreated)?;
         Version::parse(&text).map_err(RotationError::of_secret(PENDING))
+    }
+
+    /// The version that this rotation makes, if it still has what the current one has. Secrets Manager
+    /// may repeat a rotation for days, and somebody may have stored another host meanwhile.
+    async fn pending_like(&self, current: &Version) -> Result<Version> {
+        let pending = self.pending().await?;
+        match pending.is_like(current) {
+            true => Ok(pending),
+            false => Err(RotationError::SecretChanged(self.version.clone())),
+        }
     }
 
     /// The version that had this stage when the step began.

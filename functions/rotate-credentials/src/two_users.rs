@@ -69,10 +69,10 @@ pub fn new_password() -> Result<SecretString> {
 /// the secret that the current version names.
 pub async fn set(current: &Version, pending: &Version, deadline: Deadline) -> Result<()> {
     let (now, new) = (&current.login, &pending.login);
-    if new.username != other(&now.username) || (&new.host, new.port) != (&now.host, now.port) {
+    if new.username != other(&now.username) {
         return Err(RotationError::Secret {
             stage: PENDING,
-            reason: "it is not for the other of the two users on the same server".to_owned(),
+            reason: "it is not for the other of the two users".to_owned(),
         });
     }
     let (account, grants) = rights_of("present", now, deadline).await?;

@@ -25,6 +25,15 @@ impl Version {
         fields.with("password", password.expose_secret()).to_text()
     }
 
+    /// Whether another version has the same fields with the same values, but for the user.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let rest = |version: &Self| {
+            let fields = version.fields.clone();
+            fields.with("username", "").with("password", "")
+        };
+        rest(self) == rest(other)
+    }
+
     /// The ARN of an administrator's secret, in the field that AWS's own rotation functions read.
     pub fn administrators_secret(&self) -> Result<&str, SecretError> {
         self.fields.required("masterarn")

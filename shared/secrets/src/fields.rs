@@ -7,7 +7,7 @@ use super::SecretError;
 
 /// The fields of a secret that is a JSON object. Text is trimmed. A field that is null or empty
 /// counts as absent.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {

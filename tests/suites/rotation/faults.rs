@@ -5,6 +5,7 @@ use tests::stand_ins::control_plane::ApiFailure;
 
 use crate::STEPS;
 use crate::rotation::Rotation;
+use crate::two_users;
 
 #[tokio::test]
 async fn a_rotation_succeeds_although_the_api_is_busy_and_then_broken() {
@@ -93,6 +94,28 @@ async fn a_secret_with_a_login_of_no_password_of_the_branch_is_refused() {
     let (name, message) = rotation.refused("createSecret", &version).await;
     assert_eq!(name, "PasswordUnknown");
     assert!(message.contains("`main`"), "{message}");
+}
+
+#[tokio::test]
+async fn a_secret_that_somebody_changes_during_a_rotation_keeps_the_change() {
+    for rotation in [
+        Rotation::on_planetscale("readwriter").await,
+        two_users::rotation().await,
+    ] {
+        let version = rotation.begin().await;
+        for step in &STEPS[..3] {
+            rotation.step(step, &version).await;
+        }
+        rotation.change("note", json!("added by hand")).await;
+        let changed = rotation.current().await;
+        for step in ["setSecret", "finishSecret"] {
+            let (name, message) = rotation.refused(step, &version).await;
+            assert_eq!(name, "SecretChanged", "{message}");
+            assert!(message.contains(&version), "{message}");
+        }
+        assert_eq!(rotation.current().await, changed);
+        rotation.rotate().await;
+    }
 }
 
 #[tokio::test]
