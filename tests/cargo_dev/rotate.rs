@@ -27,6 +27,8 @@ pub async fn run(folder: Option<&Path>) -> anyhow::Result<()> {
     let stack = RunningStack::find(folder)?;
     let secret = stack.value("DATABASE_SECRET_ID");
     let secrets = Secrets::at(stack.value("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
+    // A rotation that failed is not repeated here.
+    secrets.take_pending_away(secret).await?;
     let version = secrets.begin_rotation(secret).await?;
     let progress = Progress::new();
     for (step, doing) in STEPS {

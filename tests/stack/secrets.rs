@@ -78,16 +78,27 @@ impl Secrets {
         Ok(())
     }
 
-    /// Begins a rotation as Secrets Manager does before it calls the function: with an empty version
-    /// that has the stage AWSPENDING. Returns the version's id, the function's `ClientRequestToken`.
-    pub async fn begin_rotation(&self, id: &str) -> anyhow::Result<String> {
-        // Where a rotation is over, moto takes its version for one under way. AWS does not.
+    /// Takes the stage AWSPENDING away, as a person does after a rotation that was cancelled.
+    pub async fn take_pending_away(&self, id: &str) -> anyhow::Result<()> {
         if let Some((version, _)) = self.version(id, "AWSPENDING").await? {
             let update = self.client.update_secret_version_stage().secret_id(id);
             let update = update.version_stage("AWSPENDING");
             let update = update.remove_from_version_id(version);
             update.send().await.map_err(refused)?;
         }
+        Ok(())
+    }
+
+    /// Begins a rotation as Secrets Manager does before it calls the function: with an empty version
+    /// that has the stage AWSPENDING. Returns the version's id, the function's `ClientRequestToken`.
+    /// It is refused while another version than the current one has the stage.
+    pub async fn begin_rotation(&self, id: &str) -> anyhow::Result<String> {
+        // Moto does the opposite: it refuses where a rotation is over, and not where one is under way.
+        let pending = self.version(id, "AWSPENDING").await?;
+        if pending.is_some() && pending != self.version(id, "AWSCURRENT").await? {
+            bail!("A previous rotation isn't complete. That rotation will be reattempted.");
+        }
+        self.take_pending_away(id).await?;
         let version = Uuid::new_v4().to_string();
         let daily = RotationRulesType::builder().automatically_after_days(1);
         let rotate = self.client.rotate_secret().secret_id(id);

@@ -19,12 +19,14 @@ const TAKE_AWAY: &str = "aws secretsmanager update-secret-version-stage --secret
 pub enum RotationError {
     /// Nobody has enabled the rotation.
     #[error(
-        "the rotation of this secret is not enabled: enable it with `aws secretsmanager rotate-secret --secret-id SECRET`"
+        "the rotation of this secret is not enabled: if AWSPENDING is on another version than AWSCURRENT, take it away (`{TAKE_AWAY} VERSION`); then enable the rotation with `aws secretsmanager rotate-secret --secret-id SECRET`",
+        TAKE_AWAY = TAKE_AWAY
     )]
     NotEnabled,
     /// The version is not the one that a rotation makes.
     #[error(
-        "version {0} of the secret is not AWSPENDING, because its rotation was cancelled or is over: start another with `aws secretsmanager rotate-secret --secret-id SECRET`"
+        "version {0} of the secret is not AWSPENDING, because its rotation was cancelled or is over: if no other is under way and AWSPENDING is on another version than AWSCURRENT, take it away (`{TAKE_AWAY} VERSION`); then start another with `aws secretsmanager rotate-secret --secret-id SECRET`",
+        TAKE_AWAY = TAKE_AWAY
     )]
     NotPending(String),
     /// A step came before createSecret.

@@ -137,6 +137,13 @@ impl Rotation {
         secrets.begin_rotation(&self.secret_id).await.unwrap()
     }
 
+    /// Takes the stage AWSPENDING away, and begins another rotation.
+    pub async fn begin_anew(&self) -> String {
+        let secrets = self.stack.secrets();
+        secrets.take_pending_away(&self.secret_id).await.unwrap();
+        self.begin().await
+    }
+
     /// Calls the function, unless it ends.
     pub async fn call(&self, step: &str, version: &str) -> anyhow::Result<Result<Value, Reported>> {
         let event = json!({
@@ -168,10 +175,15 @@ impl Rotation {
 
     /// A whole rotation, and whether everything is as it should be after it.
     pub async fn rotate(&self) {
-        let before = self.current().await;
         let version = self.begin().await;
-        self.finish(&version).await;
-        self.assert_rotated(&before, &version).await;
+        self.complete(&version).await;
+    }
+
+    /// The rest of a rotation, and whether everything is as it should be after it.
+    pub async fn complete(&self, version: &str) {
+        let before = self.current().await;
+        self.finish(version).await;
+        self.assert_rotated(&before, version).await;
     }
 
     /// Runs all steps with a function that dies after its `call`-th call. Returns whether it did.

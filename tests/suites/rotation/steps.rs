@@ -70,16 +70,23 @@ async fn a_version_that_is_not_pending_is_refused() {
     let (name, message) = rotation.refused("createSecret", &first).await;
     assert_eq!(name, "RotationNotEnabled");
     assert!(message.contains("rotate-secret"), "{message}");
+    assert!(message.contains("update-secret-version-stage"), "{message}");
 
     let cancelled = rotation.begin().await;
     rotation.step("createSecret", &cancelled).await;
     let before = rotation.current().await;
-    let version = rotation.begin().await;
+    // Secrets Manager takes the cancelled rotation for one under way.
+    let begun = rotation.stack.secrets();
+    let begun = begun.begin_rotation(&rotation.secret_id).await;
+    let refusal = begun.unwrap_err().to_string();
+    assert!(refusal.contains("previous rotation"), "{refusal}");
+    let version = rotation.begin_anew().await;
     for version in [cancelled.as_str(), "00000000-0000-0000-0000-000000000000"] {
         for step in STEPS {
             let (name, message) = rotation.refused(step, version).await;
             assert_eq!(name, "NotPending");
             assert!(message.contains("rotate-secret"), "{message}");
+            assert!(message.contains("update-secret-version-stage"), "{message}");
         }
     }
     assert_eq!(

@@ -151,7 +151,7 @@ async fn a_secret_that_names_no_administrator_is_refused() {
         ("username", json!("o'hara"), "LoginFails"),
     ] {
         rotation.change(field, value).await;
-        let version = rotation.begin().await;
+        let version = rotation.begin_anew().await;
         rotation.step("createSecret", &version).await;
         let (name, message) = rotation.refused("setSecret", &version).await;
         assert_eq!(name, expected, "{message}");
