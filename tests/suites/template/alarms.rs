@@ -81,6 +81,28 @@ fn every_alarm_is_sent_and_says_in_one_sentence_where_the_runbook_goes_on() {
     }
 }
 
+/// CloudWatch looks for a missing point in the periods before, unless the expression fills it.
+#[test]
+fn three_hours_without_a_check_of_the_backups_raise_the_alarm() {
+    let Some(resources) = resources() else { return };
+    let alarm = &resources["BackupTooOld"]["Properties"];
+    let [age, newest] = alarm["Metrics"].as_array().unwrap().as_slice() else {
+        panic!("{alarm}");
+    };
+    let filled = age["Expression"].as_str().unwrap();
+    let filled = filled.strip_prefix("FILL(newest, ").unwrap();
+    let filled: u64 = filled.strip_suffix(')').unwrap().parse().unwrap();
+    assert!(
+        filled > 9999,
+        "the longest age that BackupMaxAgeHours allows"
+    );
+    assert_eq!(newest["Id"], "newest");
+    assert_eq!(newest["MetricStat"]["Metric"]["MetricName"], "BackupAge");
+    assert_eq!(newest["MetricStat"]["Period"], 3 * 60 * 60);
+    assert_eq!(alarm["EvaluationPeriods"], 1);
+    assert_eq!(alarm["TreatMissingData"], "breaching");
+}
+
 #[test]
 fn an_alarm_exists_where_what_it_watches_exists() {
     fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
