@@ -1,6 +1,10 @@
 //! Every function has its alarms, and every alarm its section of the runbook.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    process::{Command, Stdio},
+};
 
 use serde_json::{Value, json};
 
@@ -101,6 +105,27 @@ fn three_hours_without_a_check_of_the_backups_raise_the_alarm() {
     assert_eq!(newest["MetricStat"]["Period"], 3 * 60 * 60);
     assert_eq!(alarm["EvaluationPeriods"], 1);
     assert_eq!(alarm["TreatMissingData"], "breaching");
+}
+
+/// The same number begins a backup and raises the alarm, so one of PlanetScale's own must be younger. The
+/// function parses no fractions.
+#[test]
+fn the_age_of_a_backup_is_a_whole_number_of_hours_with_time_for_the_next_one() {
+    let document = Document::read();
+    let parameter = &document.section("Parameters")["BackupMaxAgeHours"];
+    let pattern = parameter["AllowedPattern"].as_str().unwrap();
+    let mut grep = Command::new("grep")
+        .args(["-E", pattern])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let given = "-26\n0\n1\n13\n14\n20\n26\n26.5\n026\n100\n9999\n10000\n";
+    let mut input = grep.stdin.take().unwrap();
+    input.write_all(given.as_bytes()).unwrap();
+    drop(input);
+    let allowed = String::from_utf8(grep.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(allowed, "14\n20\n26\n100\n9999\n");
 }
 
 #[test]
