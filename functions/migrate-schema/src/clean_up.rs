@@ -13,8 +13,8 @@ use crate::{
 
 /// Closes the deploy request, so that no other waits behind it, and deletes the branch with its
 /// passwords. What is under deployment or is deployed stays as it is for a later run, and so does
-/// what the run has waited for, because another may wait for it too. What cannot be cleaned up is said after why the run failed; an error that may pass
-/// is tried again.
+/// what the run has waited for, because another may wait for it too. What cannot be cleaned up is said
+/// after why the run failed. An error that may pass is tried again.
 pub async fn clean_up(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
     let failed = change.error.take();
     let mut failed = plain(failed.ok_or_else(|| StepError::out_of_order("no step has failed"))?);

@@ -77,11 +77,11 @@ async fn a_read_is_retried_after_429_5xx_and_a_lost_answer() {
 async fn a_busy_api_is_asked_again_until_the_deadline_but_never_without_a_pause() {
     let slow_down = Answer::With(429, "retry-after: 0", String::new());
     let server = Server::answering(vec![slow_down; 1000]).await;
-    let calls = server.client.until(Deadline::after(Duration::from_secs(4)));
+    let calls = server.client.until(Deadline::after(Duration::from_secs(6)));
     let error = calls.branch("main").await.unwrap_err();
     assert!(matches!(error, ApiError::Unavailable { .. }), "{error}");
     let attempts = server.received().len();
-    assert!((10..=20).contains(&attempts), "{attempts}");
+    assert!((10..=30).contains(&attempts), "{attempts}");
 }
 
 #[tokio::test]
