@@ -178,9 +178,9 @@ impl FromIterator<(String, String)> for Headers {
 }
 
 impl Headers {
-    /// The value of a header.
+    /// The value of a header. If a name appears twice, its last value counts.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let mut headers = self.0.iter();
+        let mut headers = self.0.iter().rev();
         headers
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())

@@ -68,7 +68,7 @@ pub fn prepare_ahead(statements: impl Into<Vec<Statement>>) {
 #[non_exhaustive]
 pub enum DatabaseError {
     /// The database can't be reached, refuses the login, is failing over, or is full. Nothing was
-    /// changed. It may work later.
+    /// changed, as far as the server says (see [`Statement::write`]). It may work later.
     #[error("the database is not available")]
     Unavailable,
     /// There was no answer in time. Nothing was changed.

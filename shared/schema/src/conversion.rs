@@ -59,7 +59,10 @@ impl Type {
             true => (-count, count - 1),
             false => (0, count - 1),
         };
-        let parts = || range(10_i128.pow(digits.saturating_sub(places).min(38)));
+        let parts = || {
+            let most = 10_i128.pow(digits.saturating_sub(places).min(38)) - 1;
+            (if signed { -most } else { 0 }, most)
+        };
         let integer =
             |bits: u32| Self::Number(range(1 << (bits - u32::from(signed))), 0, Form::Integer);
         let float = |exact| {
@@ -111,7 +114,10 @@ pub(crate) fn convert(name: &str, old: &Row, new: &Row) -> Conversion {
     };
     let fits = |(least, most): Range, (new_least, new_most): Range| {
         fails(vec![
-            (least < new_least).then(|| format!("{column} < {new_least}")),
+            (least < new_least).then(|| match new_least {
+                0 => format!("{column} < 0"),
+                _ => format!("{column} <= {}", new_least - 1),
+            }),
             (most > new_most).then(|| format!("{column} >= {}", new_most + 1)),
         ])
     };
