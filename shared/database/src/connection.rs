@@ -7,7 +7,6 @@
 
 use std::{
     future::Future,
-    mem,
     pin::pin,
     sync::Arc,
     task::{Context, Waker},
@@ -35,20 +34,21 @@ const MOST_PREPARED: usize = 64;
 /// A connection, or nothing once it can no longer be trusted.
 pub(super) struct Connection {
     conn: ClosedOnDrop,
-    prepared: Prepared,
     answered: Moment,
     clock: Arc<dyn Clock>,
 }
 
 /// The driver's connection, which is closed at once when it is dropped.
-struct ClosedOnDrop(Option<Conn>);
+struct ClosedOnDrop(Option<Driver>);
 
-/// The statements that are prepared on a connection, by their text.
+/// The driver's connection, and the statements that are prepared on it, by their text.
 ///
 /// The driver's own cache looks for named parameters in the whole text each time, which would be a third
 /// of the instructions of an execution.
-#[derive(Default)]
-struct Prepared(Vec<(String, Statement)>);
+struct Driver {
+    conn: Conn,
+    prepared: Vec<(String, Statement)>,
+}
 
 /// Why a connection is closed.
 #[derive(Debug, Clone, Copy)]
@@ -97,9 +97,9 @@ pub(super) struct Answer {
 
 impl Connection {
     pub(super) fn new(conn: Conn, clock: Arc<dyn Clock>) -> Self {
+        let prepared = Vec::new();
         Self {
-            conn: ClosedOnDrop(Some(conn)),
-            prepared: Prepared::default(),
+            conn: ClosedOnDrop(Some(Driver { conn, prepared })),
             answered: clock.now(),
             clock,
         }
@@ -118,7 +118,6 @@ impl Connection {
     pub(super) fn take(&mut self) -> Self {
         Self {
             conn: self.conn.take(),
-            prepared: mem::take(&mut self.prepared),
             answered: self.answered,
             clock: Arc::clone(&self.clock),
         }
@@ -131,30 +130,24 @@ impl Connection {
         sql: &str,
         params: Params,
     ) -> Result<Answer, Failure> {
-        let mut prepared = mem::take(&mut self.prepared);
-        let command = async |conn: &mut Conn| {
-            let statement = prepared.statement(conn, sql).await?;
-            let rows = conn.exec(statement, params).await?;
-            let changed = conn.affected_rows();
+        self.run(limit, async |driver| {
+            let statement = driver.prepared(sql).await?;
+            let rows = driver.conn.exec(statement, params).await?;
+            let changed = driver.conn.affected_rows();
             Ok(Answer { rows, changed })
-        };
-        let answer = self.run(limit, command).await;
-        self.prepared = prepared;
-        answer
+        })
+        .await
     }
 
     /// Prepares a statement, in one round trip.
     pub(super) async fn prepare(&mut self, limit: Duration, sql: &str) -> Result<(), Failure> {
-        let mut prepared = mem::take(&mut self.prepared);
-        let command = async |conn: &mut Conn| prepared.statement(conn, sql).await.map(drop);
-        let answer = self.run(limit, command).await;
-        self.prepared = prepared;
-        answer
+        self.run(limit, async |driver| driver.prepared(sql).await.map(drop))
+            .await
     }
 
     /// Sends a command without parameters as text, in one round trip.
     pub(super) async fn command(&mut self, limit: Duration, sql: &str) -> Result<(), Failure> {
-        self.run(limit, async |conn| conn.query_drop(sql).await)
+        self.run(limit, async |driver| driver.conn.query_drop(sql).await)
             .await
     }
 
@@ -165,7 +158,7 @@ impl Connection {
         sql: &str,
     ) -> Result<Result<Vec<Row>, DefinitionError>, Failure> {
         let mut closes = false;
-        let command = async |conn: &mut Conn| match conn.query(sql).await {
+        let command = async |driver: &mut Driver| match driver.conn.query(sql).await {
             Err(Error::Server(error)) => match refusal(&error) {
                 Some(refused) => {
                     closes = Failure::from(Error::Server(error)).closes_connection();
@@ -184,13 +177,14 @@ impl Connection {
 
     /// Asks for rows as text, in one round trip.
     pub(super) async fn ask(&mut self, limit: Duration, sql: &str) -> Result<Vec<Row>, Failure> {
-        self.run(limit, async |conn| conn.query(sql).await).await
+        self.run(limit, async |driver| driver.conn.query(sql).await)
+            .await
     }
 
     /// Asks whether the server is there. If the answer is not good, the connection is closed.
     pub(super) async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
         let causes = [Discarded::PingFailed; 2];
-        let answer = self.run_or_discard(limit, causes, async |conn| conn.ping().await);
+        let answer = self.run_or_discard(limit, causes, async |driver| driver.conn.ping().await);
         let answer = answer.await;
         if answer.is_err() {
             self.close(Discarded::PingFailed).await;
@@ -201,7 +195,7 @@ impl Connection {
     async fn run<T>(
         &mut self,
         limit: Duration,
-        command: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
+        command: impl AsyncFnOnce(&mut Driver) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
         let causes = [Discarded::TimedOut, Discarded::Failed];
         self.run_or_discard(limit, causes, command).await
@@ -213,11 +207,11 @@ impl Connection {
         &mut self,
         limit: Duration,
         [timed_out, failed]: [Discarded; 2],
-        command: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
+        command: impl AsyncFnOnce(&mut Driver) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
         let mut taken = self.conn.take();
-        let conn = taken.0.as_mut().ok_or(Failure::Closed)?;
-        let Ok(result) = tokio::time::timeout(limit, command(conn)).await else {
+        let driver = taken.0.as_mut().ok_or(Failure::Closed)?;
+        let Ok(result) = tokio::time::timeout(limit, command(driver)).await else {
             taken.discard(timed_out);
             return Err(Failure::TimedOut);
         };
@@ -253,21 +247,21 @@ impl Connection {
     }
 }
 
-impl Prepared {
+impl Driver {
     /// The prepared statement. It is prepared first if it is new here. If there are too many, all
     /// others are closed.
-    async fn statement(&mut self, conn: &mut Conn, sql: &str) -> mysql_async::Result<Statement> {
-        let mut known = self.0.iter();
+    async fn prepared(&mut self, sql: &str) -> mysql_async::Result<Statement> {
+        let mut known = self.prepared.iter();
         if let Some((_, statement)) = known.find(|(text, _)| text == sql) {
             return Ok(statement.clone());
         }
-        if self.0.len() >= MOST_PREPARED {
-            for (_, statement) in self.0.drain(..) {
-                conn.close(statement).await?;
+        if self.prepared.len() >= MOST_PREPARED {
+            for (_, statement) in self.prepared.drain(..) {
+                self.conn.close(statement).await?;
             }
         }
-        let statement = conn.prep(sql).await?;
-        self.0.push((sql.to_owned(), statement.clone()));
+        let statement = self.conn.prep(sql).await?;
+        self.prepared.push((sql.to_owned(), statement.clone()));
         Ok(statement)
     }
 }
@@ -279,7 +273,9 @@ impl ClosedOnDrop {
 
     /// Takes out the connection and counts it as discarded.
     fn take_for(&mut self, why: Discarded) -> Option<Conn> {
-        self.0.take().inspect(|_| connection_discarded(why.cause()))
+        let driver = self.0.take()?;
+        connection_discarded(why.cause());
+        Some(driver.conn)
     }
 
     /// Says goodbye as far as that needs no waiting, and closes the socket.
