@@ -14,7 +14,7 @@ use crate::client::{
     Api, assert_reveals_no_secret, assert_unavailable, change, customer, fresh_database, function,
     path_of, problem, stack, tea,
 };
-use crate::server::{as_admin, kill_connections, limit_connections, take_only_connection, unlock};
+use crate::server::{as_admin, limit_connections, take_only_connection, unlock};
 
 /// A function whose secret has this content.
 async fn with_secret(name: &str, database: &FreshDatabase, secret: &str) -> Setup {
@@ -95,15 +95,22 @@ async fn without_a_database_every_call_is_503() {
         ("health", Event::get("/health?ready")),
     ] {
         let setup = impatient(with_secret(name, &database, &secret).await);
+        // The cause is logged at this level too, under the id of the invocation.
+        let setup = setup.env("AWS_LAMBDA_LOG_LEVEL", "WARN");
         let answer = setup.start().await.unwrap().invoke(event).await.unwrap();
         assert_eq!(answer.status, 503, "{name}");
         assert_unavailable(&answer);
         assert_reveals_no_secret(&answer, &database);
+        let mut lines = answer.logs.iter();
+        let line = lines.find(|line| line.get("cause").is_some());
+        let line = line.unwrap_or_else(|| panic!("{name}: {answer:?}"));
+        assert_eq!(line["level"], "WARN", "{name}");
+        assert_eq!(line["cause"], "the database is not available", "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_refused_without_a_database() {
+async fn what_needs_no_database_is_answered_without_one() {
     let database = fresh_database().await;
     let secret = secret(&database, "port", json!(1));
     let get = impatient(with_secret("get-order", &database, &secret).await);
@@ -113,6 +120,10 @@ async fn a_wrong_request_is_refused_without_a_database() {
     let delete = Event::new("DELETE", "/orders/1");
     let method = get.invoke(delete).await.unwrap();
     problem(&method, 405);
+    let health = impatient(with_secret("health", &database, &secret).await);
+    let health = health.start().await.unwrap();
+    let alive = health.invoke(Event::get("/health")).await.unwrap();
+    assert_eq!(alive.status, 200);
 }
 
 #[tokio::test]
@@ -164,16 +175,6 @@ async fn without_a_secrets_manager_the_answer_is_503() {
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_is_for_another_host_is_503() {
-    let database = fresh_database().await;
-    // Another name for the same address. The certificate does not contain it.
-    let secret = secret(&database, "host", json!("0.0.0.0"));
-    let get = with_secret("get-order", &database, &secret).await;
-    let get = get.start().await.unwrap();
-    read_until_logged(&get, "certificate").await;
-}
-
-#[tokio::test]
 async fn a_server_with_an_untrusted_certificate_is_503() {
     let database = fresh_database().await;
     let get = function("get-order", &database).without("DATABASE_CA_FILE");
@@ -200,38 +201,11 @@ async fn a_corrected_secret_is_used_without_a_restart() {
         let right = secret(&database, "host", json!("127.0.0.1"));
         stack().change_secret(&id, &right).await.unwrap();
         assert_eq!(read_until_it_works(&get).await.status, 404, "{field}");
+        assert!(
+            !get.output().unwrap().contains(database.password()),
+            "{field}"
+        );
     }
-}
-
-#[tokio::test]
-async fn a_rotated_password_fails_no_request() {
-    let database = fresh_database().await;
-    let right = secret(&database, "host", json!("127.0.0.1"));
-    let id = stack().new_secret(&right).await.unwrap();
-    let get = function("get-order", &database).env("DATABASE_SECRET_ID", &id);
-    let get = get.start().await.unwrap();
-    assert_eq!(read(&get).await.status, 404);
-
-    // The connections with the old password are gone. There is a new one now.
-    kill_connections(&database).await;
-    database.change_password("rotated-Passw0rd").await.unwrap();
-    let rotated = secret(&database, "password", json!("rotated-Passw0rd"));
-    stack().change_secret(&id, &rotated).await.unwrap();
-
-    let answer = read(&get).await;
-    assert_eq!(answer.status, 404, "{answer:?}");
-    assert!(!get.output().unwrap().contains("rotated-Passw0rd"));
-}
-
-#[tokio::test]
-async fn dead_connections_are_replaced_unnoticed() {
-    let database = fresh_database().await;
-    let get = function("get-order", &database).start().await.unwrap();
-    for _ in 0..3 {
-        assert_eq!(read(&get).await.status, 404);
-        kill_connections(&database).await;
-    }
-    assert_eq!(read(&get).await.status, 404);
 }
 
 #[tokio::test]
@@ -264,20 +238,6 @@ async fn a_statement_that_takes_too_long_is_503_and_changes_nothing() {
     let mut connection = database.connect().await.unwrap();
     let orders: Vec<u8> = connection.query("SELECT 1 FROM orders").await.unwrap();
     assert_eq!(orders.len(), 1);
-}
-
-#[tokio::test]
-async fn the_answer_comes_before_the_invocation_ends() {
-    let database = fresh_database().await;
-    // Only the end of the invocation limits the statement.
-    let list = function("list-orders", &database)
-        .env("DATABASE_STATEMENT_TIMEOUT_MS", "86400000")
-        .timeout(Duration::from_secs(2));
-    let list = list.start().await.unwrap();
-    let lock = database.lock_orders().await.unwrap();
-    let answer = list.invoke(Event::get("/customers/cust-1/orders"));
-    assert_unavailable(&answer.await.unwrap());
-    unlock(lock).await;
 }
 
 #[tokio::test]

@@ -93,21 +93,6 @@ async fn the_conditions_of_a_read_decide_its_status() {
 }
 
 #[tokio::test]
-async fn head_is_answered_like_get_without_the_body() {
-    let path = path_of(&place(&tea(&customer())).await);
-    let head = |path: &str| Event::new("HEAD", path).function_url();
-    let answer = send(head(&path)).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("etag"), Some("\"1\""));
-    assert!(answer.body.is_null(), "{answer:?}");
-
-    let known = send(head(&path).header("if-none-match", "\"1\"")).await;
-    assert_eq!(known.status, 304);
-    let none = send(head(&format!("/orders/{}", Uuid::now_v7()))).await;
-    assert_eq!((none.status, none.body.is_null()), (404, true));
-}
-
-#[tokio::test]
 async fn a_slash_at_the_end_of_the_path_is_ignored() {
     let order = place(&tea(&customer())).await;
     let customer = order["customer_id"].as_str().unwrap();
@@ -166,15 +151,4 @@ async fn an_id_that_is_not_a_uuid_is_400() {
             assert_refused(&send(event).await, 400, "order_id");
         }
     }
-}
-
-#[tokio::test]
-async fn another_method_is_405_and_names_the_allowed_ones() {
-    let path = path_of(&place(&tea(&customer())).await);
-    for method in ["DELETE", "PUT", "POST", "OPTIONS", "TRACE", "PROPFIND"] {
-        let answer = send(Event::new(method, &path).function_url()).await;
-        problem(&answer, 405);
-        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
-    }
-    assert_eq!(send(Event::get(&path)).await.status, 200);
 }

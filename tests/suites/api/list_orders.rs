@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use tests::stand_ins::lambda::Answer;
 use tests::stand_ins::lambda::event::Event;
 
-use crate::client::{
-    assert_is_order, assert_refused, change, customer, path_of, place, problem, send, tea,
-};
+use crate::client::{assert_is_order, assert_refused, change, customer, path_of, place, send, tea};
 
 fn list(customer: &str) -> Event {
     Event::get(format!("/customers/{customer}/orders"))
@@ -248,15 +246,6 @@ async fn a_wrong_limit_or_status_is_400() {
     }
     let twice = send(list(&customer()).query("limit", "1").query("limit", "2")).await;
     assert_refused(&twice, 400, "limit");
-}
-
-#[tokio::test]
-async fn another_method_is_405() {
-    for method in ["DELETE", "POST"] {
-        let answer = send(Event::new(method, "/customers/cust-1/orders")).await;
-        problem(&answer, 405);
-        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
-    }
 }
 
 #[tokio::test]

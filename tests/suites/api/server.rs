@@ -16,7 +16,7 @@ pub async fn as_admin(statement: String) {
 }
 
 /// The number of connections that the functions have, to Vitess if that is between.
-pub async fn connections(database: &FreshDatabase) -> usize {
+async fn connections(database: &FreshDatabase) -> usize {
     if let Some(vitess) = database.vitess() {
         return vitess.sessions(database.username()).await.unwrap();
     }
@@ -40,7 +40,7 @@ pub async fn connections_become(database: &FreshDatabase, number: usize) {
 }
 
 /// Ends all connections of the database's user, as a failover does.
-pub async fn kill_connections(database: &FreshDatabase) {
+async fn kill_connections(database: &FreshDatabase) {
     let mut admin = stack().admin().await.unwrap();
     database.kill_connections(&mut admin).await.unwrap();
     admin.disconnect().await.unwrap();

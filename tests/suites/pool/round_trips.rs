@@ -8,19 +8,20 @@ use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::Value;
 use tests::proxy::Fault;
+use tests::stand_ins::lambda::Answer;
 
 use crate::direct::DirectPool;
 use crate::function_under_test::{FunctionUnderTest, PING_AFTER, pinging};
-use crate::request::Call;
+use crate::request::{Call, logged};
 
 /// How many statements stay prepared on a connection (`connection.rs`).
 const MOST_PREPARED: usize = 64;
 
-/// The round trips of one invocation.
-async fn round_trips(under_test: &FunctionUnderTest) -> usize {
+/// The round trips of one invocation, and its answer.
+async fn round_trips(under_test: &FunctionUnderTest) -> (usize, Answer) {
     let before = under_test.proxy.counts().round_trips;
-    under_test.succeed().await;
-    under_test.proxy.counts().round_trips - before
+    let answer = under_test.succeed().await;
+    (under_test.proxy.counts().round_trips - before, answer)
 }
 
 #[tokio::test]
@@ -31,8 +32,14 @@ async fn a_call_needs_no_more_than_its_statements() {
         // their number is part of the statement.
         let to_prepare = usize::from(call == Call::Create);
         for to_prepare in [to_prepare, 0, 0] {
-            let counted = round_trips(&under_test).await;
+            let (counted, answer) = round_trips(&under_test).await;
             assert_eq!(counted, call.flights() + to_prepare, "{call:?}");
+            let statements = logged(&answer, "Statements");
+            assert_eq!(statements, call.flights() as u64, "{call:?}");
+            assert_eq!(logged(&answer, "Retries"), 0, "{call:?}");
+            let mut lines = answer.logs.iter();
+            let names_one = lines.any(|line| line["slowest_statement"].is_string());
+            assert!(names_one, "{call:?}: {answer:#?}");
         }
         assert_eq!(under_test.proxy.counts().ever, 1);
     }
@@ -49,7 +56,7 @@ async fn a_new_connection_needs_no_more_than_the_protocol() {
     under_test.succeed().await;
     under_test.proxy.strike(Fault::Close).await;
     // One more executes it.
-    let reconnected = round_trips(&under_test).await;
+    let (reconnected, _) = round_trips(&under_test).await;
     assert!((4..=5).contains(&reconnected), "{reconnected}");
     assert_eq!(under_test.proxy.counts().ever, 2);
 }
@@ -59,7 +66,7 @@ async fn only_an_idle_connection_is_pinged() {
     let under_test = FunctionUnderTest::with(Call::Get, pinging).await;
     under_test.succeed().await;
     tokio::time::sleep(2 * PING_AFTER).await;
-    assert_eq!(round_trips(&under_test).await, 2);
+    assert_eq!(round_trips(&under_test).await.0, 2);
     assert_eq!(under_test.proxy.counts().ever, 1);
 }
 
