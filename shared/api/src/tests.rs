@@ -1,7 +1,4 @@
-use std::{
-    future::pending,
-    sync::{Arc, Mutex},
-};
+use std::future::pending;
 
 use lambda_runtime::Context;
 use serde_json::{Value, json};
@@ -235,38 +232,4 @@ fn only_payload_format_2_is_an_event() {
         assert!(error.contains("payload format 2.0"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
-}
-
-#[test]
-fn the_cause_of_a_problem_is_logged() {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let logged = lines.clone();
-    let subscriber = lambda::log::subscriber(
-        tracing::level_filters::LevelFilter::INFO,
-        None,
-        move |line| {
-            let line: Value = serde_json::from_slice(line).unwrap();
-            logged.lock().unwrap().push(line);
-        },
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let invocation = || {
-        let outcome = Err(DatabaseError::Unavailable.into());
-        runtime.block_on(answered(GET, event("GET", "/orders/7"), outcome));
-    };
-    // The first call has no subscriber. If another test logs a line for the first time just as a
-    // subscriber is added, tracing may take that line for one that nobody wants.
-    invocation();
-    tracing::subscriber::with_default(subscriber, invocation);
-
-    let lines = lines.lock().unwrap();
-    let cause = lines
-        .iter()
-        .find(|line| line.get("cause").is_some())
-        .unwrap();
-    assert_eq!(cause["level"], "WARN");
-    assert_eq!(cause["cause"], "the database is not available");
 }

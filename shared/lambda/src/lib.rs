@@ -7,14 +7,14 @@
 //!   freezes.
 //! - [`tls`] chooses the TLS provider, and the root certificates for each kind of server.
 //! - [`aws`] configures the clients of AWS.
-//! - [`log`] writes JSON lines to stdout.
+//! - `log` writes JSON lines to stdout.
 //! - [`trace`] tells X-Ray which part of an invocation took how long.
 //! - [`metrics`] counts what an invocation does, and writes its line at the end.
 
 pub mod aws;
 pub mod clock;
 mod deadline;
-pub mod log;
+mod log;
 pub mod metrics;
 pub mod operation;
 pub mod process;

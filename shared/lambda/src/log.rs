@@ -77,15 +77,15 @@ static COLD: AtomicBool = AtomicBool::new(true);
 pub(crate) fn init() {
     let setting = std::env::var(LEVEL_VARIABLE).ok();
     let level = setting.as_deref().map(parse_level);
-    let subscriber = subscriber(
-        level
+    let lines = JsonLines {
+        level: level
             .flatten()
             .map_or(LevelFilter::INFO, |(_, level)| level),
-        std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok(),
+        function_name: std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok(),
         write,
-    );
+    };
     // This fails only if logs are already set up, which is fine.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(lines));
     std::panic::set_hook(Box::new(log_panic));
     if let (Some(setting), Some(None)) = (setting, level) {
         tracing::warn!(
@@ -97,19 +97,6 @@ pub(crate) fn init() {
 /// Writes a line to the log. If that can't be done, the function goes on. `println!` would panic.
 pub(crate) fn write(line: &[u8]) {
     drop(std::io::stdout().lock().write_all(line));
-}
-
-/// Passes each event of `level` and above to `write`, as one line with its newline.
-pub fn subscriber(
-    level: LevelFilter,
-    function_name: Option<String>,
-    write: impl Fn(&[u8]) + Send + Sync + 'static,
-) -> impl Subscriber + Send + Sync {
-    Registry::default().with(JsonLines {
-        level,
-        function_name,
-        write,
-    })
 }
 
 /// The invocation that lines belong to.
