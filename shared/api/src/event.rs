@@ -123,9 +123,8 @@ fn is_null(value: &RawValue) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Event {
     /// `GET /orders/{order_id}`, or `$default`.
-    pub(super) route_key: Option<String>,
+    pub(super) route_key: String,
     pub(super) raw_path: String,
-    pub(super) stage: String,
     pub(super) method: String,
     pub(super) path_parameters: BTreeMap<String, String>,
     /// If a parameter appears twice, its values are joined with commas.
@@ -153,9 +152,8 @@ impl From<Fields<'_>> for Event {
         let context = event.object("requestContext").unwrap_or_default();
         let http = context.object("http").unwrap_or_default();
         Self {
-            route_key: event.string("routeKey"),
+            route_key: event.string("routeKey").unwrap_or_default(),
             raw_path: event.string("rawPath").unwrap_or_default(),
-            stage: context.string("stage").unwrap_or_default(),
             method: http.string("method").unwrap_or_default(),
             path_parameters: event.texts("pathParameters"),
             query: event.texts("queryStringParameters"),

@@ -91,32 +91,18 @@ impl Route {
     /// or from cargo-lambda, which does not decode them (cargo-lambda-watch 1.9.2,
     /// trigger_router.rs). For these events, the raw path is split at the slashes of the URL.
     pub(super) fn parameters(self, event: &Event) -> Option<Parameters> {
-        let matched = match event.route_key.as_deref() {
-            Some("$default") => None,
-            Some(key) => self.matched(event, key),
-            None => self.named(event),
-        };
-        matched.or_else(|| {
-            self.match_path(without_stage(&event.raw_path, &event.stage))
-                .or_else(|| self.match_path(&event.raw_path))
-        })
+        let matched = self.matched(event);
+        matched.or_else(|| self.match_path(&event.raw_path))
     }
 
     /// The parameters of an event that the gateway has matched with this route, below a base path
     /// if it has one.
-    fn matched(self, event: &Event, key: &str) -> Option<Parameters> {
-        let path = key.split_once(' ').map_or(key, |(_, path)| path);
+    fn matched(self, event: &Event) -> Option<Parameters> {
+        let (_, path) = event.route_key.split_once(' ')?;
         let base = path.trim_end_matches('/').strip_suffix(self.template)?;
-        (!base.contains('{')).then(|| self.all_named(event))?
-    }
-
-    /// The parameters of an event that names some but no route.
-    fn named(self, event: &Event) -> Option<Parameters> {
-        self.all_named(event)
-            .filter(|found| !found.values.is_empty())
-    }
-
-    fn all_named(self, event: &Event) -> Option<Parameters> {
+        if base.contains('{') {
+            return None;
+        }
         let names = self.segments().filter_map(parameter_name);
         let values = names.map(|name| Some((name, event.path_parameters.get(name)?.clone())));
         Some(Parameters {
@@ -165,18 +151,8 @@ fn parameter_name(segment: &'static str) -> Option<&'static str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }
 
-/// A raw path begins with the stage's name, unless the stage is `$default`.
-fn without_stage<'a>(path: &'a str, stage: &str) -> &'a str {
-    path.strip_prefix('/')
-        .and_then(|path| path.strip_prefix(stage))
-        .filter(|rest| rest.starts_with('/'))
-        .unwrap_or(path)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -184,131 +160,84 @@ mod tests {
     const ORDER: Route = Route::get("/orders/{order_id}");
     const ORDERS: Route = Route::post("/orders");
 
-    fn parameters(route: Route, event: &Event) -> Option<Vec<String>> {
-        let values = route.parameters(event)?.values.into_iter();
-        Some(values.map(|(_, value)| value).collect())
-    }
-
-    fn of_path(route: Route, path: &str, stage: &str) -> Option<Vec<String>> {
+    /// The order's id, or an empty text for a path that has none, or `None` for another path.
+    fn order_id(
+        route: Route,
+        key: &str,
+        raw_path: &str,
+        named: Option<(&str, &str)>,
+    ) -> Option<String> {
+        let named = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let event = Event {
-            raw_path: path.to_owned(),
-            stage: stage.to_owned(),
-            ..Event::default()
-        };
-        parameters(route, &event)
-    }
-
-    #[test]
-    fn a_path_is_matched_segment_by_segment() {
-        let found = |path| of_path(ORDER, path, "$default");
-        assert_eq!(found("/orders/7"), Some(vec!["7".to_owned()]));
-        assert_eq!(found("/orders/a%2Fb"), Some(vec!["a%2Fb".to_owned()]));
-        for other in [
-            "",
-            "/",
-            "/orders",
-            "/orders/",
-            "/orders//",
-            "/orders/7//",
-            "/orders/7/items",
-            "/Orders/7",
-            "orders/7",
-            "//orders/7",
-        ] {
-            assert_eq!(found(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn a_named_stage_is_not_part_of_the_path() {
-        let seven = Some(vec!["7".to_owned()]);
-        assert_eq!(of_path(ORDER, "/live/orders/7", "live"), seven);
-        assert_eq!(of_path(ORDER, "/orders/7", "live"), seven);
-        assert_eq!(of_path(ORDER, "/lively/orders/7", "live"), None);
-        assert_eq!(of_path(ORDER, "/live/orders/7", "$default"), None);
-        assert_eq!(of_path(ORDERS, "/orders/orders", "orders"), Some(vec![]));
-        assert_eq!(of_path(ORDERS, "/orders", "orders"), Some(vec![]));
-    }
-
-    fn routed(key: Option<&str>, raw_path: &str, named: &[(&str, &str)]) -> Event {
-        let named = named.iter();
-        let named = named.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Event {
-            route_key: key.map(str::to_owned),
+            route_key: key.to_owned(),
             raw_path: raw_path.to_owned(),
-            path_parameters: named.collect::<BTreeMap<_, _>>(),
+            path_parameters: named.into_iter().collect(),
             ..Event::default()
-        }
-    }
-
-    #[test]
-    fn the_route_that_the_gateway_names_overrides_the_raw_path() {
-        for raw_path in [
-            "/orders",
-            "/orders/",
-            "/v1/orders",
-            "/a/b/orders/",
-            "",
-            "/else",
-        ] {
-            for key in [
-                "POST /orders",
-                "ANY /orders",
-                "POST /v1/orders",
-                "POST /orders/",
-            ] {
-                let event = routed(Some(key), raw_path, &[]);
-                assert_eq!(parameters(ORDERS, &event), Some(vec![]), "{key} {raw_path}");
-            }
-        }
-        for raw_path in ["/orders/7", "/v1/orders/7", "/v1/orders/7/", ""] {
-            let key = Some("GET /orders/{order_id}");
-            let event = routed(key, raw_path, &[("order_id", "7")]);
-            assert_eq!(
-                parameters(ORDER, &event),
-                Some(vec!["7".to_owned()]),
-                "{raw_path}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_route_of_another_depth_is_another_route() {
-        let key = Some("POST /customers/{customer_id}/orders");
-        let event = routed(key, "/customers/7/orders", &[("customer_id", "7")]);
-        assert_eq!(parameters(ORDERS, &event), None);
-    }
-
-    #[test]
-    fn the_path_decides_if_the_route_has_another_form() {
-        for key in ["ANY /{proxy+}", "GET /orders/{id}", "GET /other"] {
-            let event = routed(Some(key), "/orders/7", &[("id", "8")]);
-            assert_eq!(
-                parameters(ORDER, &event),
-                Some(vec!["7".to_owned()]),
-                "{key}"
-            );
-            let event = routed(Some(key), "/other", &[]);
-            assert_eq!(parameters(ORDER, &event), None, "{key}");
-            assert_eq!(parameters(ORDERS, &event), None, "{key}");
-        }
-    }
-
-    #[test]
-    fn a_parameter_is_decoded_once_from_any_sender() {
-        let id = |key: Option<&str>, raw_path: &str, named: &str| {
-            let event = routed(key, raw_path, &[("order_id", named)]);
-            let parameters = ORDER.parameters(&event).unwrap();
-            let id = parameters.get("order_id").unwrap().unwrap();
-            id.into_owned()
         };
-        // The gateway decodes the path and its parameters, even if that produces a slash.
-        let gateway = Some("GET /orders/{order_id}");
-        assert_eq!(id(gateway, "/orders/a%2Fb", "a%2Fb"), "a%2Fb");
-        assert_eq!(id(None, "/orders/a/b", "a/b"), "a/b");
-        let cargo_lambda = Some("$default");
-        assert_eq!(id(cargo_lambda, "/orders/a%252Fb", "a%252Fb"), "a%2Fb");
-        assert_eq!(ORDER.match_path("/orders/7").unwrap().get("id"), None);
+        let parameters = route.parameters(&event)?;
+        let id = parameters.get("order_id").transpose().unwrap();
+        Some(id.unwrap_or_default().into_owned())
+    }
+
+    #[test]
+    fn the_route_that_the_gateway_names_or_else_the_path_decides() {
+        const NAMED: &str = "GET /orders/{order_id}";
+        const DEFAULT: &str = "$default";
+        let seven = Some(("order_id", "7"));
+        let escaped = Some(("order_id", "a%2Fb"));
+        let escaped_twice = Some(("order_id", "a%252Fb"));
+        let other = Some(("id", "8"));
+        for (route, key, raw_path, named, expected) in [
+            // The gateway has matched the path. The raw path may be below a base path.
+            (ORDER, NAMED, "/orders/7", seven, Some("7")),
+            (ORDER, NAMED, "/v1/orders/7", seven, Some("7")),
+            (ORDER, NAMED, "/v1/orders/7/", seven, Some("7")),
+            (ORDER, NAMED, "", seven, Some("7")),
+            (ORDERS, "POST /orders", "/orders", None, Some("")),
+            (ORDERS, "POST /orders", "/orders/", None, Some("")),
+            (ORDERS, "POST /orders", "/v1/orders", None, Some("")),
+            (ORDERS, "ANY /orders", "/a/b/orders/", None, Some("")),
+            (ORDERS, "POST /v1/orders", "", None, Some("")),
+            (ORDERS, "POST /orders/", "/else", None, Some("")),
+            // It has decoded the parameter.
+            (ORDER, NAMED, "/orders/a%2Fb", escaped, Some("a%2Fb")),
+            // The route is deeper than this one.
+            (ORDERS, "POST /a/{id}/orders", "/a/8/orders", other, None),
+            // The route has another form, so the path decides.
+            (ORDER, "ANY /{proxy+}", "/orders/7", other, Some("7")),
+            (ORDER, "ANY /{proxy+}", "/other", None, None),
+            (ORDER, "GET /orders/{id}", "/orders/7", other, Some("7")),
+            (ORDER, "GET /orders/{id}", "/other", None, None),
+            (ORDER, "GET /other", "/orders/7", other, Some("7")),
+            (ORDER, "GET /other", "/other", None, None),
+            (ORDERS, "GET /other", "/other", None, None),
+            // There is no route. cargo-lambda names parameters, but does not decode them.
+            (ORDER, DEFAULT, "/orders/7", None, Some("7")),
+            (ORDER, DEFAULT, "/orders/7/", None, Some("7")),
+            (ORDER, DEFAULT, "/orders/a%2Fb", None, Some("a/b")),
+            (
+                ORDER,
+                DEFAULT,
+                "/orders/a%252Fb",
+                escaped_twice,
+                Some("a%2Fb"),
+            ),
+            (ORDERS, DEFAULT, "/orders", None, Some("")),
+            (ORDER, DEFAULT, "", None, None),
+            (ORDER, DEFAULT, "/", None, None),
+            (ORDER, DEFAULT, "/orders", None, None),
+            (ORDER, DEFAULT, "/orders/", None, None),
+            (ORDER, DEFAULT, "/orders//", None, None),
+            (ORDER, DEFAULT, "/orders/7//", None, None),
+            (ORDER, DEFAULT, "/orders/7/items", None, None),
+            (ORDER, DEFAULT, "/live/orders/7", None, None),
+            (ORDER, DEFAULT, "/Orders/7", None, None),
+            (ORDER, DEFAULT, "orders/7", None, None),
+            (ORDER, DEFAULT, "//orders/7", None, None),
+        ] {
+            let found = order_id(route, key, raw_path, named);
+            assert_eq!(found.as_deref(), expected, "{route}: {key} {raw_path}");
+        }
     }
 
     #[test]
@@ -332,16 +261,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_path_is_handled_without_a_panic(path in any::<String>(), stage in any::<String>()) {
-            let _ = of_path(ORDER, &path, &stage);
+        fn any_path_is_handled_without_a_panic(path in any::<String>()) {
+            let _ = ORDER.match_path(&path);
         }
 
         #[test]
         fn a_segment_survives_its_encoding(segment in "[^/]+") {
-            prop_assert_eq!(
-                of_path(ORDER, &format!("/orders/{segment}"), "$default"),
-                Some(vec![segment])
-            );
+            let found = ORDER.match_path(&format!("/orders/{segment}")).unwrap();
+            prop_assert_eq!(found.values, vec![("order_id", segment)]);
         }
     }
 }
