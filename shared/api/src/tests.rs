@@ -1,4 +1,4 @@
-use std::future::pending;
+use std::{fmt::Display, future::pending};
 
 use lambda_runtime::Context;
 use serde_json::{Value, json};
@@ -51,10 +51,10 @@ fn event(method: &str, path: &str) -> Value {
     })
 }
 
-/// The response for the gateway, as JSON.
+/// The response for the gateway, as JSON. The event is JSON too.
 async fn call<Fut>(
     route: Route,
-    event: Value,
+    event: impl Display,
     left_ms: u64,
     handler: impl FnOnce(Request) -> Fut,
 ) -> Value
@@ -64,7 +64,11 @@ where
     let mut context = Context::default();
     context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
     context.deadline = left_ms;
-    let event = serde_json::from_str(&event.to_string()).unwrap();
+    let event = event.to_string();
+    // lambda_runtime parses it the same way.
+    let mut parser = serde_json::Deserializer::from_str(&event);
+    let event = serde_path_to_error::deserialize(&mut parser)
+        .unwrap_or_else(|error| panic!("{event}: {error}"));
     let response = respond(route, &OPEN, LambdaEvent::new(event, context), handler).await;
     serde_json::to_value(response).unwrap()
 }

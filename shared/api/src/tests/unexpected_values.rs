@@ -68,30 +68,9 @@ fn pointers(value: &Value, at: &str) -> Vec<String> {
 }
 
 /// The event with one of its values replaced by this JSON.
-fn with(mut event: Value, pointer: &str, json: &str) -> Event {
+fn with(mut event: Value, pointer: &str, json: &str) -> String {
     *event.pointer_mut(pointer).unwrap() = json!("replace me");
-    let event = event.to_string().replace(r#""replace me""#, json);
-    // lambda_runtime parses it the same way.
-    let mut parser = serde_json::Deserializer::from_str(&event);
-    let event = serde_path_to_error::deserialize(&mut parser);
-    event.unwrap_or_else(|error| panic!("{pointer} {json}: {error}"))
-}
-
-/// The status of the answer to an event, and its body.
-async fn answer<Fut>(
-    route: Route,
-    event: Event,
-    handler: impl FnOnce(Request) -> Fut,
-) -> (i64, String)
-where
-    Fut: Future<Output = Result<Answer, Problem>>,
-{
-    let mut context = Context::default();
-    context.deadline = 60_000;
-    let event = LambdaEvent::new(event, context);
-    let response = respond(route, &OPEN, event, handler).await;
-    let body = response.body.as_deref().unwrap_or_default().to_vec();
-    (response.status_code, String::from_utf8(body).unwrap())
+    event.to_string().replace(r#""replace me""#, json)
 }
 
 #[tokio::test]
@@ -102,14 +81,16 @@ async fn fields_that_a_read_does_not_need_may_hold_anything() {
     for pointer in all.iter().filter(|pointer| !needed(pointer)) {
         for json in ANYTHING {
             let event = with(whole_event(), pointer, json);
-            let answer = answer(GET, event, |request| async move {
+            let answer = call(GET, event, 60_000, |request| async move {
                 let caller = request.caller();
                 let own = caller.may_act_for("cust-1") && !caller.may_act_for("cust-2");
                 let id = request.path::<String>("order_id")?;
                 Ok(Answer::ok(&json!({ "own": own, "id": id })))
             });
-            let expected = (200, r#"{"id":"7","own":true}"#.to_owned());
-            assert_eq!(answer.await, expected, "{pointer} {json}");
+            let answer = answer.await;
+            assert_eq!(answer["statusCode"], 200, "{pointer} {json}");
+            let expected = r#"{"id":"7","own":true}"#;
+            assert_eq!(answer["body"], expected, "{pointer} {json}");
         }
     }
 }
@@ -119,11 +100,11 @@ async fn a_read_is_answered_whatever_its_fields_hold() {
     for pointer in &NEEDED[1..] {
         for json in ANYTHING {
             let event = with(whole_event(), pointer, json);
-            let answer = answer(GET, event, |request| async move {
+            let answer = call(GET, event, 60_000, |request| async move {
                 Ok(Answer::ok(&request.path::<String>("order_id")?))
             });
-            let (status, _) = answer.await;
-            let answered = [200, 401, 404, 405].contains(&status);
+            let status = &answer.await["statusCode"];
+            let answered = [200, 401, 404, 405].iter().any(|known| status == known);
             assert!(answered, "{pointer} {json}: {status}");
         }
     }
@@ -146,16 +127,17 @@ async fn a_header_that_a_write_needs_is_never_ignored() {
             let mut event = event.clone();
             event["headers"]["content-encoding"] = json!(null);
             let event = with(event, pointer, json);
-            let answer = answer(POST, event, |request| async move {
+            let answer = call(POST, event, 60_000, |request| async move {
                 let key = request.idempotency_key()?;
                 assert!(pointer != "/headers/idempotency-key" || key.is_some() || json == "null");
                 Ok(Answer::ok(&request.json::<Value>()?))
             });
-            let (status, body) = answer.await;
+            let answer = answer.await;
             if accepted.contains(&json) {
-                assert_eq!((status, body.as_str()), (200, "{}"), "{pointer} {json}");
+                assert_eq!(answer["statusCode"], 200, "{pointer} {json}");
+                assert_eq!(answer["body"], "{}", "{pointer} {json}");
             } else if pointer != "/headers/idempotency-key" {
-                assert_eq!(status, 415, "{pointer} {json}");
+                assert_eq!(answer["statusCode"], 415, "{pointer} {json}");
             }
         }
     }
