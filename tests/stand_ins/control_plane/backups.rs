@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::branches;
+use super::branches::{self, Branch, Reference};
 use super::call::{Answer, Call, Refusal, Total, actor, created, gone, ok};
 use super::constants::with_constants;
 use super::records::{Time, new_id};
@@ -34,7 +34,8 @@ pub struct Backup {
     size: u64,
     protected: bool,
     actor: String,
-    restored: Vec<Value>,
+    /// The branches that were created from it.
+    pub restored: Vec<Reference>,
     created_at: Time,
     updated_at: Time,
     started_at: Option<Time>,
@@ -94,7 +95,7 @@ impl Backup {
             "protected": self.protected,
             "restored_branches": self.restored,
             "actor": actor(&self.actor),
-            "database_branch": call.records.branch(&self.branch).map(branches::Branch::reference),
+            "database_branch": call.records.branch(&self.branch).map(Branch::reference),
         });
         with_constants("Backup", own)
     }
@@ -106,17 +107,22 @@ pub fn list(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal> {
     let all = call.flag("all")?.unwrap_or_default();
     let state = call.parameter("state");
     let production = call.flag("production")?;
+    let listed = |backup: &Backup| all || backup.branch == branch;
     let mut views = Vec::new();
-    for backup in call.records.backups.iter().rev() {
+    let backups = call.records.backups.iter().rev();
+    for backup in backups.filter(|backup| listed(backup)) {
         let source = branches::find(call, &backup.branch)?;
         let view = backup.view(call);
         let in_state = state.is_none_or(|state| view.get("state") == Some(&state.into()));
         let of_kind = production.is_none_or(|wanted| source.production == wanted);
-        if (all || source.name == branch) && in_state && of_kind {
+        if in_state && of_kind {
             views.push(view);
         }
     }
-    call.records.backups.iter_mut().for_each(Backup::advance);
+    let backups = call.records.backups.iter_mut();
+    backups
+        .filter(|backup| listed(backup))
+        .for_each(Backup::advance);
     call.page(views, Total::Told)
 }
 
@@ -279,18 +285,10 @@ pub fn last(call: &Call<'_>, branch: &str) -> Result<Backup, Refusal> {
 }
 
 /// Notes that a branch was created from a backup.
-pub fn note_restored(call: &mut Call<'_>, backup: &str, branch_id: &str, branch: &str) {
-    let now = Time::now();
-    let reference = json!({
-        "id": branch_id,
-        "name": branch,
-        "created_at": now,
-        "updated_at": now,
-        "deleted_at": null,
-    });
+pub fn note_restored(call: &mut Call<'_>, backup: &str, branch: &Branch) {
     let mut backups = call.records.backups.iter_mut();
     if let Some(backup) = backups.find(|other| other.id == backup) {
-        backup.restored.push(reference);
+        backup.restored.push(branch.reference());
     }
 }
 

@@ -15,7 +15,7 @@ use super::records::{Time, new_id};
 use super::schema_lint;
 use super::server::Rows;
 
-pub use record::Branch;
+pub use record::{Branch, Reference};
 
 /// The branch that exists from the start and cannot be deleted.
 pub const DEFAULT: &str = "main";
@@ -92,10 +92,8 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         call.server.drop_schema(&schema).await?;
         return Err(error.into());
     }
-    let restored_from = backup.and_then(|backup| {
-        backups::note_restored(call, &backup.id, &id, &input.name);
-        call.records.branch(&backup.branch).map(Branch::reference)
-    });
+    let origin = backup.as_ref();
+    let origin = origin.and_then(|backup| call.records.branch(&backup.branch));
 
     let now = Time::now();
     let branch = Branch {
@@ -107,13 +105,16 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         safe_migrations: false,
         deletion_protected: input.deletion_protected.unwrap_or_default(),
         actor: Some(call.actor.clone()),
-        restored_from,
+        restored_from: origin.map(Branch::reference),
         created_at: now,
         updated_at: now,
         schema_updated_at: now,
         ready_at: now.after(BIRTH),
         users: Vec::new(),
     };
+    if let Some(backup) = &backup {
+        backups::note_restored(call, &backup.id, &branch);
+    }
     let view = branch.view(call);
     call.records.branches.push(branch);
     Ok(created(view))
@@ -210,6 +211,9 @@ pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal>
     call.records.branches.retain(|other| other.id != branch.id);
     for other in &mut call.records.branches {
         other.parent.take_if(|parent| *parent == branch.name);
+    }
+    for reference in call.records.references(&branch.id) {
+        reference.deleted_at = Some(Time::now());
     }
     call.shared.vtgate.protect_schema(&branch.schema, false);
     Ok(())

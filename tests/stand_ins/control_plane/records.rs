@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::backups::Backup;
-use super::branches::Branch;
+use super::branches::{Branch, Reference};
 use super::deploy_requests::DeployRequest;
 use super::insights::Insights;
 use super::passwords::Password;
@@ -142,8 +142,22 @@ impl Records {
         self.branches.iter_mut().find(|branch| branch.name == name)
     }
 
+    /// What branches and backups tell of the branch with this id.
+    pub fn references(&mut self, id: &str) -> impl Iterator<Item = &mut Reference> {
+        let origins = self.branches.iter_mut();
+        let origins = origins.filter_map(|of| of.restored_from.as_mut());
+        let restored = self.backups.iter_mut().flat_map(|of| &mut of.restored);
+        origins
+            .chain(restored)
+            .filter(move |reference| reference.id == id)
+    }
+
     /// Gives a branch another name wherever it is named.
     pub fn rename_branch(&mut self, from: &str, to: &str) {
+        let id = self.branch(from).map(|branch| branch.id.clone());
+        for reference in self.references(&id.unwrap_or_default()) {
+            to.clone_into(&mut reference.name);
+        }
         let branches = self.branches.iter_mut();
         let names = branches
             .flat_map(|branch| branch.parent.iter_mut().chain([&mut branch.name]))

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Query, Request, State as Extension};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
 use percent_encoding::percent_decode_str;
@@ -50,33 +51,27 @@ async fn handle_whole(Extension(shared): Extension<Arc<Shared>>, request: Reques
         let refusal = Refusal::BadRequest("the body is too large".to_owned());
         return response(refusal.answer(), None);
     };
-    let path = parts.uri.path().to_owned();
-    let authorization = parts.headers.get(header::AUTHORIZATION);
-    let authorization = authorization.and_then(|value| value.to_str().ok());
-    let query = query(&parts.uri);
+    let Ok(Query(query)) = Query::<HashMap<_, _>>::try_from_uri(&parts.uri) else {
+        let refusal = Refusal::BadRequest("the query cannot be read".to_owned());
+        return response(refusal.answer(), None);
+    };
+    let path = parts.uri.path();
 
-    let mut outcome = match shared.faults.strike(&parts.method, &path, false) {
+    let ((status, answer), retry_after) = match shared.faults.strike(&parts.method, path, false) {
         Some(failure) => failure.answer(),
         None => {
-            let received = Received {
-                authorization,
-                method: &parts.method,
-                path: &path,
-                query: &query,
-                body: &body,
-            };
-            (received.answer(&shared).await, None)
+            let answer = carry_out(&shared, &parts, &query, &body).await;
+            match shared.faults.strike(&parts.method, path, true) {
+                Some(failure) => failure.answer(),
+                None => (answer, None),
+            }
         }
     };
-    if let Some(failure) = shared.faults.strike(&parts.method, &path, true) {
-        outcome = failure.answer();
-    }
-    let ((status, answer), retry_after) = outcome;
     let mut query: Vec<(String, String)> = query.into_iter().collect();
     query.sort();
     shared.recorder.note(Exchange {
+        path: path.to_owned(),
         method: parts.method,
-        path,
         query,
         request: serde_json::from_slice(&body).ok(),
         status: status.as_u16(),
@@ -85,58 +80,52 @@ async fn handle_whole(Extension(shared): Extension<Arc<Shared>>, request: Reques
     response((status, answer), retry_after)
 }
 
-/// The parts of a request that matter.
-struct Received<'a> {
-    authorization: Option<&'a str>,
-    method: &'a axum::http::Method,
-    path: &'a str,
-    query: &'a HashMap<String, String>,
-    body: &'a [u8],
-}
-
-impl Received<'_> {
-    /// Carries the call out, alone, and saves the records.
-    async fn answer(&self, shared: &Shared) -> Answer {
-        let mut exclusive = shared.exclusive.lock().await;
-        let Exclusive {
-            records, server, ..
-        } = &mut *exclusive;
-        let actor = match authorized(records, self.authorization) {
-            Ok(actor) => actor,
-            Err(refusal) => return refusal.answer(),
-        };
-        let segments: Vec<String> = self
-            .path
-            .split('/')
-            .skip(1)
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-            .collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let mut call = Call {
-            shared,
-            records,
-            server,
-            actor,
-            method: self.method.clone(),
-            path: self.path,
-            query: self.query.clone(),
-            body: self.body,
-        };
-        let performed = routes::perform(&mut call, &segments).await;
-        // A refused call may have changed something before.
-        let kept = exclusive.save().await.map_err(Refusal::from);
-        performed
-            .and_then(|answer| kept.map(|()| answer))
-            .unwrap_or_else(|refusal| {
-                if let Refusal::Server(error) = &refusal {
-                    let (method, path) = (self.method, self.path);
-                    crate::stack::progress::print(&format!(
-                        "control plane: {method} {path}: {error}"
-                    ));
-                }
-                refusal.answer()
-            })
-    }
+/// Carries a call out, alone, and saves the records.
+async fn carry_out(
+    shared: &Shared,
+    parts: &Parts,
+    query: &HashMap<String, String>,
+    body: &[u8],
+) -> Answer {
+    let mut exclusive = shared.exclusive.lock().await;
+    let Exclusive {
+        records, server, ..
+    } = &mut *exclusive;
+    let authorization = parts.headers.get(header::AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let actor = match authorized(records, authorization) {
+        Ok(actor) => actor,
+        Err(refusal) => return refusal.answer(),
+    };
+    let (method, path) = (&parts.method, parts.uri.path());
+    let segments: Vec<String> = path
+        .split('/')
+        .skip(1)
+        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+        .collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let mut call = Call {
+        shared,
+        records,
+        server,
+        actor,
+        method: method.clone(),
+        path,
+        query: query.clone(),
+        body,
+    };
+    let performed = routes::perform(&mut call, &segments).await;
+    // A refused call may have changed something before.
+    let kept = exclusive.save().await.map_err(Refusal::from);
+    performed
+        .and_then(|answer| kept.map(|()| answer))
+        .unwrap_or_else(|refusal| {
+            if let Refusal::Server(error) = &refusal {
+                let told = format!("control plane: {method} {path}: {error}");
+                crate::stack::progress::print(&told);
+            }
+            refusal.answer()
+        })
 }
 
 /// The id of the token in `Authorization: ID:TOKEN`. With any other form, nothing is found.
@@ -148,10 +137,6 @@ pub(super) fn authorized(records: &Records, header: Option<&str>) -> Result<Stri
         .iter()
         .any(|token| token.id == id && token.secret == secret);
     known.then(|| id.to_owned()).ok_or(Refusal::Unauthorized)
-}
-
-fn query(uri: &Uri) -> HashMap<String, String> {
-    Query::try_from_uri(uri).map_or_else(|_| HashMap::new(), |Query(query)| query)
 }
 
 fn response((status, body): Answer, retry_after: Option<u32>) -> Response {

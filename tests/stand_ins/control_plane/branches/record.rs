@@ -23,7 +23,8 @@ pub struct Branch {
     pub safe_migrations: bool,
     pub(super) deletion_protected: bool,
     pub(super) actor: Option<String>,
-    pub(super) restored_from: Option<Value>,
+    /// The branch of the backup from which it was created.
+    pub restored_from: Option<Reference>,
     pub(super) created_at: Time,
     pub(super) updated_at: Time,
     pub(super) schema_updated_at: Time,
@@ -31,6 +32,16 @@ pub struct Branch {
     pub(super) ready_at: Time,
     /// The users on the local server that its passwords have had.
     pub(super) users: Vec<String>,
+}
+
+/// What others tell of a branch.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Reference {
+    pub id: String,
+    pub name: String,
+    created_at: Time,
+    updated_at: Time,
+    pub deleted_at: Option<Time>,
 }
 
 impl Branch {
@@ -83,15 +94,14 @@ impl Branch {
         self.schema_updated_at = Time::now();
     }
 
-    /// The JSON that refers to it.
-    pub fn reference(&self) -> Value {
-        json!({
-            "id": self.id,
-            "name": self.name,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "deleted_at": null,
-        })
+    pub fn reference(&self) -> Reference {
+        Reference {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            deleted_at: None,
+        }
     }
 
     pub(super) fn view(&self, call: &Call<'_>) -> Value {

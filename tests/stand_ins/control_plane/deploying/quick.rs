@@ -122,11 +122,6 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<Progress, Refusal>
     let wanted = wanted(call, number, &before).await?;
     let Deployment { instant_ddl, .. } = *deployment(call, number)?;
     let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
-    if call.server.exists(&kept).await? {
-        // An earlier attempt was interrupted.
-        change_back(call.server, &target, &kept, &before).await?;
-        call.server.drop_schema(&kept).await?;
-    }
     call.server.create_schema(&kept, &target).await?;
     for (at, change) in changes.iter().enumerate() {
         let online = !instant_ddl && change.leaves_table();

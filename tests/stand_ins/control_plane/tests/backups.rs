@@ -39,9 +39,25 @@ async fn a_branch_can_be_created_from_a_backup() {
     let mut conn = api.login_as("old", "reader").await;
     let rows: Vec<(i32, String, i32)> = conn.query("SELECT * FROM notes").await.unwrap();
     assert_eq!(rows, [(1, "one".to_owned(), 3)]);
+    let rename = json!({"new_name": "older"});
+    assert_eq!(api.patch("/branches/old", rename).await, 200);
     let restored = api.get(&path).await;
-    assert_eq!(restored["restored_branches"][0]["name"], "old");
+    assert_eq!(restored["restored_branches"][0]["name"], "older");
     assert!(restored["size"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn reading_the_backups_of_a_branch_advances_no_others() {
+    let api = FreshControlPlane::start().await;
+    api.branch("dev").await;
+    let [main, dev] = ["main", "dev"].map(|name| format!("/branches/{name}/backups"));
+    api.post(&main, json!({})).await;
+    for _ in 0..2 {
+        api.get(&dev).await;
+    }
+    for state in ["pending", "running", "success"] {
+        assert_eq!(api.list(&main, ["state"]).await, json!([[state]]));
+    }
 }
 
 #[tokio::test]
