@@ -180,9 +180,9 @@ impl ControlPlane {
         self.shared.faults.lock().deployment = Some(operation);
     }
 
-    /// Lets the checks of deploy requests fail for this reason, until it is called with none.
-    pub fn fail_deploy_check(&self, reason: Option<&str>) {
-        self.shared.faults.lock().check = reason.map(str::to_owned);
+    /// Lets the checks of deploy requests fail from now on, for this reason.
+    pub fn fail_deploy_checks(&self, reason: &str) {
+        self.shared.faults.lock().check = Some(reason.to_owned());
     }
 
     /// Lets the next backup fail.

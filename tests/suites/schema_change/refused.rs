@@ -67,7 +67,7 @@ async fn failed_checks_of_the_deploy_request_stop_the_run() {
     let pipeline = Pipeline::new().await;
     pipeline
         .control_plane
-        .fail_deploy_check(Some("not enough storage"));
+        .fail_deploy_checks("not enough storage");
     pipeline.add("0002_notes.sql", NOTES);
     pipeline
         .refused("DeployRequestRefused", &["not enough storage"])

@@ -2,7 +2,7 @@
 
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 #[tokio::test]
 async fn a_branch_can_be_created_from_a_backup() {
@@ -58,22 +58,6 @@ async fn reading_the_backups_of_a_branch_advances_no_others() {
     for state in ["pending", "running", "success"] {
         assert_eq!(api.list(&main, ["state"]).await, json!([[state]]));
     }
-}
-
-#[tokio::test]
-async fn a_backup_is_finished_without_being_read() {
-    let api = FreshControlPlane::start().await;
-    api.post("/branches/main/backups", json!({})).await;
-    let restore = json!({"name": "old", "seed_data": "last_successful_backup"});
-    let restored = eventually("the backup", async || {
-        let made = api.send("POST", "/branches", Some(restore.clone())).await;
-        (made.0 == 201).then_some(())
-    });
-    tokio::select! {
-        () = restored => {}
-        () = api.control_plane.keep_moving() => {}
-    }
-    api.ready_branch("old").await;
 }
 
 #[tokio::test]

@@ -144,20 +144,3 @@ async fn foreign_keys_must_be_enabled() {
     assert_eq!(lint["data"][0]["lint_error"], "FOREIGN_KEYS_DISALLOWED");
     assert_eq!(lint["data"][0]["foreign_key_column_names"], json!(["a"]));
 }
-
-#[tokio::test]
-async fn a_failed_deploy_check_has_a_reason() {
-    let api = FreshControlPlane::start().await;
-    api.branch_with("dev", &["CREATE TABLE a (id INT PRIMARY KEY)"])
-        .await;
-    api.control_plane
-        .fail_deploy_check(Some("the cluster is too small"));
-    let request = api.open("dev", true).await;
-    let failed = api.until(&request, &["error"]).await;
-    assert_eq!(
-        failed["deployment"]["deploy_check_errors"],
-        "the cluster is too small"
-    );
-    api.control_plane.fail_deploy_check(None);
-    api.until(&request, &["ready"]).await;
-}
