@@ -250,16 +250,6 @@ impl ControlPlane {
         let _ = self.shared.open_gate().await;
     }
 
-    /// Closes a deploy request, as another person would.
-    pub async fn close_deploy_request(&self, number: u64) {
-        self.change(|records| {
-            if let Some(request) = records.deploy_request_mut(number) {
-                request.close("somebody");
-            }
-        })
-        .await;
-    }
-
     /// Sets the rows of the insights.
     pub async fn set_insights(&self, insights: Insights) {
         self.change(|records| records.insights = insights).await;

@@ -138,9 +138,7 @@ struct NewBackup {
 pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal> {
     let branch = branches::find(call, branch)?.clone();
     let input: NewBackup = call.input()?;
-    if input.emergency {
-        return Err(Refusal::unprocessable("Emergency backups are for Postgres"));
-    }
+    Refusal::when(input.emergency, "Emergency backups are for Postgres")?;
     let value = input.retention_value.unwrap_or(2);
     let hours = match input.retention_unit.as_deref().unwrap_or("day") {
         "hour" => 1,
@@ -154,11 +152,8 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
             ));
         }
     };
-    if !(1..=1000).contains(&value) {
-        return Err(Refusal::unprocessable(
-            "Retention value must be between 1 and 1000",
-        ));
-    }
+    let out_of_range = "Retention value must be between 1 and 1000";
+    Refusal::when(!(1..=1000).contains(&value), out_of_range)?;
     let id = new_id();
     let schema = format!("{}_backup_{id}", call.shared.production);
     let copied = match call
@@ -182,7 +177,7 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         schema,
         name: input.name.unwrap_or_else(|| format!("backup-{id}")),
         state: BackupState::Pending,
-        fails: call.shared.faults.take_backup_failure(),
+        fails: std::mem::take(&mut call.shared.faults.lock().backup),
         size,
         protected: false,
         actor: call.actor.clone(),
@@ -240,9 +235,7 @@ pub fn update(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Ref
 
 pub async fn delete(call: &mut Call<'_>, branch: &str, id: &str) -> Result<Answer, Refusal> {
     let backup = find(call, branch, id)?.clone();
-    if backup.protected {
-        return Err(Refusal::unprocessable("Backup is protected"));
-    }
+    Refusal::when(backup.protected, "Backup is protected")?;
     call.server.drop_schema(&backup.schema).await?;
     call.records.backups.retain(|other| other.id != backup.id);
     Ok(gone())

@@ -71,11 +71,8 @@ pub async fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         (None, Some(_)) => return Err(Refusal::unprocessable("Seed data is not known")),
         (None, None) => None,
     };
-    if input.backup_id.is_some() && input.cluster_size.is_none() {
-        return Err(Refusal::unprocessable(
-            "Cluster size is required to restore a backup",
-        ));
-    }
+    let sizeless = input.backup_id.is_some() && input.cluster_size.is_none();
+    Refusal::when(sizeless, "Cluster size is required to restore a backup")?;
 
     let id = new_id();
     let schema = format!("{}_{id}", call.shared.production);
@@ -130,11 +127,7 @@ pub fn update(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> {
     let input: BranchChange = call.input()?;
     find(call, name)?;
     if let Some(new_name) = input.new_name.as_deref().filter(|new| *new != name) {
-        if name == DEFAULT {
-            return Err(Refusal::unprocessable(
-                "The default branch cannot be renamed",
-            ));
-        }
+        Refusal::when(name == DEFAULT, "The default branch cannot be renamed")?;
         check_name(call, new_name)?;
     }
     let new_name = input.new_name.unwrap_or_else(|| name.to_owned());
@@ -175,21 +168,13 @@ pub async fn delete(call: &mut Call<'_>, name: &str) -> Result<Answer, Refusal> 
 /// Refuses to delete a branch that must stay.
 pub fn check_deletion(call: &Call<'_>, branch: &Branch) -> Result<(), Refusal> {
     let Branch { name, .. } = branch;
-    if name == DEFAULT {
-        return Err(Refusal::unprocessable(
-            "The default branch cannot be deleted",
-        ));
-    }
-    if branch.deletion_protected {
-        return Err(Refusal::unprocessable("Branch is protected from deletion"));
-    }
+    Refusal::when(name == DEFAULT, "The default branch cannot be deleted")?;
+    let protected = "Branch is protected from deletion";
+    Refusal::when(branch.deletion_protected, protected)?;
     let mut requests = call.records.deploy_requests.iter();
-    if requests.any(|request| request.is_deploying() && request.concerns(name)) {
-        return Err(Refusal::unprocessable(format!(
-            "{name} cannot be deleted while a deployment is in progress"
-        )));
-    }
-    Ok(())
+    let deploying = requests.any(|request| request.is_deploying() && request.concerns(name));
+    let busy = format!("{name} cannot be deleted while a deployment is in progress");
+    Refusal::when(deploying, busy)
 }
 
 /// Drops a branch with its passwords and backups, and closes its open deploy requests. Its children
@@ -222,11 +207,8 @@ pub async fn remove(call: &mut Call<'_>, branch: &Branch) -> Result<(), Refusal>
 /// Enables or disables safe migrations. A schema with lint errors cannot have them.
 pub async fn protect(call: &mut Call<'_>, name: &str, protected: bool) -> Result<Answer, Refusal> {
     let branch = find(call, name)?.clone();
-    if protected && !branch.production {
-        return Err(Refusal::unprocessable(
-            "Safe migrations can only be enabled on production branches",
-        ));
-    }
+    let only_production = "Safe migrations can only be enabled on production branches";
+    Refusal::when(protected && !branch.production, only_production)?;
     if protected && !branch.safe_migrations {
         let findings = schema_lint::lint(call, &branch.schema).await?;
         if !findings.is_empty() {
@@ -244,11 +226,8 @@ pub async fn protect(call: &mut Call<'_>, name: &str, protected: bool) -> Result
 /// Makes a branch a production branch, or a development branch again.
 pub fn promote(call: &mut Call<'_>, name: &str, production: bool) -> Result<Answer, Refusal> {
     find(call, name)?;
-    if name == DEFAULT && !production {
-        return Err(Refusal::unprocessable(
-            "The default branch cannot be demoted",
-        ));
-    }
+    let demoted = name == DEFAULT && !production;
+    Refusal::when(demoted, "The default branch cannot be demoted")?;
     if let Some(branch) = call.records.branch_mut(name) {
         branch.production = production;
         branch.safe_migrations &= production;
@@ -307,11 +286,8 @@ fn check_keyspace(call: &Call<'_>) -> Result<(), Refusal> {
 fn check_name(call: &Call<'_>, name: &str) -> Result<(), Refusal> {
     let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let dots = name.chars().all(|c| c == '.');
-    if dots || name.len() > 63 || !name.chars().all(known) {
-        return Err(Refusal::unprocessable("Name is invalid"));
-    }
-    if call.records.branch(name).is_some() {
-        return Err(Refusal::unprocessable("Name has already been taken"));
-    }
-    Ok(())
+    let invalid = dots || name.len() > 63 || !name.chars().all(known);
+    Refusal::when(invalid, "Name is invalid")?;
+    let taken = call.records.branch(name).is_some();
+    Refusal::when(taken, "Name has already been taken")
 }

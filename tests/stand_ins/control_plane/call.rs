@@ -72,6 +72,14 @@ impl Refusal {
         Self::Unprocessable(message.into())
     }
 
+    /// Refuses the request as not possible if this holds.
+    pub fn when(impossible: bool, message: impl Into<String>) -> Result<(), Self> {
+        match impossible {
+            true => Err(Self::unprocessable(message)),
+            false => Ok(()),
+        }
+    }
+
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),

@@ -47,19 +47,13 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let branch = branches::find(call, &input.branch)?.clone();
     let into = input.into_branch.filter(|name| !name.is_empty());
     let into = branches::find(call, into.as_deref().unwrap_or(branch.base()))?.clone();
-    if branch.id == into.id {
-        return Err(Refusal::unprocessable(
-            "A branch cannot be deployed into itself",
-        ));
-    }
+    let itself = "A branch cannot be deployed into itself";
+    Refusal::when(branch.id == into.id, itself)?;
     check_target(&into)?;
     let mut others = call.records.deploy_requests.iter();
-    if others.any(|other| other.is_open() && other.branch == branch.name) {
-        let name = branch.name;
-        return Err(Refusal::unprocessable(format!(
-            "Branch {name} already has an open deploy request"
-        )));
-    }
+    let proposed = others.any(|other| other.is_open() && other.branch == branch.name);
+    let twice = format!("Branch {} already has an open deploy request", branch.name);
+    Refusal::when(proposed, twice)?;
     let last = call.records.deploy_requests.last();
     let auto_cutover = input
         .auto_cutover
@@ -90,11 +84,8 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 fn check_target(into: &Branch) -> Result<(), Refusal> {
     let Branch { name, .. } = into;
-    into.safe_migrations.then_some(()).ok_or_else(|| {
-        Refusal::unprocessable(format!(
-            "Into branch {name} must be a branch with safe migrations enabled"
-        ))
-    })
+    let unsafe_target = format!("Into branch {name} must be a branch with safe migrations enabled");
+    Refusal::when(!into.safe_migrations, unsafe_target)
 }
 
 /// Reads the deploy request. Each read advances the deployment.
@@ -137,10 +128,8 @@ struct Closing {
 
 pub fn close(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let input: Closing = call.input()?;
-    match input.state.as_deref() {
-        Some("closed") => {}
-        _ => return Err(Refusal::unprocessable("State can only be closed")),
-    }
+    let closes = input.state.as_deref() == Some("closed");
+    Refusal::when(!closes, "State can only be closed")?;
     change(call, number, |request, actor| {
         if request.is_deploying() {
             return Err("A deploy request cannot be closed while it is being deployed");
@@ -187,7 +176,7 @@ pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
         if input.instant_ddl && !request.deployment.is_instant() {
             return Err("The changes are not eligible for instant DDL");
         }
-        request.deployment.fails_at = shared.faults.take_deployment_failure();
+        request.deployment.fails_at = shared.faults.lock().deployment.take();
         request.deployment.instant_ddl = input.instant_ddl;
         request.deployment.actor = Some(actor.to_owned());
         request.deployment.enter(Stage::Queued);
@@ -246,10 +235,10 @@ pub fn revert(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
 }
 
 pub async fn skip_revert(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
-    match find(call, number)?.deployment.stage {
-        Stage::CompletePendingRevert => deploying::complete(call, number).await?,
-        _ => return Err(Refusal::unprocessable("Deployment has no revert to skip")),
-    }
+    let stage = find(call, number)?.deployment.stage;
+    let revertible = stage == Stage::CompletePendingRevert;
+    Refusal::when(!revertible, "Deployment has no revert to skip")?;
+    deploying::complete(call, number).await?;
     Ok(ok(find(call, number)?.view(call)))
 }
 

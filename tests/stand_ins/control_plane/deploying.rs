@@ -102,7 +102,7 @@ async fn compare(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let branch = deploy_request(call, number)?.branch.clone();
     let branch = branches::find(call, &branch)?.schema.clone();
     let lint_errors = schema_lint::lint(call, &branch).await?;
-    let check_error = call.shared.faults.deploy_check_error();
+    let check_error = call.shared.faults.lock().check.clone();
 
     let request = deploy_request(call, number)?;
     let stage = if !lint_errors.is_empty() || check_error.is_some() {

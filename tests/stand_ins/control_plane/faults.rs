@@ -103,17 +103,20 @@ impl ApiFailure {
 pub struct Faults(Mutex<Requested>);
 
 #[derive(Default)]
-struct Requested {
+pub struct Requested {
     failures: Vec<ApiFailure>,
-    deployment: Option<usize>,
-    check: Option<String>,
-    backup: bool,
+    /// The operation at which the next deployment fails.
+    pub deployment: Option<usize>,
+    /// Why the checks of deploy requests fail.
+    pub check: Option<String>,
+    /// Whether the next backup fails.
+    pub backup: bool,
     /// Tables and columns that the next branch does not get.
     stale: Vec<String>,
 }
 
 impl Faults {
-    fn lock(&self) -> MutexGuard<'_, Requested> {
+    pub fn lock(&self) -> MutexGuard<'_, Requested> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,20 +134,6 @@ impl Faults {
         })?;
         failure.times -= 1;
         Some(failure.clone())
-    }
-
-    /// Takes the operation at which the deployment is to fail.
-    pub fn take_deployment_failure(&self) -> Option<usize> {
-        self.lock().deployment.take()
-    }
-
-    /// Takes whether the backup is to fail.
-    pub fn take_backup_failure(&self) -> bool {
-        std::mem::take(&mut self.lock().backup)
-    }
-
-    pub fn deploy_check_error(&self) -> Option<String> {
-        self.lock().check.clone()
     }
 
     /// Takes the statements that make a new branch stale.

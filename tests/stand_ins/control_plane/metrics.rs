@@ -32,7 +32,7 @@ pub(super) struct Signature {
 /// Depends on the token, so that nobody can read a branch without having discovered it.
 fn signature(records: &Records, branch: &str) -> String {
     let mut hasher = DefaultHasher::new();
-    let secrets = records.tokens.iter().map(|token| &token.secret);
+    let secrets = records.tokens.iter().map(|token| &token.token);
     (branch, EXPIRES, secrets.collect::<Vec<_>>()).hash(&mut hasher);
     format!("{:x}", hasher.finish())
 }
@@ -49,9 +49,7 @@ pub(super) async fn targets(
     let header = header.and_then(|header| header.to_str().ok());
     let token = header.map(|header| header.strip_prefix("token ").unwrap_or(header));
     let found = authorized(records, token).and_then(|id| {
-        let mut tokens = records.tokens.iter();
-        let may =
-            tokens.any(|token| token.id == id && !token.without.contains("read_metrics_endpoints"));
+        let may = records.has_access(&id, "read_metrics_endpoints");
         (may && organization == ORGANIZATION)
             .then_some(())
             .ok_or(Refusal::NotFound)

@@ -172,10 +172,8 @@ pub async fn create(call: &mut Call<'_>, branch: &str) -> Result<Answer, Refusal
         Some(role) => serde_json::from_value(role.into())
             .map_err(|_| Refusal::unprocessable("Role is not included in the list"))?,
     };
-    if !branch.is_ready() {
-        let wait = format!("Branch {} is not ready yet", branch.name);
-        return Err(Refusal::unprocessable(wait));
-    }
+    let wait = format!("Branch {} is not ready yet", branch.name);
+    Refusal::when(!branch.is_ready(), wait)?;
     let now = Time::now();
     // 0 means no limit, like no value.
     let ttl_seconds = input.ttl.filter(|seconds| *seconds > 0);

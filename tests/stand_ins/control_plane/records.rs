@@ -16,6 +16,7 @@ use super::deploy_requests::DeployRequest;
 use super::insights::Insights;
 use super::passwords::Password;
 use super::server::Server;
+use super::tokens::ServiceToken;
 
 /// A moment, with milliseconds, as PlanetScale writes it: RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,27 +75,6 @@ pub fn new_id() -> String {
         .collect()
 }
 
-/// A service token.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Token {
-    /// The text before the colon in `Authorization`.
-    pub id: String,
-    /// The text after the colon.
-    pub secret: String,
-    /// The accesses that it has lost. It has all others.
-    pub without: BTreeSet<String>,
-}
-
-impl Token {
-    pub fn new() -> Self {
-        Self {
-            id: new_id(),
-            secret: format!("pscale_tkn_{}", crate::stack::access::random_password()),
-            without: BTreeSet::new(),
-        }
-    }
-}
-
 /// The database's settings.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Settings {
@@ -106,7 +86,9 @@ pub struct Settings {
 /// All records.
 #[derive(Serialize, Deserialize)]
 pub struct Records {
-    pub tokens: Vec<Token>,
+    pub tokens: Vec<ServiceToken>,
+    /// The ids of tokens with the accesses that they have lost. They have all others.
+    pub revoked: BTreeSet<(String, String)>,
     pub settings: Settings,
     pub branches: Vec<Branch>,
     pub passwords: Vec<Password>,
@@ -120,7 +102,8 @@ impl Records {
     pub fn new(production: &str) -> Self {
         let now = Time::now();
         Self {
-            tokens: vec![Token::new()],
+            tokens: vec![ServiceToken::new()],
+            revoked: BTreeSet::new(),
             settings: Settings {
                 require_approval_for_deploy: false,
                 foreign_keys_enabled: false,
@@ -132,6 +115,12 @@ impl Records {
             backups: Vec::new(),
             insights: Insights::sample(),
         }
+    }
+
+    /// Whether a token has this access.
+    pub fn has_access(&self, token: &str, grant: &str) -> bool {
+        let access = (token.to_owned(), grant.to_owned());
+        !self.revoked.contains(&access)
     }
 
     pub fn branch(&self, name: &str) -> Option<&Branch> {

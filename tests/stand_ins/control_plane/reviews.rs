@@ -64,11 +64,9 @@ pub fn create(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     let verdict = input.state.unwrap_or(Verdict::Commented);
     // Without required approvals, everybody may approve.
     let binds = call.records.settings.require_approval_for_deploy;
-    if binds && verdict == Verdict::Approved && request.actor == call.actor {
-        return Err(Refusal::unprocessable(
-            "A deploy request cannot be approved by the actor that opened it",
-        ));
-    }
+    let own = verdict == Verdict::Approved && request.actor == call.actor;
+    let message = "A deploy request cannot be approved by the actor that opened it";
+    Refusal::when(binds && own, message)?;
     let review = Review {
         id: new_id(),
         verdict,

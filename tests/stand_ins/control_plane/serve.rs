@@ -135,7 +135,7 @@ pub(super) fn authorized(records: &Records, header: Option<&str>) -> Result<Stri
     let known = records
         .tokens
         .iter()
-        .any(|token| token.id == id && token.secret == secret);
+        .any(|token| token.id == id && token.token == secret);
     known.then(|| id.to_owned()).ok_or(Refusal::Unauthorized)
 }
 

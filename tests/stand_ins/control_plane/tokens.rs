@@ -1,10 +1,13 @@
 //! Service tokens, as clients hold them and as tests give and take them.
 
+use serde::{Deserialize, Serialize};
+
 use super::ControlPlane;
-use super::records::Token;
+use super::records::new_id;
+use crate::stack::access::random_password;
 
 /// A service token as clients send it: `Authorization: ID:TOKEN`.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ServiceToken {
     /// Its id (`PLANETSCALE_SERVICE_TOKEN_ID`).
     pub id: String,
@@ -13,6 +16,13 @@ pub struct ServiceToken {
 }
 
 impl ServiceToken {
+    pub(super) fn new() -> Self {
+        Self {
+            id: new_id(),
+            token: format!("pscale_tkn_{}", random_password()),
+        }
+    }
+
     /// The content of the secret that the functions read.
     #[must_use]
     pub fn secret(&self) -> String {
@@ -20,29 +30,20 @@ impl ServiceToken {
     }
 }
 
-impl From<&Token> for ServiceToken {
-    fn from(token: &Token) -> Self {
-        Self {
-            id: token.id.clone(),
-            token: token.secret.clone(),
-        }
-    }
-}
-
 impl ControlPlane {
     /// The first service token, which has every access.
     pub async fn token(&self) -> ServiceToken {
         let exclusive = self.shared.exclusive.lock().await;
-        let first = exclusive.records.tokens.first();
-        first.map_or_else(|| ServiceToken::from(&Token::new()), ServiceToken::from)
+        let first = exclusive.records.tokens.first().cloned();
+        first.unwrap_or_else(ServiceToken::new)
     }
 
     /// Creates another service token with every access, for another person.
     pub async fn new_token(&self) -> ServiceToken {
-        let token = Token::new();
-        let created = ServiceToken::from(&token);
-        self.change(|records| records.tokens.push(token)).await;
-        created
+        let token = ServiceToken::new();
+        self.change(|records| records.tokens.push(token.clone()))
+            .await;
+        token
     }
 
     /// Deletes a token.
@@ -53,14 +54,9 @@ impl ControlPlane {
 
     /// Takes an access, such as `create_branch`, from a token.
     pub async fn revoke(&self, token: &ServiceToken, grant: &str) {
+        let access = (token.id.clone(), grant.to_owned());
         self.change(|records| {
-            for known in records
-                .tokens
-                .iter_mut()
-                .filter(|known| known.id == token.id)
-            {
-                known.without.insert(grant.to_owned());
-            }
+            records.revoked.insert(access);
         })
         .await;
     }

@@ -280,7 +280,7 @@ async fn a_run_ends_when_somebody_closes_its_deploy_request() {
     let pipeline = Pipeline::with("0002_notes.sql", NOTES).await;
     let execution = pipeline.start(json!({ "approval": true })).await;
     pipeline.carried_out("await_approval", 1).await;
-    pipeline.control_plane.close_deploy_request(1).await;
+    pipeline.close("/deploy-requests/1").await;
     let (error, cause) = pipeline.fails(execution).await;
     assert_eq!(error, "DeployRequestClosed");
     assert!(cause.contains("deploy request 1 was closed"), "{cause}");

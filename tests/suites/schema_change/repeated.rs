@@ -61,7 +61,7 @@ async fn a_run_goes_on_when_another_has_closed_a_deploy_request_without_changes(
     pipeline.die_after("open_deploy_request").await;
     pipeline.run_on_production(&[NOTES]).await;
     pipeline.until("/deploy-requests/1", &["no_changes"]).await;
-    pipeline.control_plane.close_deploy_request(1).await;
+    pipeline.close("/deploy-requests/1").await;
     let answer = pipeline.go_on("await_checks").await.unwrap();
     assert_eq!(answer["outcome"], "deployed");
 }
