@@ -28,7 +28,8 @@
 //! a time.
 //!
 //! What it does not have: Postgres, sharding, replicas, regions, webhooks and the VSchema; limits on
-//! the numbers of branches, tables and columns; and summaries of a deployment's operations. Unknown
+//! the numbers of branches, tables and columns; instant DDL, which it always refuses; and summaries of
+//! a deployment's operations. Unknown
 //! paths of the database are answered with 501. Insights are sample rows: nothing is measured. The
 //! `cidrs` of a password are stored but not enforced. Lists ignore these parameters: `from`, `to`,
 //! `policy` and `running_at` of backups; `deployed_at` and `running_at` of deploy requests;

@@ -24,8 +24,6 @@ pub struct Change {
     /// The columns that it drops from a table that stays.
     pub dropped_columns: Vec<String>,
     pub removed_foreign_keys: Vec<String>,
-    /// Whether it only adds columns at the end, for which InnoDB does not copy the table.
-    pub is_instant: bool,
     is_view: bool,
 }
 
@@ -66,7 +64,6 @@ impl Change {
             statement,
             dropped_columns: Vec::new(),
             removed_foreign_keys: Vec::new(),
-            is_instant: false,
             is_view: false,
         }
     }
@@ -169,13 +166,9 @@ fn alter(name: &str, old: &Table, new: &Table, names: ConstraintNames, changes: 
     }
     if !clauses.is_empty() {
         let statement = format!("ALTER TABLE {} {}", quoted(name), clauses.join(", "));
-        let adds_last = |clause: &String| {
-            clause.starts_with("ADD COLUMN ") && new.columns.starts_with(&old.columns)
-        };
         changes.push(Change {
             dropped_columns,
             removed_foreign_keys,
-            is_instant: clauses.iter().all(adds_last),
             ..Change::new(Kind::Alter, name, statement)
         });
     }

@@ -173,11 +173,10 @@ pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
         if needs_approval && !request.is_approved() {
             return Err("Deploy request must be approved before it can be deployed");
         }
-        if input.instant_ddl && !request.deployment.is_instant() {
+        if input.instant_ddl {
             return Err("The changes are not eligible for instant DDL");
         }
         request.deployment.fails_at = shared.faults.lock().deployment.take();
-        request.deployment.instant_ddl = input.instant_ddl;
         request.deployment.actor = Some(actor.to_owned());
         request.deployment.enter(Stage::Queued);
         Ok(())

@@ -161,20 +161,20 @@ async fn proceed(call: &mut Call<'_>, number: u64, stage: Stage) -> Result<(), R
         (Progress::UnderWay, _) => return Ok(()),
         (progress, Stage::InProgressRevert) => return reverted(call, number, progress).await,
         (Progress::Failed { at, reason }, _) => return fail(call, number, at, reason),
-        (Progress::Done, Stage::InProgressCutover) => return deployed(call, number).await,
+        (Progress::Done, Stage::InProgressCutover) => return deployed(call, number),
         (Progress::Done, _) => {}
     }
     let deployment = deployment(call, number)?;
     deployment.enter(match stage {
         Stage::InProgressCancel => Stage::CompleteCancel,
-        _ if deployment.auto_cutover || deployment.instant_ddl => Stage::InProgressCutover,
+        _ if deployment.auto_cutover => Stage::InProgressCutover,
         _ => Stage::PendingCutover,
     });
     Ok(())
 }
 
 /// Notes that the target has changed.
-async fn deployed(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
+fn deployed(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let (_, into_branch) = target(call, number)?;
     if let Some(branch) = call.records.branch_mut(&into_branch) {
         branch.schema_changed();
@@ -182,11 +182,7 @@ async fn deployed(call: &mut Call<'_>, number: u64) -> Result<(), Refusal> {
     let request = deploy_request(call, number)?;
     request.deployment.enter(Stage::CompletePendingRevert);
     request.deployed();
-    match request.deployment.instant_ddl {
-        // An instant change cannot be reverted.
-        true => complete(call, number).await,
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 /// Ends a deployment at an operation that has failed. The quick way has changed nothing then. Online, the

@@ -95,7 +95,6 @@ pub struct Deployment {
     pub stage: Stage,
     pub auto_cutover: bool,
     pub auto_delete_branch: bool,
-    pub instant_ddl: bool,
     created_at: Time,
     updated_at: Time,
     pub queued_at: Option<Time>,
@@ -199,7 +198,6 @@ impl Deployment {
             stage: Stage::Pending,
             auto_cutover,
             auto_delete_branch,
-            instant_ddl: false,
             created_at: now,
             updated_at: now,
             queued_at: None,
@@ -257,11 +255,6 @@ impl Deployment {
         !matches!(self.stage, Stage::Pending | Stage::NoChanges | Stage::Error)
     }
 
-    pub fn is_instant(&self) -> bool {
-        let mut operations = self.operations.iter();
-        !self.operations.is_empty() && operations.all(|operation| operation.change.is_instant)
-    }
-
     /// Its changes, without their progress.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.operations.iter().map(|operation| &operation.change)
@@ -311,8 +304,6 @@ impl Deployment {
             "actor": who(&self.actor),
             "cutover_actor": who(&self.cutover_actor),
             "cancelled_actor": who(&self.cancelled_actor),
-            "instant_ddl": self.instant_ddl,
-            "instant_ddl_eligible": self.is_instant(),
         });
         with_constants("Deployment", own)
     }

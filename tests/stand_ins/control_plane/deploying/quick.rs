@@ -13,7 +13,7 @@ use crate::stand_ins::control_plane::branch_schema::{BranchSchema, quoted, quote
 use crate::stand_ins::control_plane::call::{Call, Refusal};
 use crate::stand_ins::control_plane::changes::{Change, ConstraintNames, changes};
 use crate::stand_ins::control_plane::constraint_names::{new_name, with_new_names};
-use crate::stand_ins::control_plane::deployment::{Deployment, Stage};
+use crate::stand_ins::control_plane::deployment::Stage;
 use crate::stand_ins::control_plane::server::Server;
 
 /// Does all the work of a state at once.
@@ -40,9 +40,6 @@ async fn copy_rows(call: &mut Call<'_>, number: u64) -> Result<Progress, Refusal
             at: at.min(last),
             reason: "vreplication: the copy of the table has failed".to_owned(),
         });
-    }
-    if deployment.instant_ddl {
-        return Ok(Progress::Done);
     }
     let changes: Vec<Change> = deployment.changes().cloned().collect();
     let copies = format!("{}_copies_{number}", call.shared.production);
@@ -120,12 +117,10 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<Progress, Refusal>
     let kept = kept_schema(call, number);
     let before = deployment(call, number)?.before.clone().unwrap_or_default();
     let wanted = wanted(call, number, &before).await?;
-    let Deployment { instant_ddl, .. } = *deployment(call, number)?;
     let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
     call.server.create_schema(&kept, &target).await?;
     for (at, change) in changes.iter().enumerate() {
-        let online = !instant_ddl && change.leaves_table();
-        if let Err(error) = change_target(call.server, &target, &kept, change, online).await {
+        if let Err(error) = change_target(call.server, &target, &kept, change).await {
             // If this fails, the rows are still kept.
             change_back(call.server, &target, &kept, &before).await?;
             call.server.drop_schema(&kept).await?;
@@ -163,14 +158,13 @@ async fn settle(
     server.run(target, &rest).await
 }
 
-/// Makes one change, and keeps the rows and values that the target loses by it. If the change is
-/// made online, all constraints of the table get new names.
+/// Makes one change, and keeps the rows and values that the target loses by it. All constraints of a
+/// table that it leaves get new names.
 async fn change_target(
     server: &mut Server,
     target: &str,
     kept: &str,
     change: &Change,
-    online: bool,
 ) -> Result<(), Error> {
     let table = quoted(&change.table);
     let (from, into) = (quoted(target), quoted(kept));
@@ -187,7 +181,7 @@ async fn change_target(
         let keep = format!("CREATE TABLE {into}.{table} AS SELECT {columns} FROM {from}.{table}");
         server.run(target, &[keep]).await?;
     }
-    if !online {
+    if !change.leaves_table() {
         return server.run(target, &[&change.statement]).await;
     }
     let before = server.read(target).await?;

@@ -288,9 +288,14 @@ async fn impossible_requests_are_refused() {
         twice.contains("already has an open deploy request"),
         "{twice}"
     );
+    let deploy = format!("{request}/deploy");
+    assert_eq!(
+        api.refused(&deploy, json!({"instant_ddl": true})).await,
+        "The changes are not eligible for instant DDL"
+    );
     api.control_plane.require_approval(true).await;
     assert_eq!(
-        api.refused(&format!("{request}/deploy"), json!({})).await,
+        api.refused(&deploy, json!({})).await,
         "Deploy request must be approved before it can be deployed"
     );
     let approve = json!({"state": "approved", "body": "fine"});
@@ -313,7 +318,7 @@ async fn impossible_requests_are_refused() {
     assert_eq!(api.patch(&request, close).await, 200);
     assert_eq!(api.get(&request).await["state"], "closed");
     assert_eq!(
-        api.refused(&format!("{request}/deploy"), json!({})).await,
+        api.refused(&deploy, json!({})).await,
         "Deploy request is closed"
     );
     assert_eq!(api.status("DELETE", "/branches/dev").await, 204);

@@ -83,35 +83,6 @@ async fn every_change_is_found_deployed_and_reverted() {
     assert_eq!(api.get("/branches/main/schema").await, before);
 }
 
-#[tokio::test]
-async fn instant_ddl_only_adds_columns_at_the_end() {
-    let api = FreshControlPlane::start().await;
-    let instant = json!({"instant_ddl": true});
-    for (name, alter, eligible) in [
-        ("one", "ALTER TABLE orders ADD COLUMN gift INT", true),
-        ("two", "ALTER TABLE orders DROP COLUMN gift", false),
-    ] {
-        api.branch_with(name, &[alter]).await;
-        let request = api.ready(name).await;
-        let ready = api.get(&request).await;
-        assert_eq!(
-            ready["deployment"]["instant_ddl_eligible"], eligible,
-            "{ready}"
-        );
-        if eligible {
-            api.post(&format!("{request}/deploy"), instant.clone())
-                .await;
-            // It cannot be reverted.
-            api.until(&request, &["complete"]).await;
-        } else {
-            let refusal = api
-                .refused(&format!("{request}/deploy"), instant.clone())
-                .await;
-            assert_eq!(refusal, "The changes are not eligible for instant DDL");
-        }
-    }
-}
-
 /// The statements of a deploy request by their tables.
 async fn statements(api: &FreshControlPlane, request: &str) -> BTreeMap<String, Vec<String>> {
     let operations = api.get(&format!("{request}/operations?per_page=100")).await;
