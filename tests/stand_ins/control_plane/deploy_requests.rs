@@ -183,53 +183,31 @@ pub fn deploy(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
     })
 }
 
-/// Starts the cutover of a gated deployment.
-pub fn apply(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
+/// Starts the cutover of a gated deployment, cancels a deployment, removes a failed one from the
+/// queue, or starts a revert.
+pub fn act(call: &mut Call<'_>, number: u64, action: &str) -> Result<Answer, Refusal> {
     change(call, number, |request, actor| {
-        match request.deployment.stage {
-            Stage::PendingCutover => {
-                request.deployment.cutover_actor = Some(actor.to_owned());
-                request.deployment.enter(Stage::InProgressCutover);
-                Ok(())
+        let deployment = &mut request.deployment;
+        match (action, deployment.stage) {
+            ("apply-deploy", Stage::PendingCutover) => {
+                deployment.cutover_actor = Some(actor.to_owned());
+                deployment.enter(Stage::InProgressCutover);
             }
-            _ => Err("Deployment is not ready to be applied"),
+            ("cancel", Stage::Queued) => {
+                deployment.cancelled_actor = Some(actor.to_owned());
+                deployment.enter(Stage::Cancelled);
+            }
+            ("cancel", Stage::Submitting | Stage::InProgress | Stage::PendingCutover) => {
+                deployment.cancelled_actor = Some(actor.to_owned());
+                deployment.enter(Stage::InProgressCancel);
+            }
+            ("complete-deploy", Stage::CompleteError | Stage::CompleteRevertError) => {
+                deployment.completed = true;
+            }
+            ("revert", Stage::CompletePendingRevert) => deployment.enter(Stage::InProgressRevert),
+            _ => return Err("The state of the deployment does not allow this"),
         }
-    })
-}
-
-pub fn cancel(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
-    change(call, number, |request, actor| {
-        let next = match request.deployment.stage {
-            Stage::Queued => Stage::Cancelled,
-            Stage::Submitting | Stage::InProgress | Stage::PendingCutover => {
-                Stage::InProgressCancel
-            }
-            _ => return Err("Deployment cannot be cancelled"),
-        };
-        request.deployment.cancelled_actor = Some(actor.to_owned());
-        request.deployment.enter(next);
         Ok(())
-    })
-}
-
-/// Removes a failed deployment from the queue.
-pub fn complete(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
-    change(call, number, |request, _| match request.deployment.stage {
-        Stage::CompleteError | Stage::CompleteRevertError => {
-            request.deployment.completed = true;
-            Ok(())
-        }
-        _ => Err("Deployment has no error to complete"),
-    })
-}
-
-pub fn revert(call: &mut Call<'_>, number: u64) -> Result<Answer, Refusal> {
-    change(call, number, |request, _| match request.deployment.stage {
-        Stage::CompletePendingRevert => {
-            request.deployment.enter(Stage::InProgressRevert);
-            Ok(())
-        }
-        _ => Err("Deployment cannot be reverted"),
     })
 }
 

@@ -183,10 +183,9 @@ async fn of_deploy_request(
         ("GET", []) => deploy_requests::get(call, number).await,
         ("PATCH", []) => deploy_requests::close(call, number),
         ("POST", ["deploy"]) => deploy_requests::deploy(call, number),
-        ("POST", ["apply-deploy"]) => deploy_requests::apply(call, number),
-        ("POST", ["cancel"]) => deploy_requests::cancel(call, number),
-        ("POST", ["complete-deploy"]) => deploy_requests::complete(call, number),
-        ("POST", ["revert"]) => deploy_requests::revert(call, number),
+        ("POST", [action @ ("apply-deploy" | "cancel" | "complete-deploy" | "revert")]) => {
+            deploy_requests::act(call, number, action)
+        }
         ("POST", ["skip-revert"]) => deploy_requests::skip_revert(call, number).await,
         ("PUT", ["auto-apply"]) => deploy_requests::auto_apply(call, number),
         ("PUT", ["auto-delete-branch"]) => deploy_requests::auto_delete_branch(call, number),
