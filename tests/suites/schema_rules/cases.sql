@@ -341,8 +341,20 @@ ALTER TABLE customers MODIFY name VARCHAR(100);
 -- dropped-not-null
 ALTER TABLE customers MODIFY email VARCHAR(255);
 
+-- dropped-not-null check-on-rows
+ALTER TABLE customers MODIFY email VARCHAR(255) CHECK (email IS NULL OR email <> ''), MODIFY age INT NULL;
+
 -- becomes-null
 ALTER TABLE customers MODIFY email VARCHAR(255) NULL;
+
+-- becomes-null
+ALTER TABLE orders MODIFY total DECIMAL(14, 4) NULL;
+
+-- becomes-null
+ALTER TABLE orders MODIFY status ENUM ('pending', 'paid', 'shipped') NULL;
+
+-- becomes-null dropped-default
+ALTER TABLE customers ADD extra INT NOT NULL DEFAULT 0 AFTER name, CHANGE COLUMN name name VARCHAR(100) NULL;
 
 -- becomes-not-null
 ALTER TABLE orders MODIFY note VARCHAR(255) NOT NULL;

@@ -284,11 +284,34 @@ fn line_of(statement: &Statement, name: &str) -> usize {
 /// Whether the column is defined with the word NULL, and so becomes NULL on purpose.
 fn says_null(statement: &Statement, column: &str) -> bool {
     let tokens = &statement.tokens;
-    let is_column = |token: &Token| token.is_name() && same(&token.text, column);
-    let from = tokens.iter().position(is_column).unwrap_or(0);
-    let definition = tokens.get(from..).unwrap_or_default();
-    definition
-        .windows(2)
-        .take_while(|pair| !matches!(pair, [before, _] if before.is(",")))
-        .any(|pair| matches!(pair, [before, word] if word.is("NULL") && !before.is("NOT") && !before.is("DEFAULT")))
+    tokens.windows(2).enumerate().any(|(place, pair)| {
+        let [before, name] = pair else { return false };
+        before.is_one_of("ADD|CHANGE|COLUMN|MODIFY|(|,")
+            && name.is_name()
+            && same(&name.text, column)
+            && has_null(tokens.get(place + 1..).unwrap_or_default())
+    })
+}
+
+/// Whether the definition with which these tokens begin has the word NULL itself, and not within
+/// parentheses.
+fn has_null(tokens: &[Token]) -> bool {
+    let mut depth = 0_usize;
+    let mut before = None;
+    for token in tokens {
+        if token.is("(") {
+            depth += 1;
+        } else if depth > 0 {
+            depth -= usize::from(token.is(")"));
+        } else if token.is_one_of(",|)") {
+            return false;
+        } else if token.is("NULL") {
+            let is_of = |before: &Token| before.is_one_of("NOT|DEFAULT|IS|SET");
+            if !before.is_some_and(is_of) {
+                return true;
+            }
+        }
+        before = Some(token);
+    }
+    false
 }
