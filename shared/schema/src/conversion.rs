@@ -194,9 +194,13 @@ pub(crate) fn convert(name: &str, old: &Row, new: &Row) -> Conversion {
             }
         }
         (Text(..), Json) => Fails(format!("NOT JSON_VALID({column})")),
-        (Number(..) | Float(..) | Moment(..), Text(30.., _)) | (Json, Text(0xFFFF_FFFF, _)) => {
+        // A sign, a zero and the point may stand beside the digits.
+        (Number(..) | Float(..) | Moment(..), Text(length @ 30.., _))
+            if length >= old.number("size").unwrap_or_default() + 3 =>
+        {
             Retypes
         }
+        (Json, Text(0xFFFF_FFFF, _)) => Retypes,
         (Number(..) | Float(..) | Moment(..) | Json, Text(length, _)) => Fails(longer(length)),
         (Json, Json) => Keeps,
         (Other(old), Other(new)) if old == new || new == "geometry" => Keeps,

@@ -27,6 +27,7 @@ CREATE TABLE orders (
   day DATE NULL,
   rate DOUBLE(10, 2) NULL,
   mask BIT(8) NULL,
+  exact DECIMAL(65, 30) NULL,
   doubled INT AS (quantity * 2) STORED,
   CONSTRAINT positive CHECK (quantity > 0),
   PRIMARY KEY (id),

@@ -431,6 +431,12 @@ ALTER TABLE orders MODIFY status ENUM ('pending', 'new', 'paid', 'shipped') NOT 
 -- other-type
 ALTER TABLE orders MODIFY big VARCHAR(30) NULL;
 
+-- narrower-column
+ALTER TABLE orders MODIFY exact VARCHAR(30) NULL;
+
+-- other-type
+ALTER TABLE orders MODIFY exact VARCHAR(68) NULL;
+
 -- other-type
 ALTER TABLE customers MODIFY age DECIMAL(14, 4) NULL;
 
