@@ -100,7 +100,11 @@ impl Judge<'_> {
             (Kind::Check, _, Some(new)) => {
                 self.constraint_name();
                 if self.old.is_some() && new.is("enforced") {
-                    let query = self.rows_where(&format!("NOT ({})", new.text("clause")));
+                    let clause = match self.mariadb {
+                        true => new.text("clause").to_owned(),
+                        false => unescaped(new.text("clause")),
+                    };
+                    let query = self.rows_where(&format!("NOT ({clause})"));
                     self.report_rows(Rule::CheckOnRows, "{} is new", query);
                 }
             }
@@ -219,4 +223,18 @@ impl Judge<'_> {
         let table = quoted(&self.subject.table);
         (!is_new).then(|| format!("SELECT * FROM {table} WHERE {condition} LIMIT 10"))
     }
+}
+
+/// An expression as MySQL takes it. Its `information_schema` has a backslash before each quotation
+/// mark and each backslash of an expression.
+fn unescaped(expression: &str) -> String {
+    let mut letters = expression.chars();
+    let mut unescaped = String::new();
+    while let Some(letter) = letters.next() {
+        unescaped.push(match letter {
+            '\\' => letters.next().unwrap_or(letter),
+            letter => letter,
+        });
+    }
+    unescaped
 }

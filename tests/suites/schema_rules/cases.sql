@@ -533,6 +533,12 @@ ALTER TABLE orders ADD CONSTRAINT cheap CHECK (total < 1000);
 -- check-on-rows
 ALTER TABLE customers ADD CHECK (age > 0);
 
+-- check-on-rows
+ALTER TABLE orders ADD CHECK (status <> 'paid');
+
+-- check-on-rows
+ALTER TABLE orders ADD CHECK (note <> 'it''s a \\ or\na line');
+
 -- constraint-name
 ALTER TABLE orders DROP CONSTRAINT positive;
 
