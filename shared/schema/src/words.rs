@@ -169,6 +169,7 @@ impl<'s> Words<'s> {
     fn rest(&mut self, verb: &Token, object: &Token, name: &str) {
         let (tokens, start) = (self.tokens, self.place);
         let (mut depth, mut begins_clause, mut is_copy) = (0_usize, true, false);
+        let mut lists_tables = false;
         for (place, token) in tokens.iter().enumerate().skip(start) {
             let next = tokens.get(place + 1);
             depth = depth.saturating_sub(usize::from(token.is(")")));
@@ -176,7 +177,11 @@ impl<'s> Words<'s> {
                 self.conditional(token);
             }
             // EXTRACT and the like have a FROM in parentheses.
-            let before_table = token.is_one_of("REFERENCES|JOIN") || depth == 0 && token.is("FROM");
+            if depth == 0 && token.is_one_of("FROM|SELECT|WHERE|GROUP|HAVING|WINDOW|ORDER|LIMIT") {
+                lists_tables = token.is("FROM");
+            }
+            let before_table = token.is_one_of("REFERENCES|JOIN")
+                || depth == 0 && lists_tables && token.is_one_of("FROM|,");
             if let (true, Some(database), Some(dot)) = (before_table, next, tokens.get(place + 2))
                 && dot.is(".")
             {

@@ -668,6 +668,12 @@ ALTER TABLE `shop`.orders ADD a INT;
 -- other-database
 CREATE VIEW v AS SELECT id FROM mysql.user;
 
+-- other-database
+CREATE VIEW v AS SELECT o.id FROM orders AS o, mysql.user WHERE o.note = user;
+
+-- accepted
+CREATE VIEW v AS SELECT o.id, p.c FROM orders AS o, pairs AS p WHERE o.big = p.a ORDER BY o.id, p.c;
+
 -- ledger
 ALTER TABLE schema_migrations ADD a INT;
 
