@@ -1,4 +1,4 @@
-//! Lists the files of `migrations/` for `src/migrations/files.rs`, which compiles them in.
+//! Lists the files of `migrations/` for `src/files.rs`, which compiles them in.
 
 use std::{env, fs, io, path::Path};
 
