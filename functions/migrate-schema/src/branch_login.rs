@@ -38,24 +38,36 @@ impl<'c> BranchLogin<'c> {
             connecting: Connecting::default(),
         };
         let password = production.api().create_password(branch, &new).await?;
-        Ok(Self {
-            branch,
-            production,
-            database: connect(&password, production)?,
-            password,
-        })
+        match connect(&password, production) {
+            Ok(database) => Ok(Self {
+                branch,
+                production,
+                password,
+                database,
+            }),
+            // While it is there, other runs wait for this one.
+            Err(error) => delete(branch, &password, Err(error), production).await,
+        }
     }
 
-    /// Closes the connection and deletes the password. What went wrong in its use says more than
-    /// what goes wrong here.
+    /// Closes the connection and deletes the password.
     pub async fn end<T>(self, used: Result<T>) -> Result<T> {
         self.database.close().await;
-        let api = self.production.api();
-        let deleted = api.delete_password(self.branch, &self.password.id).await;
-        let used = used?;
-        deleted?;
-        Ok(used)
+        delete(self.branch, &self.password, used, self.production).await
     }
+}
+
+/// Deletes a password. What went wrong in its use says more than what goes wrong here.
+async fn delete<T>(
+    branch: &str,
+    password: &Password,
+    used: Result<T>,
+    production: &Production,
+) -> Result<T> {
+    let deleted = production.api().delete_password(branch, &password.id).await;
+    let used = used?;
+    deleted?;
+    Ok(used)
 }
 
 /// The schema of a branch.
