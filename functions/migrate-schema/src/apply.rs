@@ -30,11 +30,7 @@ const PREFIX: &str = "migrate-schema-";
 pub async fn apply(change: &mut SchemaChange, production: &Production) -> Result<Outcome> {
     let (fingerprints, warnings) = match apply_alone(change, production).await {
         Ok(Applied::All(fingerprints, warnings)) => (fingerprints, warnings),
-        Ok(Applied::Waiting) => {
-            let waiting = change.wait("another run to apply the migrations", LIMIT);
-            let alive = "another run is applying the same migrations: see whether it is alive";
-            return waiting.map_err(|_| ErrorName::AnotherAtWork.because(alive));
-        }
+        Ok(Applied::Waiting) => return wait(change),
         Ok(Applied::Unfit(error)) => {
             branch::remove(&change.branch, production).await?;
             return change.recreate(error);
@@ -57,6 +53,15 @@ pub async fn apply(change: &mut SchemaChange, production: &Production) -> Result
     Ok(match changes_nothing {
         true => Outcome::Deployed,
         false => Outcome::Done,
+    })
+}
+
+fn wait(change: &mut SchemaChange) -> Result<Outcome> {
+    let waiting = change.wait("another run to apply the migrations", LIMIT);
+    let alive = "another run is applying the same migrations: see whether it is alive";
+    waiting.map_err(|error| match error.name {
+        ErrorName::TookTooLong => ErrorName::AnotherAtWork.because(alive),
+        _ => error,
     })
 }
 
@@ -84,8 +89,10 @@ async fn apply_alone(change: &SchemaChange, production: &Production) -> Result<A
     login.end(applied).await
 }
 
-/// Whether no other run was applying them when the password was made. A password that an earlier
-/// attempt of this execution has left does not count, and is deleted.
+/// Whether no other run was applying them when the password was made. Of two that were made at the
+/// same time neither is first, because each may have been made after the other run has looked; both
+/// runs try again with new ones. A password that an earlier attempt of this execution has left does
+/// not count, and is deleted.
 async fn is_first(change: &SchemaChange, own: &Password, production: &Production) -> Result<bool> {
     let api = production.api();
     let mut first = true;
@@ -150,4 +157,20 @@ async fn run(
     };
     let checked = schema::check(branch, migrations, &options).await;
     refuse(checked.map_err(StepError::of_branch)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_wait_that_takes_too_long_is_blamed_on_another_run() {
+        let mut change = SchemaChange::default();
+        assert_eq!(wait(&mut change).unwrap_err().name, ErrorName::WrongInput);
+        if let Some(waiting) = &mut change.waiting {
+            waiting.since = 0;
+        }
+        let error = wait(&mut change).unwrap_err();
+        assert_eq!(error.name, ErrorName::AnotherAtWork);
+    }
 }
