@@ -273,10 +273,4 @@ mod tests {
             "shared/migrations/0001_orders.sql"
         );
     }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        let error = Migrations::read(Path::new("no/such/folder")).unwrap_err();
-        assert!(error.to_string().starts_with("can't read no/such/folder: "));
-    }
 }

@@ -192,27 +192,6 @@ mod tests {
         Ledger(Some(rows.collect()))
     }
 
-    fn versions(pending: Vec<&Migration>) -> Vec<u32> {
-        pending
-            .into_iter()
-            .map(|migration| migration.id.version)
-            .collect()
-    }
-
-    #[test]
-    fn what_is_not_recorded_is_pending() {
-        let files = migrations(&[
-            ("0001_a.sql", "a"),
-            ("0002_b.sql", "b"),
-            ("0003_c.sql", "c"),
-        ]);
-        let of_first = ledger(&migrations(&[("0001_a.sql", "a")]));
-        assert_eq!(versions(of_first.pending(&files).unwrap()), [2, 3]);
-        let of_none = Ledger::absent();
-        assert_eq!(versions(of_none.pending(&files).unwrap()), [1, 2, 3]);
-        assert!(ledger(&files).pending(&files).unwrap().is_empty());
-    }
-
     #[test]
     fn a_renamed_file_is_the_same_migration() {
         let before = ledger(&migrations(&[("0001_a.sql", "a")]));

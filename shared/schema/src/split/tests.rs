@@ -16,42 +16,65 @@ fn one(line: usize, text: &str) -> (usize, String) {
 
 #[test]
 fn each_statement_has_its_text_and_its_line() {
-    let sql = "-- about\n\nCREATE TABLE a (\n  id INT -- ;\n);\n;\n  DROP TABLE b ; DROP TABLE c";
-    assert_eq!(
-        texts(sql),
-        [
-            one(3, "CREATE TABLE a (\n  id INT -- ;\n)"),
-            one(7, "DROP TABLE b"),
-            one(7, "DROP TABLE c"),
-        ]
-    );
-}
-
-#[test]
-fn a_semicolon_in_quotes_or_a_comment_ends_nothing() {
-    let sql = "ALTER TABLE `a;b` COMMENT 'c;''d\\';' /* ; */ # ;\n;DROP TABLE é";
-    assert_eq!(
-        texts(sql),
-        [
-            one(1, "ALTER TABLE `a;b` COMMENT 'c;''d\\';' /* ; */ # ;"),
-            one(2, "DROP TABLE é"),
-        ]
-    );
-}
-
-#[test]
-fn characters_of_several_bytes_shift_nothing() {
-    let sql = "CREATE TABLE a (b INT COMMENT 'żółć €'); DROP TABLE a;";
-    assert_eq!(texts(sql)[1], one(1, "DROP TABLE a"));
-}
-
-#[test]
-fn a_hint_of_mysqldump_is_a_statement() {
-    let sql = "/*!40101 SET NAMES utf8 */;\nDROP TABLE a;";
-    assert_eq!(
-        texts(sql),
-        [one(1, "/*!40101 SET NAMES utf8 */"), one(2, "DROP TABLE a")]
-    );
+    for (sql, expected) in [
+        (
+            "-- about\n\nCREATE TABLE a (\n  id INT -- ;\n);\n;\n  DROP TABLE b ; DROP TABLE c",
+            &[
+                (3, "CREATE TABLE a (\n  id INT -- ;\n)"),
+                (7, "DROP TABLE b"),
+                (7, "DROP TABLE c"),
+            ][..],
+        ),
+        // A semicolon in quotes or in a comment ends nothing.
+        (
+            "ALTER TABLE `a;b` COMMENT 'c;''d\\';' /* ; */ # ;\n;DROP TABLE é",
+            &[
+                (1, "ALTER TABLE `a;b` COMMENT 'c;''d\\';' /* ; */ # ;"),
+                (2, "DROP TABLE é"),
+            ],
+        ),
+        // Characters of several bytes shift nothing.
+        (
+            "CREATE TABLE a (b INT COMMENT 'żółć €'); DROP TABLE a;",
+            &[
+                (1, "CREATE TABLE a (b INT COMMENT 'żółć €')"),
+                (1, "DROP TABLE a"),
+            ],
+        ),
+        // A hint of mysqldump is a statement, unless there is nothing in it.
+        (
+            "/*!40101 SET NAMES utf8 */;\nDROP TABLE a;",
+            &[(1, "/*!40101 SET NAMES utf8 */"), (2, "DROP TABLE a")],
+        ),
+        ("DROP TABLE a; /*!40101 */", &[(1, "DROP TABLE a")]),
+        // What has no end is the last statement.
+        (
+            "DROP TABLE a;\nALTER TABLE b COMMENT 'c;\nd",
+            &[(1, "DROP TABLE a"), (2, "ALTER TABLE b COMMENT 'c;\nd")],
+        ),
+        ("DROP TABLE a;\n'b; c", &[(1, "DROP TABLE a"), (2, "'b; c")]),
+        (
+            "DROP TABLE a;\n/*! 'b */;\nDROP TABLE c",
+            &[(1, "DROP TABLE a"), (2, "/*! 'b */;\nDROP TABLE c")],
+        ),
+        (
+            "DROP TABLE a;\n/*!40101 SET b */'c",
+            &[(1, "DROP TABLE a"), (2, "/*!40101 SET b */'c")],
+        ),
+        // Another delimiter splits until the semicolon is back.
+        (
+            "DELIMITER $$\nCREATE TRIGGER t BEGIN a; END$$\ndelimiter ;\nDROP TABLE a;",
+            &[
+                (1, "DELIMITER $$"),
+                (2, "CREATE TRIGGER t BEGIN a; END"),
+                (4, "DROP TABLE a"),
+            ],
+        ),
+        (" \n-- only a comment\n/* and another */\n;", &[]),
+    ] {
+        let expected = expected.iter().map(|(line, text)| one(*line, text));
+        assert_eq!(texts(sql), expected.collect::<Vec<_>>(), "{sql}");
+    }
 }
 
 #[test]
@@ -70,27 +93,6 @@ fn the_body_of_a_trigger_or_a_routine_is_not_split() {
 }
 
 #[test]
-fn what_the_tokenizer_does_not_take_is_the_last_statement() {
-    for (sql, last) in [
-        ("DROP TABLE a;\nALTER TABLE b COMMENT 'c;\nd", 2),
-        ("DROP TABLE a;\n'b; c", 2),
-    ] {
-        let split = texts(sql);
-        assert_eq!(split.len(), 2, "{split:?}");
-        assert_eq!(split[1], one(last, sql.split_once('\n').unwrap().1));
-    }
-}
-
-#[test]
-fn a_hint_that_is_not_taken_is_the_last_statement() {
-    for last in ["/*! 'b */;\nDROP TABLE c", "/*!40101 SET b */'c"] {
-        let split = texts(&format!("DROP TABLE a;\n{last}"));
-        assert_eq!(split, [one(1, "DROP TABLE a"), one(2, last)]);
-    }
-    assert_eq!(texts("DROP TABLE a; /*!40101 */"), [one(1, "DROP TABLE a")]);
-}
-
-#[test]
 fn a_long_line_of_many_statements_is_split_at_each() {
     let one_line: String = (0..500)
         .map(|number| format!("/*!50100 CREATE */ TABLE ż{number} (id INT PRIMARY KEY);"))
@@ -104,17 +106,6 @@ fn a_long_line_of_many_statements_is_split_at_each() {
 }
 
 #[test]
-fn another_delimiter_splits_until_the_semicolon_is_back() {
-    let sql = "DELIMITER $$\nCREATE TRIGGER t BEGIN a; END$$\ndelimiter ;\nDROP TABLE a;";
-    let expected = [
-        one(1, "DELIMITER $$"),
-        one(2, "CREATE TRIGGER t BEGIN a; END"),
-        one(4, "DROP TABLE a"),
-    ];
-    assert_eq!(texts(sql), expected);
-}
-
-#[test]
 fn what_the_server_skips_has_no_words() {
     let (statements, _) = split("CREATE TABLE a /*!99999 IF b; */ /*!50001 IF */ (c INT);");
     let words: Vec<_> = statements[0]
@@ -123,11 +114,6 @@ fn what_the_server_skips_has_no_words() {
         .map(|token| &token.text)
         .collect();
     assert_eq!(words, ["CREATE", "TABLE", "a", "IF", "(", "c", "INT", ")"]);
-}
-
-#[test]
-fn nothing_is_no_statement() {
-    assert_eq!(texts(" \n-- only a comment\n/* and another */\n;"), []);
 }
 
 #[test]
