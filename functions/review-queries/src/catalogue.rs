@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use database::{Database, DefinitionError, Session, Statement};
-use lambda::Deadline;
+use database::{Database, DatabaseError, DefinitionError, Session, Statement};
+use lambda::{Deadline, operation::Failure};
 use orders::statements::EXAMPLES;
 use serde::Serialize;
 
 use crate::{
-    error::ReviewError,
     plan::Plan,
     report::{count, listed},
 };
@@ -133,9 +132,12 @@ impl fmt::Display for Finding {
 pub async fn review(
     database: &'static Database,
     deadline: Deadline,
-) -> Result<Vec<Finding>, ReviewError> {
-    let mut session = database.session(deadline).await?;
-    let indexes: Vec<(String, String)> = session.rows(&INDEXES, ()).await?;
+) -> Result<Vec<Finding>, Failure> {
+    let of_database = |error: DatabaseError| failure("the production database", error.into());
+    let session = database.session(deadline).await;
+    let mut session = session.map_err(of_database)?;
+    let indexes = session.rows(&INDEXES, ()).await;
+    let indexes: Vec<(String, String)> = indexes.map_err(of_database)?;
     let mut findings = Vec::new();
     for (statement, literals) in EXAMPLES {
         let index = statement.index().unwrap_or_default();
@@ -163,20 +165,30 @@ async fn explain(
     session: &mut Session<'_>,
     statement: &Statement,
     literals: &[&str],
-) -> Result<Option<Plan>, ReviewError> {
+) -> Result<Option<Plan>, Failure> {
     let explained = session.explain(statement, literals).await;
     let statement = statement.name();
+    let of_statement = |error| failure(&format!("EXPLAIN of {statement}"), error);
     match explained {
         Ok(json) => Plan::parse(&json).map(Some).map_err(|_| {
-            let error = database::DatabaseError::Refused.into();
             tracing::error!(statement, "the plan is not JSON");
-            ReviewError::Explain { statement, error }
+            of_statement(DatabaseError::Refused.into())
         }),
         Err(DefinitionError::Refused {
             code: NO_SUCH_KEY, ..
         }) => Ok(None),
-        Err(error) => Err(ReviewError::Explain { statement, error }),
+        Err(error) => Err(of_statement(error)),
     }
+}
+
+/// Why the review fails, where the database does not do something.
+fn failure(doing: &str, error: DefinitionError) -> Failure {
+    use DatabaseError::{OutOfTime, Unavailable};
+    let name = match error {
+        DefinitionError::Database(Unavailable | OutOfTime) => Failure::TRANSIENT,
+        _ => "DatabaseRefused",
+    };
+    Failure::new(name, format!("{doing}: {error}"))
 }
 
 /// Whether the statement has the table's name in it.

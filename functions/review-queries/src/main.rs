@@ -3,7 +3,6 @@
 //! The function's `README.md` describes what it looks at, a report, and what to do about it.
 
 mod catalogue;
-mod error;
 mod plan;
 mod production;
 mod report;
@@ -18,7 +17,6 @@ use planetscale::{Hours, PlanetScale};
 use serde::Deserialize;
 
 use report::{Answer, Report};
-use topic::Topic;
 
 /// The hours that a review looks at. It compares them with as many hours before.
 const WEEK: u64 = 7 * 24;
@@ -33,7 +31,7 @@ fn main() -> ExitCode {
 
 async fn review_queries(
     Invocation { deadline, .. }: Invocation<Start>,
-    (database, (planetscale, topic)): (&'static Database, (&'static PlanetScale, &'static Topic)),
+    (database, planetscale): (&'static Database, &'static PlanetScale),
 ) -> Result<Answer, Failure> {
     let hours = Hours::last(WEEK, SystemTime::now());
     let production = production::review(planetscale, hours, deadline).await?;
@@ -42,7 +40,7 @@ async fn review_queries(
     report.log();
     let answer = report.answer();
     if report.is_worth_sending() {
-        topic.publish(&answer).await?;
+        topic::publish(&answer).await?;
     }
     Ok(answer)
 }

@@ -12,7 +12,6 @@ use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    error::ReviewError,
     report::{count, listed},
     sql,
 };
@@ -137,7 +136,7 @@ pub async fn review(
     planetscale: &PlanetScale,
     hours: Hours,
     deadline: Deadline,
-) -> Result<Production, ReviewError> {
+) -> Result<Production, ApiError> {
     let (api, branch) = (planetscale.until(deadline), planetscale.production_branch());
     let (now, before, anomalies, errors, recommendations) = tokio::try_join!(
         measured(planetscale, hours, deadline),
@@ -346,87 +345,61 @@ mod tests {
         }
     }
 
+    fn change(
+        measure: Measure,
+        now: &QueryStatistics,
+        before: Option<&QueryStatistics>,
+    ) -> Option<Change> {
+        measure.finding(now, before).map(|found| found.change)
+    }
+
     #[test]
     fn a_query_is_compared_with_the_week_before() {
-        for (measure, now, before, change) in [
-            (Measure::P99Latency, (240.0, 1.0, 0), None, None),
-            (
-                Measure::P99Latency,
-                (260.0, 1.0, 0),
-                None,
-                Some(Change::New),
-            ),
-            (
-                Measure::P99Latency,
-                (900.0, 1.0, 0),
-                Some((260.0, 1.0, 0)),
-                Some(Change::Worse),
-            ),
-            (
-                Measure::P99Latency,
-                (300.0, 1.0, 0),
-                Some((260.0, 1.0, 0)),
-                Some(Change::Same),
-            ),
-            (
-                Measure::P99Latency,
-                (300.0, 1.0, 0),
-                Some((240.0, 1.0, 0)),
-                Some(Change::Worse),
-            ),
-            (
-                Measure::P99Latency,
-                (300.0, 1.0, 0),
-                Some((900.0, 1.0, 0)),
-                Some(Change::Better),
-            ),
-            (
-                Measure::P99Latency,
-                (20.0, 1.0, 0),
-                Some((260.0, 1.0, 0)),
-                Some(Change::Better),
-            ),
-            (Measure::RowsReadPerReturned, (1.0, 99.0, 0), None, None),
-            (
-                Measure::RowsReadPerReturned,
-                (1.0, 500.0, 0),
-                Some((1.0, 2.0, 0)),
-                Some(Change::Worse),
-            ),
-            (Measure::FailedPercent, (1.0, 1.0, 10), None, None),
-            (
-                Measure::FailedPercent,
-                (1.0, 1.0, 30),
-                Some((1.0, 1.0, 1)),
-                Some(Change::Worse),
-            ),
+        let taking = |p99| query(p99, 1.0, 0);
+        for (now, before, expected) in [
+            (240.0, None, None),
+            (260.0, None, Some(Change::New)),
+            (900.0, Some(260.0), Some(Change::Worse)),
+            (300.0, Some(260.0), Some(Change::Same)),
+            (300.0, Some(240.0), Some(Change::Worse)),
+            (300.0, Some(900.0), Some(Change::Better)),
+            (20.0, Some(260.0), Some(Change::Better)),
         ] {
-            let of = |(p99, rows, errors)| query(p99, rows, errors);
-            let found = measure.finding(&of(now), before.map(of).as_ref());
-            assert_eq!(
-                found.map(|one| one.change),
-                change,
-                "{measure:?} {now:?} {before:?}"
-            );
+            let (taken, took) = (taking(now), before.map(taking));
+            let found = change(Measure::P99Latency, &taken, took.as_ref());
+            assert_eq!(found, expected, "{now} {before:?}");
         }
     }
 
     #[test]
-    fn a_rare_query_is_no_finding() {
+    fn rows_and_errors_are_judged_too() {
+        for (measure, good, bad) in [
+            (
+                Measure::RowsReadPerReturned,
+                query(1.0, 99.0, 0),
+                query(1.0, 500.0, 0),
+            ),
+            (
+                Measure::FailedPercent,
+                query(1.0, 1.0, 10),
+                query(1.0, 1.0, 30),
+            ),
+        ] {
+            assert_eq!(change(measure, &good, None), None, "{measure:?}");
+            let found = change(measure, &bad, Some(&good));
+            assert_eq!(found, Some(Change::Worse), "{measure:?}");
+        }
+    }
+
+    #[test]
+    fn a_rare_query_is_no_finding_and_worse_once_it_is_frequent_although_it_was_slower() {
         let mut rare = query(5000.0, 5000.0, 19);
         rare.query_count = 19;
         for measure in Measure::ALL {
-            assert!(measure.finding(&rare, None).is_none(), "{measure:?}");
+            assert_eq!(change(measure, &rare, None), None, "{measure:?}");
         }
-    }
-
-    #[test]
-    fn a_query_that_was_rare_and_is_frequent_is_worse_although_it_was_slower() {
-        let mut rare = query(5000.0, 1.0, 0);
-        rare.query_count = 10;
-        let frequent = query(2000.0, 1.0, 0);
-        let found = Measure::P99Latency.finding(&frequent, Some(&rare));
-        assert_eq!(found.map(|one| one.change), Some(Change::Worse));
+        let found = change(Measure::P99Latency, &query(2000.0, 1.0, 0), Some(&rare));
+        assert_eq!(found, Some(Change::Worse));
     }
 
     #[test]
