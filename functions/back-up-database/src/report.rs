@@ -1,5 +1,7 @@
 //! What a check comes to, for its caller, the log and the metrics.
 
+use std::fmt;
+
 use lambda::metrics::{self, Metric};
 use planetscale::{Backup, BackupState};
 use serde::Serialize;
@@ -25,7 +27,7 @@ pub struct Report {
 
 /// How things stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(into = "&'static str")]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The newest backup is young enough.
     Fresh,
@@ -37,14 +39,9 @@ pub enum Status {
     Stale,
 }
 
-impl From<Status> for &'static str {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Fresh => "fresh",
-            Status::UnderWay => "under_way",
-            Status::Begun => "begun",
-            Status::Stale => "stale",
-        }
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -90,12 +87,12 @@ impl Report {
         let newest = self.newest.as_ref();
         let under_way = self.under_way.as_ref();
         tracing::info!(
-            status = <&str>::from(self.status),
+            status = %self.status,
             age_hours = self.age_hours,
             newest = newest.map(|backup| &*backup.name),
             size_bytes = newest.map(|backup| backup.size_bytes),
             under_way = under_way.map(|backup| &*backup.name),
-            state = under_way.map(|backup| backup.state.as_str()),
+            state = under_way.map(|backup| backup.state.to_string()),
             failed = self.failed.join(" "),
             deleted = self.deleted.join(" "),
             "checked the backups"
