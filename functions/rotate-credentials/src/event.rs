@@ -1,5 +1,7 @@
 //! What Secrets Manager sends, and what it is answered.
 
+use std::fmt;
+
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,7 @@ pub struct Event {
 }
 
 /// A step. The user guide also writes the names with underscores.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub enum Step {
     #[serde(rename = "createSecret", alias = "create_secret")]
     Create,
@@ -29,21 +31,16 @@ pub enum Step {
     Finish,
 }
 
-impl Step {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Create => "createSecret",
-            Self::Set => "setSecret",
-            Self::Test => "testSecret",
-            Self::Finish => "finishSecret",
-        }
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
 /// The answer to a step, which only people read.
 #[derive(Debug, Serialize)]
 pub struct Done {
-    pub step: &'static str,
+    pub step: Step,
     /// What it did, in one sentence.
     pub done: String,
 }

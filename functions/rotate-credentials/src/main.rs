@@ -29,8 +29,8 @@ async fn rotate_credentials(
     Invocation { input, deadline }: Invocation<Event>,
     server: Server,
 ) -> Result<Done, Failure> {
-    let step = input.step.name();
+    let step = input.step;
     let done = rotation::carry_out(input, server, deadline).await?;
-    tracing::info!(step, done, "carried out a step");
+    tracing::info!(%step, done, "carried out a step");
     Ok(Done { step, done })
 }
