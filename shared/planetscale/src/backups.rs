@@ -17,19 +17,19 @@ const DELETE: Grants =
 
 open_enum! {
     /// The state of a backup.
-    BackupState {
+    BackupState in "snake_case" {
         /// It has not begun.
-        Pending = "pending",
+        Pending,
         /// The rows are copied.
-        Running = "running",
+        Running,
         /// A branch can be created from it.
-        Success = "success",
+        Success,
         /// It failed.
-        Failed = "failed",
+        Failed,
         /// Somebody stopped it.
-        Canceled = "canceled",
+        Canceled,
         /// PlanetScale left it out.
-        Ignored = "ignored",
+        Ignored,
     }
 }
 

@@ -15,11 +15,11 @@ const CHANGE: Grants = Grants("create_deploy_request");
 
 open_enum! {
     /// Whether a deploy request is still open.
-    Openness {
+    Openness in "snake_case" {
         /// Open.
-        Open = "open",
+        Open,
         /// Closed, deployed or not.
-        Closed = "closed",
+        Closed,
     }
 }
 

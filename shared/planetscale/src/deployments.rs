@@ -6,47 +6,47 @@ use super::{LintError, open_enum::open_enum, transport::or_default};
 
 open_enum! {
     /// The state of a deployment.
-    DeploymentState {
+    DeploymentState in "snake_case" {
         /// PlanetScale computes and checks the changes.
-        Pending = "pending",
+        Pending,
         /// It can be deployed.
-        Ready = "ready",
+        Ready,
         /// Both branches have the same schema.
-        NoChanges = "no_changes",
+        NoChanges,
         /// It waits for earlier deployments.
-        Queued = "queued",
+        Queued,
         /// PlanetScale is about to start it.
-        Submitting = "submitting",
+        Submitting,
         /// Tables are copied in the background.
-        InProgress = "in_progress",
+        InProgress,
         /// Everything is copied. Somebody must start the cutover.
-        PendingCutover = "pending_cutover",
+        PendingCutover,
         /// The VSchema is changed.
-        InProgressVschema = "in_progress_vschema",
+        InProgressVschema,
         /// It is cancelled, but has not stopped yet.
-        InProgressCancel = "in_progress_cancel",
+        InProgressCancel,
         /// The new tables replace the old ones.
-        InProgressCutover = "in_progress_cutover",
+        InProgressCutover,
         /// Done. It can no longer be reverted.
-        Complete = "complete",
+        Complete,
         /// Cancelled while it was running.
-        CompleteCancel = "complete_cancel",
+        CompleteCancel,
         /// It failed while it was running.
-        CompleteError = "complete_error",
+        CompleteError,
         /// Done. It can still be reverted.
-        CompletePendingRevert = "complete_pending_revert",
+        CompletePendingRevert,
         /// It is reverted, but not finished yet.
-        InProgressRevert = "in_progress_revert",
+        InProgressRevert,
         /// It is reverted, and the VSchema is changed.
-        InProgressRevertVschema = "in_progress_revert_vschema",
+        InProgressRevertVschema,
         /// It was reverted.
-        CompleteRevert = "complete_revert",
+        CompleteRevert,
         /// Reverting it failed.
-        CompleteRevertError = "complete_revert_error",
+        CompleteRevertError,
         /// Cancelled before it started.
-        Cancelled = "cancelled",
+        Cancelled,
         /// The checks before the deployment failed.
-        Error = "error",
+        Error,
     }
 }
 

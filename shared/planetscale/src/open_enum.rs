@@ -1,53 +1,25 @@
 //! Enumerations to which the API may add values.
 
-/// Defines an enum with the given texts of the API. Its variant `Other` holds any other text.
+/// Defines an enum whose variants have the API's texts, in this case of letters. Its variant `Other`
+/// holds any other text. Shown, it is the text.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
-        $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }
+        $name:ident in $case:literal { $($(#[$variant_meta:meta])* $variant:ident,)+ }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = $case)]
         pub enum $name {
             $($(#[$variant_meta])* $variant,)+
             /// A value that this code does not know.
+            #[serde(untagged)]
             Other(String),
-        }
-
-        impl $name {
-            /// The text that the API uses.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)+
-                    Self::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(text: String) -> Self {
-                match text.as_str() {
-                    $($text => Self::$variant,)+
-                    _ => Self::Other(text),
-                }
-            }
         }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer).map(Self::from)
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+                serde::Serialize::serialize(self, f)
             }
         }
     };

@@ -20,15 +20,15 @@ const DELETE: Grants =
 
 open_enum! {
     /// What a password's user may do.
-    Role {
+    Role in "lowercase" {
         /// Read.
-        Reader = "reader",
+        Reader,
         /// Write.
-        Writer = "writer",
+        Writer,
         /// Read and write.
-        ReadWriter = "readwriter",
+        ReadWriter,
         /// Read, write and change the schema.
-        Admin = "admin",
+        Admin,
     }
 }
 
