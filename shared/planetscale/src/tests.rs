@@ -132,16 +132,6 @@ async fn a_post_is_retried_only_if_it_did_nothing() {
 }
 
 #[tokio::test]
-async fn after_a_lost_answer_the_new_branch_is_looked_up() {
-    let server = Server::answering([status(500), ok(branch("a"))]).await;
-    let made = server.calls().create_branch("a", "main").await;
-    assert_eq!(made.unwrap().name, "a");
-    assert_eq!(server.lines(), ["POST /branches", "GET /branches/a"]);
-    let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
-    assert_eq!(asked, json!({ "name": "a", "parent_branch": "main" }));
-}
-
-#[tokio::test]
 async fn after_a_lost_answer_a_missing_branch_is_created_again() {
     let script = [Answer::Nothing, status(404), ok(branch("a"))];
     let server = Server::answering(script).await;
@@ -152,27 +142,20 @@ async fn after_a_lost_answer_a_missing_branch_is_created_again() {
 }
 
 #[tokio::test]
-async fn after_a_lost_answer_the_new_deploy_request_is_looked_up() {
-    let others = [deploy_request(6, "b"), deploy_request(7, "a")];
-    let server = Server::answering([status(500), page(&others, None)]).await;
+async fn after_a_lost_answer_the_new_deploy_request_is_looked_up_among_those_not_deployed() {
+    let of_another = deploy_request(5, "b");
+    let mut deployed = deploy_request(6, "a");
+    deployed["deployment_state"] = "complete_pending_revert".into();
+    let mut checked = deploy_request(7, "a");
+    checked["deployment_state"] = "error".into();
+    let open = page(&[of_another, deployed, checked], None);
+    let server = Server::answering([status(500), open]).await;
     let opened = server.calls().create_deploy_request(&NEW).await;
     assert_eq!(opened.unwrap().number, 7);
     assert_eq!(
         server.lines()[1],
         "GET /deploy-requests?state=open&branch=a&into_branch=main&page=1&per_page=100"
     );
-}
-
-#[tokio::test]
-async fn a_deployed_request_is_not_taken_for_the_new_one() {
-    let mut deployed = deploy_request(6, "a");
-    deployed["deployment_state"] = "complete_pending_revert".into();
-    let mut checked = deploy_request(7, "a");
-    checked["deployment_state"] = "error".into();
-    let open = page(&[deployed, checked], None);
-    let server = Server::answering([status(500), open]).await;
-    let opened = server.calls().create_deploy_request(&NEW).await;
-    assert_eq!(opened.unwrap().number, 7);
 }
 
 #[tokio::test]
@@ -183,15 +166,6 @@ async fn empty_check_errors_are_read_as_none() {
     let request = server.calls().deploy_request(1).await;
     let deployment = request.unwrap().deployment.unwrap();
     assert_eq!(deployment.deploy_check_errors, None);
-}
-
-#[tokio::test]
-async fn a_new_deploy_request_always_sends_auto_cutover() {
-    let server = Server::answering([ok(deploy_request(1, "a"))]).await;
-    server.calls().create_deploy_request(&NEW).await.unwrap();
-    let asked: Value = serde_json::from_str(&server.received()[0].body).unwrap();
-    assert_eq!(asked["auto_cutover"], true);
-    assert_eq!(asked["auto_delete_branch"], false);
 }
 
 #[tokio::test]

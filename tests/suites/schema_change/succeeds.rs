@@ -240,7 +240,9 @@ async fn a_deployment_is_never_instant_and_its_passwords_are_short_lived() {
         posted.map(|exchange| exchange.request.unwrap()).collect()
     };
     assert_eq!(bodies("/deploy"), [json!({ "instant_ddl": false })]);
-    assert_eq!(bodies("/deploy-requests")[0]["auto_cutover"], true);
+    let opened = &bodies("/deploy-requests")[0];
+    assert_eq!(opened["auto_cutover"], true);
+    assert_eq!(opened["auto_delete_branch"], false);
     assert_eq!(bodies("/skip-revert").len(), 1);
     let passwords = bodies("/passwords");
     assert!(passwords.len() > 1);
