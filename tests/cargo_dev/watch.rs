@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -139,7 +140,14 @@ pub struct Functions {
     text: String,
     /// What is served.
     template: Template,
-    watch: Program,
+    watch: Watch,
+}
+
+/// A running `cargo lambda watch`.
+struct Watch {
+    program: Program,
+    /// What it writes, as far as it was not yet copied.
+    output: File,
 }
 
 impl Functions {
@@ -174,8 +182,10 @@ impl Functions {
     pub async fn serve(&mut self, processes: &Processes, progress: &Progress) -> anyhow::Error {
         loop {
             let changed = tokio::select! {
-                status = self.watch.ended() => return self.watch.failure(status).into(),
-                never = copy_output(&self.watch) => match never {},
+                status = self.watch.program.ended() => {
+                    return self.watch.program.failure(status).into();
+                }
+                never = copy(&mut self.watch.output) => match never {},
                 text = changed(&self.setup.template, &self.text) => text,
             };
             self.text = changed;
@@ -188,7 +198,7 @@ impl Functions {
                 Ok((template, configuration)) => {
                     let step =
                         progress.step("template.yaml has changed: starting the functions again");
-                    processes.stop(&self.watch).await;
+                    processes.stop(&self.watch.program).await;
                     match self.setup.watch(&configuration, processes).await {
                         Ok(watch) => self.watch = watch,
                         Err(error) => return error,
@@ -209,7 +219,7 @@ impl Setup {
         configuration_text(template.functions(), &self.common, &self.deployed)
     }
 
-    async fn watch(&self, configuration: &str, processes: &Processes) -> anyhow::Result<Program> {
+    async fn watch(&self, configuration: &str, processes: &Processes) -> anyhow::Result<Watch> {
         let address = self.front.address();
         let file = self.folder.join("cargo-lambda.toml");
         file::write(&file, configuration)?;
@@ -220,9 +230,10 @@ impl Setup {
             .args(["--invoke-address", &address.ip().to_string()])
             .args(["--invoke-port", &address.port().to_string()])
             .current_dir(crate::root());
-        let process = processes.start("cargo-lambda-watch", watch)?;
-        process.listens(address).await?;
-        Ok(process)
+        let program = processes.start("cargo-lambda-watch", watch)?;
+        program.listens(address).await?;
+        let output = program.output()?;
+        Ok(Watch { program, output })
     }
 }
 
@@ -239,11 +250,8 @@ async fn changed(path: &Path, before: &str) -> String {
     }
 }
 
-/// Copies what a program writes to standard output, for ever.
-async fn copy_output(program: &Program) -> Infallible {
-    let Ok(mut output) = program.output() else {
-        return std::future::pending().await;
-    };
+/// Copies what comes into the file to standard output, for ever.
+async fn copy(output: &mut File) -> Infallible {
     let mut text = Vec::new();
     loop {
         text.clear();

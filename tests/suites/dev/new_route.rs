@@ -30,6 +30,10 @@ async fn a_route_that_the_template_gains_is_served_and_a_mistake_in_it_is_named(
         dev.output()
     );
     assert_eq!(get(&health).await.0, 404);
+    // What was written before the change is not shown again.
+    let log = fs::read_to_string(folder.join("logs/cargo-lambda-watch.log")).unwrap();
+    let first = log.lines().next().unwrap();
+    assert_eq!(dev.output().matches(first).count(), 1, "{}", dev.output());
 
     fs::write(&template, &complete).unwrap();
     while !dev.says("the functions follow template.yaml again") {}
