@@ -8,6 +8,8 @@ pub(crate) mod descendants;
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io;
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -42,7 +44,7 @@ pub enum ProcessError {
         /// The program's name.
         name: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It ended, though it should not have, or with another status than success.
     #[error("{name} ended with {status}{}", quote(.last_lines, .log))]
@@ -67,8 +69,8 @@ pub enum ProcessError {
         log: PathBuf,
     },
     /// No port is free for it to listen on.
-    #[error("no port is free: {0}")]
-    Port(std::io::Error),
+    #[error("no port is free")]
+    Port,
     /// Its log could not be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -97,17 +99,11 @@ fn quote(last_lines: &str, log: &Path) -> String {
 /// No port is free.
 pub fn free_port() -> Result<u16, ProcessError> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut tries = 0..100;
-    loop {
-        let port = fastrand::u16(20_000..30_000);
-        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(_) if given.insert(port) => return Ok(port),
-            Ok(_) => {}
-            Err(error) if tries.next().is_none() => return Err(ProcessError::Port(error)),
-            Err(_) => {}
-        }
-    }
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut tries = iter::repeat_with(|| fastrand::u16(20_000..30_000)).take(1000);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let port = tries.find(|port| is_free(port) && given.insert(*port));
+    port.ok_or(ProcessError::Port)
 }
 
 /// Every program that was started and not yet stopped.
@@ -236,10 +232,8 @@ impl Processes {
         let mut child = command
             .spawn()
             .map_err(|source| start_error(name, source))?;
-        let id = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .unwrap_or_default();
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let id = id.ok_or_else(|| start_error(name, io::Error::other("it has no id")))?;
         let (ended, status) = watch::channel(None);
         tokio::spawn(async move {
             let status = child.wait().await.unwrap_or_default();
@@ -268,7 +262,7 @@ impl Drop for Processes {
     }
 }
 
-fn start_error(name: &str, source: std::io::Error) -> ProcessError {
+fn start_error(name: &str, source: io::Error) -> ProcessError {
     ProcessError::Start {
         name: name.to_owned(),
         source,
