@@ -147,7 +147,7 @@ impl Shown {
                         self.enter(name);
                     }
                 }
-                "TaskFailed" => self.failed = true,
+                "TaskFailed" | "TaskTimedOut" => self.failed = true,
                 "TaskSucceeded" => self.failed = false,
                 "TaskStateExited" => {
                     let current = self.current.as_ref().map(|(name, _)| name.as_str());
@@ -160,7 +160,12 @@ impl Shown {
                         self.show_difference(number).await?;
                     }
                 }
-                "ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" => self.leave(),
+                "ExecutionSucceeded" | "ExecutionFailed" => self.leave(),
+                // It was ended in the middle of the step.
+                "ExecutionAborted" | "ExecutionTimedOut" => {
+                    self.failed = true;
+                    self.leave();
+                }
                 _ => {}
             }
         }
