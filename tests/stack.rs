@@ -42,7 +42,7 @@ pub use self::server::PrivateServer;
 pub use self::template::{Function, Route, Template, Value, merged, yaml};
 pub use self::tools::find_program;
 
-use self::access::{Access, ConnectError, Login};
+use self::access::{Access, ConnectError, LINT_SCHEMAS, Login};
 use self::secrets::Secrets;
 use crate::vitess::shards;
 
@@ -250,9 +250,13 @@ impl Stack {
     }
 }
 
-/// Drops what killed test runs have left on the server.
+/// Drops what killed runs have left on the server, of tests and of `cargo dev lint`.
 pub(crate) async fn remove_leftovers(admin: &mut Conn) -> Result<(), mysql_async::Error> {
-    remove_those(admin, |name| name.starts_with(PREFIX)).await
+    let prefixes = [PREFIX, LINT_SCHEMAS];
+    remove_those(admin, |name| {
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+    })
+    .await
 }
 
 /// Drops a test's schema and user, and those that a control plane has made from it.

@@ -211,7 +211,7 @@ impl Scratch {
         } = &address;
         let ca_file = Path::new(ca_file);
         let mut admin = connect(host, *port, Some(ca_file), username, password, None).await?;
-        let schema = format!("{LINT_SCHEMAS}_{}", uuid::Uuid::new_v4().simple());
+        let schema = format!("{LINT_SCHEMAS}{}", uuid::Uuid::new_v4().simple());
         let create = format!("CREATE DATABASE `{schema}` CHARACTER SET utf8mb4");
         admin.query_drop(create).await?;
         Ok(Self {

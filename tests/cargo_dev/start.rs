@@ -14,7 +14,8 @@ use crate::cargo_dev::environment::EnvironmentFile;
 use crate::cargo_dev::migrate;
 use crate::cargo_dev::sample::{self, Shown};
 use crate::cargo_dev::watch::{self, Front, Functions};
-use crate::stack::access::{Access, Administration, REGION, TEST_CREDENTIAL};
+use crate::stack;
+use crate::stack::access::{Access, Administration, LINT_SCHEMAS, REGION, TEST_CREDENTIAL};
 use crate::stack::file::{self, FileError};
 use crate::stack::migrations;
 use crate::stack::process::{ProcessError, Program, command};
@@ -234,6 +235,8 @@ impl Run {
 
         let step = progress.step("filling the database");
         let mut admin = access.connect_as_admin(Some(&server.login.schema)).await?;
+        // A `cargo dev lint` that was killed has left its own. No other can know this server yet.
+        stack::remove_those(&mut admin, |name| name.starts_with(LINT_SCHEMAS)).await?;
         let migrations_folder = schema::settings::migrations_folder()
             .unwrap_or_else(|| crate::root().join("shared/migrations"));
         let applied = migrations::apply(&mut admin, &migrations_folder).await?;

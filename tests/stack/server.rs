@@ -294,6 +294,9 @@ fn accounts_statements(admin_password: &str, login: Option<&Login>) -> String {
         format!("GRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION"),
         "ALTER USER 'root'@'localhost' ACCOUNT LOCK".to_owned(),
     ];
-    statements.extend(login.into_iter().flat_map(Login::statements));
+    if let Some(login) = login {
+        statements.extend(login.statements());
+        statements.push(login.grant_of_lint());
+    }
     statements.join(";\n") + ";\n"
 }

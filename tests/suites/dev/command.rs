@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -193,6 +194,25 @@ impl Dev {
         let status = self.child.wait().unwrap();
         (status, self.output())
     }
+}
+
+/// A variable of the file that a running `cargo dev` writes for other tools.
+pub fn variable(folder: &Path, name: &str) -> String {
+    let text = fs::read_to_string(folder.join("environment")).unwrap();
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap().to_owned()
+}
+
+/// A connection to its database, as other tools make it.
+pub async fn connect(folder: &Path) -> Conn {
+    let ca_file = PathBuf::from(variable(folder, "DATABASE_CA_FILE"));
+    let tls = SslOpts::default().with_root_certs(vec![ca_file.into()]);
+    let url = Opts::from_url(&variable(folder, "DATABASE_URL")).unwrap();
+    let options = OptsBuilder::from_opts(url)
+        .prefer_socket(false)
+        .ssl_opts(tls);
+    Conn::new(options).await.unwrap()
 }
 
 /// The processes that have the folder in their arguments or environment, `cargo dev` itself too.

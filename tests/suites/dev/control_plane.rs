@@ -1,19 +1,14 @@
 //! The control plane of a running `cargo dev`.
 
-use std::fs;
 use std::path::Path;
 
 use tests::stand_ins::control_plane::{ApiClient, DATABASE, ORGANIZATION, ServiceToken};
 
+use crate::command::variable;
+
 /// A client of the control plane, found in `target/dev/environment` as other tools find it.
 pub fn client(folder: &Path) -> ApiClient {
-    let text = fs::read_to_string(folder.join("environment")).unwrap();
-    let variable = |name: &str| -> &str {
-        let mut lines = text.lines();
-        lines
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-            .unwrap()
-    };
+    let variable = |name| variable(folder, name);
     for (name, value) in [
         ("PLANETSCALE_ORG", ORGANIZATION),
         ("PLANETSCALE_ORGANIZATION", ORGANIZATION),
@@ -23,8 +18,8 @@ pub fn client(folder: &Path) -> ApiClient {
         assert_eq!(variable(name), value, "{name}");
     }
     let token = ServiceToken {
-        id: variable("PLANETSCALE_SERVICE_TOKEN_ID").to_owned(),
-        token: variable("PLANETSCALE_SERVICE_TOKEN").to_owned(),
+        id: variable("PLANETSCALE_SERVICE_TOKEN_ID"),
+        token: variable("PLANETSCALE_SERVICE_TOKEN"),
     };
-    ApiClient::new(variable("PLANETSCALE_API_URL"), &token)
+    ApiClient::new(&variable("PLANETSCALE_API_URL"), &token)
 }

@@ -16,14 +16,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use mysql_async::prelude::Queryable;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::json;
 
 use command::{
-    Dev, add_migration, fresh_folder, get, migrated_with_approval, names, processes, refused,
-    relative, succeeded,
+    Dev, add_migration, connect, fresh_folder, get, migrated_with_approval, names, processes,
+    refused, relative, succeeded,
 };
 
 #[tokio::test]
@@ -137,9 +138,15 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     assert!(output.contains("server ended with signal: 9"), "{output}");
     assert_eq!(processes(&folder), []);
 
-    // If it is killed itself, the next start stops what is left.
+    // If it is killed itself, the next start stops what is left. It drops the schema of a
+    // `cargo dev lint` that was killed too.
     let dev = Dev::start(&folder, port);
     get(&format!("{url}/health")).await;
+    let mut connection = connect(&folder).await;
+    connection
+        .query_drop("CREATE DATABASE lint_left")
+        .await
+        .unwrap();
     dev.signal(Signal::SIGKILL);
     dev.wait();
     let left = processes(&folder);
@@ -157,6 +164,9 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
             .all(|(id, _)| now.iter().all(|(other, _)| other != id)),
         "{now:?}"
     );
+    let mut connection = connect(&folder).await;
+    let schemas: Vec<String> = connection.query("SHOW DATABASES").await.unwrap();
+    assert!(!schemas.contains(&"lint_left".to_owned()), "{schemas:?}");
     // The branch has outlived all of this, and the token too.
     let planetscale = control_plane::client(&folder);
     for (method, status) in [(Method::GET, 200), (Method::DELETE, 204)] {

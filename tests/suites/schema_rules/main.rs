@@ -16,43 +16,42 @@ use database::settings::Settings;
 use database::{Database, Session};
 use lambda::Deadline;
 use lambda::clock::SystemClock;
+use mysql_async::prelude::Queryable;
 use schema::{Finding, Make, Migrations, Options, Snapshot};
 use tests::stack::{FreshDatabase, Stack};
 
 const BASE: &str = include_str!("base.sql");
 const CASES: &str = include_str!("cases.sql");
 
-/// A schema of its own, on which migrations are run. The application's user may make those whose
-/// names begin like this.
+/// A schema of its own, on which migrations are run. It goes with the database of the user, whose name
+/// it begins with.
 struct Scratch(Database, String);
 
 impl Scratch {
     async fn new(login: &FreshDatabase) -> Self {
-        let name = format!("lint_{}", uuid::Uuid::new_v4().simple());
-        let environment = login.environment("health").unwrap();
-        let database = |url: &str| {
-            let settings = Settings::read(|variable| match variable {
-                "DATABASE_URL" => Some(url.to_owned()),
-                "DATABASE_STATEMENT_TIMEOUT_MS" | "DATABASE_CONNECT_TIMEOUT_MS" => {
-                    Some("60000".to_owned())
-                }
-                "DATABASE_SECRET_ID" => None,
-                variable => environment.get(variable).cloned(),
-            });
-            Database::new(settings.unwrap(), Arc::new(SystemClock))
-        };
+        let name = format!("{}_{}", login.name(), uuid::Uuid::new_v4().simple());
+        let mut admin = login.connect_as_admin().await.unwrap();
+        for statement in [
+            format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4"),
+            format!("GRANT ALL ON `{name}`.* TO '{}'@'%'", login.username()),
+        ] {
+            admin.query_drop(statement).await.unwrap();
+        }
+        admin.disconnect().await.unwrap();
         let url = login.url();
-        let own = database(&url);
-        let create = format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4");
-        own.session(deadline())
-            .await
-            .unwrap()
-            .define(&create)
-            .await
-            .unwrap();
-        own.close().await;
         let (server, _) = url.rsplit_once('/').unwrap();
-        Self(database(&format!("{server}/{name}")), name)
+        let url = format!("{server}/{name}");
+        let environment = login.environment("health").unwrap();
+        let settings = Settings::read(|variable| match variable {
+            "DATABASE_URL" => Some(url.clone()),
+            "DATABASE_STATEMENT_TIMEOUT_MS" | "DATABASE_CONNECT_TIMEOUT_MS" => {
+                Some("60000".to_owned())
+            }
+            "DATABASE_SECRET_ID" => None,
+            variable => environment.get(variable).cloned(),
+        });
+        let database = Database::new(settings.unwrap(), Arc::new(SystemClock));
+        Self(database, name)
     }
 
     async fn session(&self) -> Session<'_> {
