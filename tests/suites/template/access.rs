@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     calls_planetscale, connects,
-    document::Document,
+    document::{Document, visit},
     transformed::{of_type, resources},
 };
 
@@ -256,29 +256,18 @@ fn every_route_that_is_deployed_asks_who_calls() {
 
 #[test]
 fn no_policy_has_a_wildcard_where_a_resource_can_be_named() {
-    fn check(place: &str, value: &Value) {
-        match value {
-            Value::Object(fields) => {
-                let sid = fields
-                    .get("Sid")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                for (name, field) in fields {
-                    let whole = name == "Resource" && WITHOUT_RESOURCES.contains(&sid);
-                    let names = ["Action", "NotAction", "Resource", "NotResource"];
-                    if names.contains(&name.as_str()) && !whole {
-                        assert!(!field.to_string().contains('*'), "{place}: {field}");
-                    }
-                    check(&format!("{place}/{name}"), field);
-                }
-            }
-            Value::Array(values) => values.iter().for_each(|value| check(place, value)),
-            _ => {}
-        }
-    }
     let Some(resources) = resources() else { return };
     for (name, resource) in resources {
-        check(name, resource);
+        visit(resource, &mut |statement| {
+            let sid = statement["Sid"].as_str().unwrap_or_default();
+            for part in ["Action", "NotAction", "Resource", "NotResource"] {
+                let whole = part == "Resource" && WITHOUT_RESOURCES.contains(&sid);
+                if !whole {
+                    let value = statement[part].to_string();
+                    assert!(!value.contains('*'), "{name}: {value}");
+                }
+            }
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    document::{Document, text},
+    document::{Document, text, visit},
     transformed::{of_type, resources},
 };
 
@@ -130,21 +130,14 @@ fn the_age_of_a_backup_is_a_whole_number_of_hours_with_time_for_the_next_one() {
 
 #[test]
 fn an_alarm_exists_where_what_it_watches_exists() {
-    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
-        match value {
-            Value::Object(fields) => {
-                found.extend(fields.get("Ref").and_then(Value::as_str));
-                fields.values().for_each(|field| references(field, found));
-            }
-            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
-            _ => {}
-        }
-    }
     let Some(resources) = resources() else { return };
     for (name, alarm) in of_type(resources, "AWS::CloudWatch::Alarm") {
         let mut watched = BTreeSet::new();
-        references(&alarm["Dimensions"], &mut watched);
-        references(&alarm["Metrics"], &mut watched);
+        let mut see = |value: &'static Value| {
+            watched.extend(value.get("Ref").and_then(Value::as_str));
+        };
+        visit(&alarm["Dimensions"], &mut see);
+        visit(&alarm["Metrics"], &mut see);
         for other in watched {
             let condition = &resources[other]["Condition"];
             assert_eq!(

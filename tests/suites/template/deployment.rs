@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    document::{Document, text},
+    document::{Document, text, visit},
     is_http,
     transformed::{of_type, resources},
 };
@@ -114,31 +114,18 @@ fn codedeploy_may_move_the_aliases_of_the_api_and_read_alarms() {
 fn parameters(document: &Document, value: &Value, found: &mut BTreeSet<String>) {
     let all = document.section("Parameters");
     let known = |name: &str| all.contains_key(name).then(|| name.to_owned());
-    match value {
-        Value::Object(fields) => {
-            found.extend(fields.get("Ref").and_then(Value::as_str).and_then(known));
-            for (function, value) in fields {
-                let condition = match function.as_str() {
-                    "Fn::If" => value[0].as_str(),
-                    "Condition" => value.as_str(),
-                    _ => None,
-                };
-                let condition = condition.and_then(|name| document.section("Conditions").get(name));
-                for part in [Some(value), condition].into_iter().flatten() {
-                    parameters(document, part, found);
-                }
+    let conditions = document.section("Conditions");
+    visit(value, &mut |part| {
+        found.extend(part["Ref"].as_str().and_then(known));
+        for condition in [&part["Fn::If"][0], &part["Condition"]] {
+            if let Some(name) = condition.as_str() {
+                parameters(document, &conditions[name], found);
             }
         }
-        Value::Array(values) => values
-            .iter()
-            .for_each(|value| parameters(document, value, found)),
-        Value::String(text) => {
-            let texts = text.split("${").skip(1);
-            let names = texts.filter_map(|rest| rest.split('}').next());
-            found.extend(names.filter_map(known));
-        }
-        _ => {}
-    }
+        let texts = part.as_str().unwrap_or_default().split("${").skip(1);
+        let names = texts.filter_map(|rest| rest.split('}').next());
+        found.extend(names.filter_map(known));
+    });
 }
 
 #[test]

@@ -50,18 +50,13 @@ impl Document {
 
     /// Whether anything refers to the parameter by `Ref`, or by `${…}` in a text.
     pub fn refers_to(&self, parameter: &str) -> bool {
-        fn search(value: &Value, parameter: &str) -> bool {
-            match value {
-                Value::Object(fields) => {
-                    fields.get("Ref").is_some_and(|name| name == parameter)
-                        || fields.values().any(|field| search(field, parameter))
-                }
-                Value::Array(values) => values.iter().any(|value| search(value, parameter)),
-                Value::String(text) => text.contains(&format!("${{{parameter}}}")),
-                _ => false,
-            }
-        }
-        search(&self.0, parameter)
+        let in_text = format!("${{{parameter}}}");
+        let mut found = false;
+        visit(&self.0, &mut |value| {
+            found |= value.get("Ref").is_some_and(|name| name == parameter);
+            found |= value.as_str().is_some_and(|text| text.contains(&in_text));
+        });
+        found
     }
 }
 
@@ -75,6 +70,16 @@ impl Function {
             .filter(|event| event["Type"] == "HttpApi")
             .map(|event| &event["Properties"])
             .collect()
+    }
+}
+
+/// Calls `see` with the value and with every value in it.
+pub fn visit<'a>(value: &'a Value, see: &mut impl FnMut(&'a Value)) {
+    see(value);
+    match value {
+        Value::Object(fields) => fields.values().for_each(|field| visit(field, see)),
+        Value::Array(values) => values.iter().for_each(|value| visit(value, see)),
+        _ => {}
     }
 }
 

@@ -30,7 +30,6 @@ use std::{
     fs,
 };
 
-use database::settings::Settings;
 use lambda::{metrics::Metric, settings::Variable};
 use planetscale::settings::PlanetScaleSettings;
 use serde_json::json;
@@ -135,26 +134,6 @@ fn each_function_has_the_route_that_its_source_names() {
 }
 
 #[test]
-fn the_api_names_the_caller_of_each_route() {
-    let of_functions: BTreeSet<String> = routes().into_values().flatten().collect();
-    let document = Document::read();
-    let paths = document.resource("Api")["Properties"]["DefinitionBody"]["paths"].clone();
-    let mut of_api = BTreeSet::new();
-    for (path, operations) in paths.as_object().unwrap() {
-        for (method, operation) in operations.as_object().unwrap() {
-            let route = format!("{} {path}", method.to_uppercase());
-            let callers = operation["security"][0].as_object().unwrap();
-            assert!(callers.keys().eq(["Caller"]), "{route}: {operation}");
-            of_api.insert(route);
-        }
-    }
-    assert_eq!(
-        of_api, of_functions,
-        "paths of Api's DefinitionBody and the functions' events"
-    );
-}
-
-#[test]
 fn no_route_is_open() {
     let document = Document::read();
     let auth = json!({ "EnableIamAuthorizer": true, "DefaultAuthorizer": "AWS_IAM" });
@@ -228,21 +207,6 @@ fn each_function_gets_the_settings_that_the_code_reads_and_no_other() {
             unread.is_empty(),
             "nothing in {} reads {unread:?}",
             function.binary
-        );
-    }
-}
-
-#[test]
-fn the_code_accepts_the_settings_of_a_stack_that_has_only_the_secret() {
-    let secret = BTreeMap::from([("DATABASE_SECRET_ID".to_owned(), "orders".to_owned())]);
-    for function in Template::read().unwrap().functions() {
-        let environment = function.environment(&secret).unwrap();
-        let settings = Settings::read(|name| environment.get(name).cloned());
-        assert!(
-            settings.is_ok(),
-            "{}: {}",
-            function.binary,
-            settings.unwrap_err()
         );
     }
 }
@@ -336,24 +300,6 @@ fn no_partition_of_aws_is_taken_for_granted() {
     ] {
         let text = text(file);
         assert!(!text.contains("arn:aws:"), "{file}");
-    }
-}
-
-#[test]
-fn a_function_of_the_api_costs_at_most_twelve_lines() {
-    let template = text("template.yaml");
-    for function in Document::read().functions() {
-        if !is_http(&function.binary) {
-            continue;
-        }
-        let (_, after) = template
-            .split_once(&format!("\n  {}:\n", function.name))
-            .unwrap();
-        let (resource, _) = after.split_once("\n\n").unwrap();
-        // Its name, its properties, a blank line, and up to two lines for the path in DefinitionBody.
-        let lines = 1 + resource.lines().count() + 1 + 2;
-        let of_more_routes = 2 * (function.events().len() - 1);
-        assert!(lines <= 12 + of_more_routes, "{}: {lines}", function.name);
     }
 }
 
