@@ -255,6 +255,7 @@ mod tests {
 Parameters:
   SecretArn: {Type: String}
   LogLevel: {Type: String, Default: INFO}
+  Debug: {Type: String, Default: 'false'}
 Globals:
   Function:
     Timeout: 10
@@ -262,6 +263,7 @@ Globals:
       Variables:
         DATABASE_SECRET_ID: !Ref SecretArn
         LEVEL: !Ref LogLevel
+        DEBUG: !Ref Debug
         EMPTY: ''
         NUMBER: 7
         SPACE: !If [HasSpace, !Ref Space, !Ref AWS::StackName]
@@ -288,35 +290,17 @@ Resources:
     }
 
     #[test]
-    fn a_function_is_read_with_what_globals_say() {
-        let template = Template::parse(TEMPLATE).unwrap();
-        let function = template.function("get-order").unwrap();
-        assert_eq!(function.timeout, 10);
-        let route = Route {
-            method: "GET".to_owned(),
-            path: "/orders/{order_id}".to_owned(),
-        };
-        assert_eq!(function.routes, [route]);
-        assert_eq!(
-            function.environment["DATABASE_SECRET_ID"],
-            Value::Deployed("!Ref SecretArn".to_owned())
-        );
-        assert_eq!(
-            function.environment["OTHER"],
-            Value::Deployed("!Sub ${AWS::StackName}-x".to_owned())
-        );
-    }
-
-    #[test]
     fn the_environment_is_filled_in() {
         let template = Template::parse(TEMPLATE).unwrap();
-        let filled = template
-            .function("get-order")
-            .unwrap()
-            .environment(&deployed())
-            .unwrap();
+        let mut deployed = deployed();
+        // A default gives way, and what is known does not.
+        deployed.insert("DEBUG".to_owned(), "true".to_owned());
+        deployed.insert("NUMBER".to_owned(), "9".to_owned());
+        let function = template.function("get-order").unwrap();
+        let filled = function.environment(&deployed).unwrap();
         let expected = [
             ("DATABASE_SECRET_ID", "database_secret_id"),
+            ("DEBUG", "true"),
             ("EMPTY", ""),
             ("LEVEL", "INFO"),
             ("NUMBER", "8"),
@@ -330,19 +314,6 @@ Resources:
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into()
         );
-    }
-
-    #[test]
-    fn a_default_gives_way() {
-        let template = Template::parse(TEMPLATE).unwrap();
-        let mut deployed = deployed();
-        deployed.insert("LEVEL".to_owned(), "TRACE".to_owned());
-        deployed.insert("EMPTY".to_owned(), "full".to_owned());
-        deployed.insert("NUMBER".to_owned(), "9".to_owned());
-        let function = template.function("get-order").unwrap();
-        let filled = function.environment(&deployed).unwrap();
-        let filled = ["LEVEL", "EMPTY", "NUMBER"].map(|name| filled[name].as_str());
-        assert_eq!(filled, ["TRACE", "full", "8"]);
     }
 
     #[test]
