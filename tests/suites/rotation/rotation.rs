@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mysql_async::{Conn, OptsBuilder, SslOpts, prelude::Queryable};
+use mysql_async::{Conn, prelude::Queryable};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::stack::{FreshDatabase, Stack};
@@ -69,17 +69,9 @@ impl Rotation {
         let first = json!({ "name": "first", "role": role, "replica": replica, "cidrs": cidrs });
         let first = planetscale.create(first).await;
         // Its passwords also log in at the server itself, where connections can be killed.
-        let address = match stack.is_vitess() {
-            true => first["access_host_url"].as_str().unwrap().parse().unwrap(),
-            false => stack.server(),
-        };
-        let schema = match stack.is_vitess() {
-            true => tests::stand_ins::control_plane::DATABASE,
-            false => database.name(),
-        };
         let secret = json!({
-            "engine": "mysql", "host": address.ip(), "port": address.port(), "dbname": schema,
-            "username": first["username"], "password": first["plain_text"],
+            "engine": "mysql", "host": stack.server().ip(), "port": stack.server().port(),
+            "dbname": database.name(), "username": first["username"], "password": first["plain_text"],
         });
         let token = planetscale.control_plane.new_token().await;
         for access in NEEDLESS {
@@ -266,19 +258,10 @@ impl Rotation {
 
     /// A connection with a login.
     pub async fn connect(&self, login: &Value) -> Result<Conn, mysql_async::Error> {
-        let text = |field: &str| login[field].as_str().map(str::to_owned);
-        let tls = SslOpts::default()
-            .with_root_certs(vec![self.stack.ca_file().unwrap().to_owned().into()])
-            .with_disable_built_in_roots(true);
-        let options = OptsBuilder::default()
-            .ip_or_hostname(text("host").unwrap())
-            .tcp_port(login["port"].as_u64().unwrap().try_into().unwrap())
-            .user(text("username"))
-            .pass(text("password"))
-            .db_name(text("dbname"))
-            .prefer_socket(false)
-            .ssl_opts(tls);
-        Conn::new(options).await
+        let text = |field: &str| login[field].as_str().unwrap();
+        let address = format!("{}:{}", text("host"), login["port"]);
+        let (user, password, schema) = (text("username"), text("password"), text("dbname"));
+        self.stack.connect_to(&address, user, password, schema).await
     }
 
     /// What the function has written.

@@ -26,12 +26,7 @@ async fn many_rotations_leave_the_current_password_and_the_previous_one() {
 
 #[tokio::test]
 async fn the_new_password_has_the_role_and_the_settings_of_the_present_one() {
-    let roles = match tests::stack::Stack::from_env().unwrap().is_vitess() {
-        // Vitess here does not know the roles.
-        true => vec!["readwriter"],
-        false => vec!["reader", "writer", "readwriter", "admin"],
-    };
-    for role in roles {
+    for role in ["reader", "writer", "readwriter", "admin"] {
         let rotation = Rotation::on_planetscale(role).await;
         rotation.rotate().await;
         let username = rotation.current().await["username"].clone();
