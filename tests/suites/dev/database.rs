@@ -57,24 +57,6 @@ async fn it_is_removed_when_it_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_function_gets_the_environment_of_the_template() {
-    let stack = Stack::from_env().unwrap();
-    let database = stack.fresh_database().await.unwrap();
-    let environment = database.environment("get-order").unwrap();
-    assert_eq!(environment["DATABASE_SECRET_ID"], database.secret_id());
-    assert_eq!(
-        environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"],
-        stack.secrets_url()
-    );
-    assert!(stack.binary("get-order").is_file());
-    let error = database.environment("put-order").unwrap_err().to_string();
-    assert!(
-        error.contains("no function with the program put-order"),
-        "{error}"
-    );
-}
-
-#[tokio::test]
 async fn a_login_without_tls_is_refused() {
     let stack = Stack::from_env().unwrap();
     let database = stack.fresh_database().await.unwrap();
