@@ -24,9 +24,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 mod flow;
 #[cfg(test)]
@@ -56,17 +57,6 @@ pub enum At {
     Answer(usize),
 }
 
-/// What happens to new connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reception {
-    /// They are relayed.
-    Relay,
-    /// They are refused. The proxy keeps its port.
-    Refuse,
-    /// They are accepted, and nothing is ever answered.
-    Swallow,
-}
-
 /// What the proxy has seen since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -86,8 +76,6 @@ pub struct Counts {
 pub struct Proxy {
     address: SocketAddr,
     shared: Shared,
-    receptions: mpsc::UnboundedSender<(Reception, oneshot::Sender<io::Result<()>>)>,
-    acceptor: JoinHandle<()>,
     /// Bound, but never listening. It keeps the port while connections are refused.
     _reservation: TcpSocket,
 }
@@ -101,17 +89,13 @@ impl Proxy {
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let reservation = socket((Ipv4Addr::LOCALHOST, 0).into())?;
         let address = reservation.local_addr()?;
-        let listener = listen(address)?;
-        let shared = Shared::new(upstream);
-        let (receptions, commands) = mpsc::unbounded_channel();
-        let acceptor = tokio::spawn(accept(listener, address, shared.clone(), commands));
-        Ok(Self {
+        let proxy = Self {
             address,
-            shared,
-            receptions,
-            acceptor,
+            shared: Shared::new(upstream),
             _reservation: reservation,
-        })
+        };
+        proxy.relay()?;
+        Ok(proxy)
     }
 
     /// Where clients connect to.
@@ -126,11 +110,6 @@ impl Proxy {
         self.shared.lock().counts
     }
 
-    /// Relays new connections to another server.
-    pub fn relay_to(&self, upstream: SocketAddr) {
-        self.shared.lock().upstream = upstream;
-    }
-
     /// Delays every byte by this much in each direction.
     pub fn delay(&self, to_server: Duration, to_client: Duration) {
         self.shared.lock().delay = Delay {
@@ -141,8 +120,8 @@ impl Proxy {
 
     /// Causes `fault` on every open connection, and returns when that is done.
     pub async fn strike(&self, fault: Fault) {
-        let flows: Vec<_> = self.shared.lock().flows.values().cloned().collect();
-        for flow in flows {
+        let commands = self.shared.lock().commands.clone();
+        for flow in commands.values() {
             let (done, struck) = oneshot::channel();
             // Either end of the channel is gone only when the connection is.
             if flow.send((fault, done)).is_ok() {
@@ -176,34 +155,43 @@ impl Proxy {
         }
     }
 
-    /// Resets the connection that sends the next flight as soon as the server has answered it. So the
-    /// server has carried out the statement, and the client does not know.
-    pub fn lose_next_answer(&self) {
-        self.ambush(1, At::Answer(0), Fault::Reset);
-    }
-
     /// Removes an ambush that no flight has met, and returns whether there was one.
     pub fn lift_ambush(&self) -> bool {
         self.shared.lock().ambush.take().is_some()
     }
 
-    /// Changes what happens to new connections. Open ones are not touched.
+    /// Refuses new connections, and keeps the port. Open ones are not touched.
+    pub async fn refuse(&self) {
+        let acceptor = self.shared.lock().acceptor.take();
+        if let Some(acceptor) = acceptor {
+            acceptor.abort();
+            // The port is closed once the task has ended.
+            acceptor.await.unwrap_or_default();
+        }
+    }
+
+    /// Relays new connections again.
     ///
     /// # Errors
     ///
     /// The proxy cannot listen on its port again.
-    pub async fn receive(&self, reception: Reception) -> io::Result<()> {
-        let (done, received) = oneshot::channel();
-        self.receptions
-            .send((reception, done))
-            .map_err(io::Error::other)?;
-        received.await.map_err(io::Error::other)?
+    pub fn relay(&self) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        if state.acceptor.is_none() {
+            let listener = listen(self.address)?;
+            state.acceptor = Some(tokio::spawn(accept(listener, self.shared.clone())));
+        }
+        Ok(())
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.acceptor.abort();
+        let mut state = self.shared.lock();
+        if let Some(acceptor) = state.acceptor.take() {
+            acceptor.abort();
+        }
+        state.flows.abort_all();
     }
 }
 
@@ -218,7 +206,11 @@ struct State {
     counts: Counts,
     /// How many open connections have clients that have sent something.
     speaking: usize,
-    flows: HashMap<usize, mpsc::UnboundedSender<Command>>,
+    /// The way to each open connection.
+    commands: HashMap<usize, mpsc::UnboundedSender<Command>>,
+    flows: JoinSet<()>,
+    /// Accepts connections, unless they are refused.
+    acceptor: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -282,7 +274,9 @@ impl Shared {
             ambush: None,
             counts: Counts::default(),
             speaking: 0,
-            flows: HashMap::new(),
+            commands: HashMap::new(),
+            flows: JoinSet::new(),
+            acceptor: None,
         })))
     }
 
@@ -290,26 +284,27 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a connection until the returned value is dropped.
-    fn enter(&self) -> (Open, mpsc::UnboundedReceiver<Command>) {
+    /// Counts a connection and relays it.
+    fn spawn_flow(&self, client: TcpStream) {
         let (commands, received) = mpsc::unbounded_channel();
         let mut state = self.lock();
         let id = state.counts.ever;
         state.counts.ever += 1;
         state.counts.open += 1;
-        state.flows.insert(id, commands);
-        drop(state);
+        state.commands.insert(id, commands);
         let open = Open {
             id,
             shared: self.clone(),
             counted: true,
             has_spoken: false,
         };
-        (open, received)
+        // Those that have ended are let go.
+        while state.flows.try_join_next().is_some() {}
+        state.flows.spawn(Flow { client, open }.run(received));
     }
 }
 
-/// A connection that is in the counts.
+/// A connection that is in the counts until this is dropped.
 struct Open {
     id: usize,
     shared: Shared,
@@ -343,7 +338,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.client_left();
-        self.shared.lock().flows.remove(&self.id);
+        self.shared.lock().commands.remove(&self.id);
     }
 }
 
@@ -359,41 +354,12 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket(address)?.listen(1024)
 }
 
-async fn accept(
-    listener: TcpListener,
-    address: SocketAddr,
-    shared: Shared,
-    mut commands: mpsc::UnboundedReceiver<(Reception, oneshot::Sender<io::Result<()>>)>,
-) {
-    let mut listener = Some(listener);
-    let mut reception = Reception::Relay;
-    let mut flows = JoinSet::new();
+async fn accept(listener: TcpListener, shared: Shared) {
     loop {
-        let arrival = async {
-            match &listener {
-                Some(listener) => listener.accept().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            Some((command, done)) = commands.recv() => {
-                reception = command;
-                let changed = match (reception, listener.take()) {
-                    (Reception::Refuse, _) => Ok(()),
-                    (_, Some(open)) => {
-                        listener = Some(open);
-                        Ok(())
-                    }
-                    (_, None) => listen(address).map(|open| listener = Some(open)),
-                };
-                done.send(changed).ok();
-            }
-            Ok((client, _)) = arrival => {
-                let (open, received) = shared.enter();
-                flows.spawn(Flow::new(client, open, reception).run(received));
-            }
-            Some(_) = flows.join_next() => {}
+        match listener.accept().await {
+            Ok((client, _)) => shared.spawn_flow(client),
+            // The process may have too many files open for a moment.
+            Err(_) => sleep(Duration::from_millis(10)).await,
         }
     }
 }

@@ -8,36 +8,23 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Action, Ambush, At, Command, Fault, Open, Reception};
+use super::{Action, Ambush, At, Command, Fault, Open};
 
 /// A client's connection and the one behind it.
 pub(super) struct Flow {
-    client: TcpStream,
-    open: Open,
-    swallowed: bool,
+    pub(super) client: TcpStream,
+    pub(super) open: Open,
 }
 
 impl Flow {
-    pub(super) fn new(client: TcpStream, open: Open, reception: Reception) -> Self {
-        Self {
-            client,
-            open,
-            swallowed: reception == Reception::Swallow,
-        }
-    }
-
     /// Relays until an end closes, an ambush is met or a command comes. Then causes the fault.
     pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut server = None;
-        let mut fault = self.swallowed.then_some(Fault::Swallow);
-        let mut done = None;
-        if fault.is_none() {
-            tokio::select! {
-                biased;
-                command = commands.recv() => (fault, done) = command.unzip(),
-                end = self.relay(&mut server) => fault = Some(end),
-            }
-        }
+        let (mut fault, mut done) = tokio::select! {
+            biased;
+            command = commands.recv() => command.unzip(),
+            end = self.relay(&mut server) => (Some(end), None),
+        };
         while fault == Some(Fault::Swallow) {
             done.take().map(|done: oneshot::Sender<()>| done.send(()));
             tokio::select! {

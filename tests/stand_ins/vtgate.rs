@@ -26,10 +26,11 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 pub mod errors;
 mod login;
@@ -260,13 +261,15 @@ impl Shared {
 async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     let mut sessions = JoinSet::new();
     loop {
-        tokio::select! {
-            Ok((client, _)) = listener.accept() => {
-                let shared = Arc::clone(&shared);
-                let id = shared.connections.fetch_add(1, Ordering::Relaxed);
-                sessions.spawn(async move { session::serve(client, &shared, id).await.ok() });
-            }
-            Some(_) = sessions.join_next() => {}
-        }
+        let Ok((client, _)) = listener.accept().await else {
+            // The process may have too many files open for a moment.
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        // Those that have ended are let go.
+        while sessions.try_join_next().is_some() {}
+        let shared = Arc::clone(&shared);
+        let id = shared.connections.fetch_add(1, Ordering::Relaxed);
+        sessions.spawn(async move { session::serve(client, &shared, id).await.ok() });
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use boon::{Compiler, Schemas};
 use lambda::metrics::Metric;
 use serde_json::{Value, json};
-use tests::proxy::{At, Fault, Proxy, Reception};
+use tests::proxy::{At, Fault, Proxy};
 use tests::stack::FreshDatabase;
 use tests::stand_ins::lambda::event::Event;
 use tests::stand_ins::lambda::{Answer, Function, Setup};
@@ -163,7 +163,7 @@ async fn each_metric_of_the_api_is_written_under_what_it_measures() {
     };
     assert_eq!(causes(&lost), Some(json!(["failed"])));
 
-    proxy.receive(Reception::Refuse).await.unwrap();
+    proxy.refuse().await;
     proxy.strike(Fault::Reset).await;
     expect(
         &read(&get).await,
@@ -189,7 +189,7 @@ async fn each_metric_of_the_api_is_written_under_what_it_measures() {
     let post = || Event::post("/orders").json(&tea(&customer()));
     assert_eq!(create.invoke(post()).await.unwrap().status, 201);
     proxy.ambush(4, At::Answer(0), Fault::Reset);
-    proxy.receive(Reception::Refuse).await.unwrap();
+    proxy.refuse().await;
     let unknown = create.invoke(post()).await.unwrap();
     expect(
         &unknown,

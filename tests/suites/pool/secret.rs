@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tests::proxy::{Fault, Proxy, Reception};
+use tests::proxy::{Fault, Proxy};
 use tests::stack::Stack;
 use tests::stand_ins::lambda::Answer;
 
@@ -59,7 +59,7 @@ async fn an_outage_of_secrets_manager_fails_no_invocation_and_is_noticed_once() 
     let (under_test, secrets) = start(Some(MAX_AGE)).await;
     let answers = succeed_with_old_logins(&under_test).await;
     assert_eq!(kept_login(&answers), 0);
-    secrets.receive(Reception::Refuse).await.unwrap();
+    secrets.refuse().await;
     secrets.strike(Fault::Reset).await;
     let answers = succeed_with_old_logins(&under_test).await;
     assert_eq!(kept_login(&answers), 1, "{answers:#?}");

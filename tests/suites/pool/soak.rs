@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use mysql_async::Conn;
-use tests::proxy::{Fault, Hold, Proxy, Reception};
+use tests::proxy::{Fault, Hold, Proxy};
 use tests::stack::{FreshDatabase, PrivateServer, Stack};
 use tests::stand_ins::lambda::event::Event;
 use tests::stand_ins::lambda::{Answer, Function};
@@ -255,7 +255,7 @@ impl Soak {
         if let Some(between) = lasting {
             between.end(&self.proxy, &mut self.admin).await;
         }
-        self.proxy.receive(Reception::Relay).await.unwrap();
+        self.proxy.relay().unwrap();
         answer.unwrap()
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use tests::proxy::{At, Fault, Hold, Proxy, Reception};
+use tests::proxy::{At, Fault, Hold, Proxy};
 use tests::stack::{FreshDatabase, PrivateServer};
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ impl Between {
     /// Ends a fault that lasts.
     pub(super) async fn end(self, proxy: &Proxy, admin: &mut Conn) {
         match self {
-            Self::Refuse => proxy.receive(Reception::Relay).await.unwrap(),
+            Self::Refuse => proxy.relay().unwrap(),
             Self::ReadOnly => admin
                 .query_drop("SET GLOBAL read_only = OFF")
                 .await
@@ -130,7 +130,7 @@ impl During {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         if self.kind == FaultKind::Outage {
-            proxy.receive(Reception::Refuse).await.unwrap();
+            proxy.refuse().await;
             proxy.strike(Fault::Reset).await;
         } else {
             database.kill_connections(admin).await.unwrap();
@@ -200,7 +200,7 @@ impl Soak {
                 self.strike(Fault::Reset).await;
             }
             Between::Refuse => {
-                self.proxy.receive(Reception::Refuse).await.unwrap();
+                self.proxy.refuse().await;
                 self.strike(Fault::Reset).await;
             }
             Between::ReadOnly => {
