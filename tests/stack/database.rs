@@ -42,31 +42,18 @@ impl FreshDatabase {
 
     /// Puts a stand-in of vtgate of its own before it.
     pub(crate) async fn behind_vtgate(mut self) -> anyhow::Result<Self> {
-        let name = self.name();
-        let vtgate = self.new_vtgate(self.username(), self.password(), name);
-        self.front = Front::StandIn(vtgate.await?);
-        Ok(self)
-    }
-
-    /// A stand-in of vtgate before it, which lets a user of its own in to the schema as a keyspace.
-    pub async fn new_vtgate(
-        &self,
-        user: &str,
-        password: &str,
-        keyspace: &str,
-    ) -> anyhow::Result<Vtgate> {
         let access = self.access().clone();
         let starting = async move { Vtgate::start(&access).await };
-        let vtgate = background::runtime()?.spawn(starting).await;
-        let vtgate = vtgate??;
+        let vtgate = background::runtime()?.spawn(starting).await??;
         let account = Account {
-            password: password.to_owned(),
+            password: self.password().to_owned(),
             expires_at: None,
-            keyspace: keyspace.to_owned(),
+            keyspace: self.name().to_owned(),
             behind: self.login.clone(),
         };
-        vtgate.admit(user, account);
-        Ok(vtgate)
+        vtgate.admit(self.username(), account);
+        self.front = Front::StandIn(vtgate);
+        Ok(self)
     }
 
     /// Puts a Vitess of its own before it, whose keyspace is named as the schema.

@@ -10,132 +10,96 @@
 )]
 
 mod differential;
-mod fresh_vtgate;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts, Value};
+use mysql_async::{Conn, Error, OptsBuilder};
+use tests::stack::{FreshDatabase, Stack};
+use tests::stand_ins::control_plane::fresh_control_plane::server_error;
 use tests::stand_ins::vtgate::Failure;
 use tests::stand_ins::vtgate::errors::{VitessError, named};
 
 use differential::differences::without_numbers;
-use fresh_vtgate::{Fixture, KEYSPACE, PASSWORD, USER, server_error};
 
-const INSERT: &str = "INSERT INTO notes (id) VALUES (?)";
+/// A connection to the stand-in.
+async fn connect(stack: &Stack, database: &FreshDatabase) -> Conn {
+    let (address, keyspace) = (database.address().to_string(), database.name());
+    let (user, password) = (database.username(), database.password());
+    let connecting = stack.connect_to(&address, user, password, keyspace);
+    connecting.await.unwrap()
+}
 
 #[tokio::test]
-async fn statements_of_both_protocols_are_passed_on() {
-    let fixture = Fixture::new().await;
-    let mut conn = fixture.connect().await;
-    let insert = "INSERT INTO notes (id, note, at) VALUES (?, ?, ?)";
-    let at = Value::Date(2026, 11, 22, 9, 0, 0, 123_456);
-    conn.exec_drop(insert, (1, "one", at.clone()))
+async fn long_answers_and_several_results_are_passed_on() {
+    let stack = Stack::from_env().unwrap();
+    let database = stack.fresh_keyspace().await.unwrap();
+    let mut conn = connect(&stack, &database).await;
+    let text: Option<String> = conn
+        .query_first("SELECT REPEAT('x', 200000)")
         .await
         .unwrap();
-    conn.exec_drop(insert, (2, None::<String>, Value::NULL))
-        .await
-        .unwrap();
-    assert_eq!(conn.affected_rows(), 1);
-    let rows: Vec<(i32, Option<String>, Value)> = conn
-        .exec(
-            "SELECT id, note, at FROM notes WHERE id < ? ORDER BY id",
-            (3,),
-        )
-        .await
-        .unwrap();
-    let expected = [(1, Some("one".to_owned()), at), (2, None, Value::NULL)];
-    assert_eq!(rows, expected);
-    let texts: Vec<String> = conn
-        .query("SELECT REPEAT('x', 200000) FROM notes")
-        .await
-        .unwrap();
-    assert!(texts.len() == 2 && texts.iter().all(|text| text.len() == 200_000));
+    assert_eq!(text.unwrap().len(), 200_000);
     let mut both = conn.query_iter("SELECT 1; SELECT 2, 3").await.unwrap();
     assert_eq!(both.collect::<i32>().await.unwrap(), [1]);
     assert_eq!(both.collect::<(i32, i32)>().await.unwrap(), [(2, 3)]);
-    drop(both);
-
-    assert_eq!(fixture.vtgate.farewells(), 0);
-    conn.disconnect().await.unwrap();
-    while fixture.vtgate.farewells() == 0 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
 async fn a_login_needs_tls_the_password_and_the_keyspace() {
-    let fixture = Fixture::new().await;
-    let plain = fixture.options(PASSWORD).ssl_opts(None);
-    let refused = server_error(Conn::new(Opts::from(plain)).await);
+    let stack = Stack::from_env().unwrap();
+    let database = stack.fresh_keyspace().await.unwrap();
+    let vtgate = database.vtgate().unwrap();
+    let (user, keyspace) = (database.username().to_owned(), database.name());
+    let address = vtgate.address().to_string();
+    let login = async |password: &str, keyspace: &str| {
+        let login = stack.connect_to(&address, &user, password, keyspace);
+        login.await
+    };
+    let mut open = login(database.password(), keyspace).await.unwrap();
+    let plain = OptsBuilder::default()
+        .ip_or_hostname(vtgate.address().ip().to_string())
+        .tcp_port(vtgate.address().port())
+        .user(Some(&user))
+        .pass(Some(database.password()))
+        .prefer_socket(false);
+    let refused = server_error(Conn::new(plain).await);
     assert_eq!(refused, (1105, named("INSECURE").text.clone()));
-    let other = fixture.options(PASSWORD).db_name(Some("other"));
-    let unknown = (
-        1049,
-        "VT05003: unknown database 'other' in vschema".to_owned(),
-    );
-    assert_eq!(server_error(Conn::new(other).await), unknown);
-    let denied = (1045, format!("Access denied for user '{USER}'"));
-    let wrong = Conn::new(fixture.options("wrong")).await;
-    assert_eq!(server_error(wrong), denied);
+    let unknown = "VT05003: unknown database 'other' in vschema".to_owned();
+    let other = login(database.password(), "other").await;
+    assert_eq!(server_error(other), (1049, unknown));
 
-    let mut open = fixture.connect().await;
-    fixture.vtgate.set_password(USER, "rotated");
-    let old = Conn::new(fixture.options(PASSWORD)).await;
+    vtgate.set_password(&user, "rotated");
+    let denied = (1045, format!("Access denied for user '{user}'"));
+    let old = login(database.password(), keyspace).await;
     assert_eq!(server_error(old), denied);
-    let rotated = Conn::new(fixture.options("rotated")).await.unwrap();
+    let rotated = login("rotated", keyspace).await.unwrap();
     assert_eq!(rotated.server_version(), (8, 0, 30));
-    fixture.vtgate.remove_password(USER);
-    let gone = Conn::new(fixture.options("rotated")).await;
-    assert_eq!(server_error(gone), denied);
+    vtgate.remove_password(&user);
+    assert_eq!(server_error(login("rotated", keyspace).await), denied);
     open.query_drop("SELECT 1").await.unwrap();
 
-    let address = fixture.vtgate.address();
-    drop(fixture.vtgate);
+    drop(database);
     let ended = open.query_drop("SELECT 1").await;
     assert!(matches!(ended, Err(Error::Io(_) | Error::Driver(_))));
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err());
 }
 
 #[tokio::test]
 async fn every_error_is_answered_word_for_word() {
-    let fixture = Fixture::new().await;
+    let stack = Stack::from_env().unwrap();
+    let database = stack.fresh_keyspace().await.unwrap();
+    let vtgate = database.vtgate().unwrap();
     for error in VitessError::all() {
-        let mut conn = fixture.connect().await;
-        fixture.vtgate.fail(Failure::with(error).on("SELECT 1"));
+        let mut conn = connect(&stack, &database).await;
+        vtgate.fail(Failure::with(error).on("SELECT 1"));
         let (number, message) = server_error(conn.query_drop("SELECT 1").await);
-        let text = error.text.replace("{keyspace}", KEYSPACE);
-        let text = text.replace("{user}", USER).replace("{sql}", "SELECT 1");
+        let text = error.text.replace("{keyspace}", database.name());
+        let text = text.replace("{user}", database.username());
+        let text = text.replace("{sql}", "SELECT 1");
         assert_eq!((number, message), (error.number, text), "{}", error.name);
         // The next statement succeeds.
         conn.query_drop("SELECT 1").await.unwrap();
     }
-    assert!(fixture.vtgate.has_failed_all());
-}
-
-#[tokio::test]
-async fn failures_hit_the_statements_they_were_meant_for() {
-    let fixture = Fixture::new().await;
-    let vtgate = &fixture.vtgate;
-    let error = named("NO_HEALTHY_TABLET");
-    let mut conn = fixture.connect().await;
-
-    vtgate.fail(Failure::with(error).on("INSERT INTO notes"));
-    conn.query_drop("SELECT 1").await.unwrap();
-    server_error(conn.exec_drop(INSERT, (1,)).await);
-    conn.exec_drop(INSERT, (1,)).await.unwrap();
-
-    vtgate.fail(Failure::with(error).after_executing());
-    server_error(conn.exec_drop(INSERT, (2,)).await);
-    assert_eq!(fixture.notes().await, [1, 2]);
-
-    vtgate.fail(Failure::with(error).on("INSERT").in_transaction());
-    conn.exec_drop(INSERT, (3,)).await.unwrap();
-    conn.query_drop("START TRANSACTION").await.unwrap();
-    assert!(!vtgate.has_failed_all());
-    server_error(conn.exec_drop(INSERT, (4,)).await);
     assert!(vtgate.has_failed_all());
-    vtgate.fail(Failure::with(error).on("COMMIT"));
-    server_error(conn.query_drop("COMMIT").await);
-    conn.query_drop("ROLLBACK").await.unwrap();
 }
 
 /// `seen` means that it is among the errors that the pool's own tests have from real Vitess.
