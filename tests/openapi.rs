@@ -43,6 +43,7 @@ pub struct Document {
 
 #[derive(Deserialize)]
 struct Components {
+    #[serde(default)]
     responses: BTreeMap<String, Response>,
 }
 
@@ -71,7 +72,7 @@ pub struct Parameter {
     required: bool,
     #[serde(default, rename = "allowEmptyValue")]
     may_be_empty: bool,
-    schema: usize,
+    pub(crate) schema: usize,
     /// A value for an example.
     pub example: Option<Value>,
 }
@@ -103,7 +104,7 @@ struct Header {
 /// A body of one type.
 #[derive(Deserialize)]
 pub struct Content {
-    schema: usize,
+    pub(crate) schema: usize,
     example: Option<Value>,
     #[serde(default)]
     examples: BTreeMap<String, Example>,
@@ -117,16 +118,18 @@ struct Example {
 impl Document {
     /// The document of this project's API.
     pub fn of_the_api() -> anyhow::Result<&'static Self> {
-        static DOCUMENT: LazyLock<anyhow::Result<Document>> =
-            LazyLock::new(|| Document::parse(&file::read(&crate::root().join(FILE))?));
+        static DOCUMENT: LazyLock<anyhow::Result<Document>> = LazyLock::new(|| {
+            let mut whole = yaml(&file::read(&crate::root().join(FILE))?)?;
+            close(&mut whole);
+            Document::new(whole)
+        });
         DOCUMENT
             .as_ref()
             .map_err(|error| anyhow!("{FILE}: {error:#}"))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
-        let mut whole = yaml(text)?;
-        close(&mut whole);
+    /// The document with this content.
+    pub(crate) fn new(mut whole: Value) -> anyhow::Result<Self> {
         let schemas = whole.pointer_mut("/components/schemas").map(Value::take);
         let mut document = resolved(&whole, &whole)?;
         let paths = document.get_mut("paths").and_then(Value::as_object_mut);
@@ -280,11 +283,14 @@ impl Document {
         }
     }
 
-    /// Whether a text stands for a value of the schema, which may be a number.
-    fn is_text_of(&self, schema: usize, text: &str) -> bool {
+    /// Whether a text stands for a value of the schema, which may be a number, a boolean or an item of
+    /// a list.
+    pub(crate) fn is_text_of(&self, schema: usize, text: &str) -> bool {
         let number = text.parse::<i64>().ok();
         let number = number.filter(|number| number.to_string() == text);
-        let values = [Some(Value::from(text)), number.map(Value::from)];
+        let boolean = text.parse::<bool>().ok();
+        let (number, boolean) = (number.map(Value::from), boolean.map(Value::from));
+        let values = [Some(text.into()), number, boolean, Some(json!([text]))];
         values.iter().flatten().any(|value| {
             let mut faults = Vec::new();
             self.check(schema, value, "", &mut faults);
@@ -292,7 +298,8 @@ impl Document {
         })
     }
 
-    fn check(&self, schema: usize, value: &Value, what: &str, faults: &mut Vec<String>) {
+    /// Adds how a value differs from the schema.
+    pub(crate) fn check(&self, schema: usize, value: &Value, what: &str, faults: &mut Vec<String>) {
         let Some(compiled) = self.compiled.get(schema) else {
             return faults.push(format!("{what} has no schema"));
         };
@@ -352,7 +359,7 @@ impl Request {
 
 /// Forbids what a schema of an object does not name. To clients the document promises less, so that
 /// answers may grow.
-fn close(value: &mut Value) {
+pub(crate) fn close(value: &mut Value) {
     match value {
         Value::Object(members) => {
             if members.contains_key("properties") && members.get("type") == Some(&json!("object")) {

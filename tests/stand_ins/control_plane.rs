@@ -271,9 +271,15 @@ impl ControlPlane {
         .await;
     }
 
-    /// Starts to record all exchanges.
+    /// Starts to record all exchanges. When this is dropped, they are held against PlanetScale's
+    /// document, if the test run has it.
     pub fn record(&self) {
         self.shared.recorder.start();
+    }
+
+    /// Stops the recording and forgets it, for a test that leaves the document on purpose.
+    pub fn stop_recording(&self) {
+        self.shared.recorder.stop();
     }
 
     /// The recorded exchanges.
@@ -293,6 +299,7 @@ impl ControlPlane {
 impl Drop for ControlPlane {
     fn drop(&mut self) {
         self.task.abort();
+        self.assert_documented();
     }
 }
 

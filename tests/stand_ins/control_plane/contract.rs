@@ -3,16 +3,17 @@
 //! The document belongs to PlanetScale and is not part of this project. [`Contract::from_env`] reads
 //! it from the path in the variable `PLANETSCALE_OPENAPI`.
 
-use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use anyhow::Context as _;
-use boon::{Compiler, Schemas};
+use anyhow::{Context as _, anyhow};
+use axum::http::Method;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Exchange;
+use crate::openapi::{Document, Operation, close};
 use crate::stack::file;
 
 /// The variable with the path of the document.
@@ -43,132 +44,106 @@ const DATABASE_PATH: &str = "/organizations/{organization}/databases/{database}"
 const UNLISTED: [u16; 5] = [400, 422, 429, 502, 503];
 
 /// The document.
-pub struct Contract {
-    operations: Vec<Operation>,
-}
-
-struct Operation {
-    id: String,
-    method: String,
-    path: String,
-    document: Value,
-}
-
-/// The result of a comparison with the document.
-#[derive(Debug, Default)]
-pub struct Findings {
-    /// The ids of the operations that succeeded at least once.
-    pub succeeded: BTreeSet<String>,
-    /// The differences, each with its request.
-    pub violations: Vec<String>,
-}
+pub struct Contract(Document);
 
 impl Contract {
-    /// Reads the document, if the variable is set.
-    pub fn from_env() -> anyhow::Result<Option<Self>> {
-        let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
-        path.map(|path| Self::read(Path::new(&path))).transpose()
+    /// The document, if the variable is set.
+    pub fn from_env() -> anyhow::Result<Option<&'static Self>> {
+        static CONTRACT: LazyLock<anyhow::Result<Option<Contract>>> = LazyLock::new(|| {
+            let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
+            path.map(|path| Contract::read(Path::new(&path)))
+                .transpose()
+        });
+        let contract = CONTRACT.as_ref().map(Option::as_ref);
+        contract.map_err(|error| anyhow!("{error:#}"))
     }
 
     fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = file::read(path)?;
-        let document: Value =
-            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-        let mut operations = Vec::new();
-        for (path, methods) in members(&document, "paths") {
-            for (method, document) in methods.as_object().into_iter().flatten() {
-                let id = document.get("operationId").and_then(Value::as_str);
-                operations.push(Operation {
-                    id: id.unwrap_or_default().to_owned(),
-                    method: method.to_uppercase(),
-                    path: path.clone(),
-                    document: json_schema(document),
-                });
+        let of_file = || path.display().to_string();
+        let mut whole: Value = serde_json::from_str(&file::read(path)?).with_context(of_file)?;
+        let paths = whole.get_mut("paths").and_then(Value::as_object_mut);
+        let paths = paths.into_iter().flat_map(Map::values_mut);
+        let operations = paths.filter_map(Value::as_object_mut);
+        for operation in operations.flat_map(Map::values_mut) {
+            // A tool must not send what the document does not name. An answer may have more.
+            if let Some(body) = operation.get_mut("requestBody") {
+                close(body);
             }
         }
-        Ok(Self { operations })
+        translate_nullable(&mut whole);
+        Ok(Self(Document::new(whole).with_context(of_file)?))
     }
 
-    /// The ids of all operations.
-    pub fn operations(&self) -> BTreeSet<String> {
-        let operations = self.operations.iter();
-        operations.map(|operation| operation.id.clone()).collect()
+    /// The operations by their paths and their methods in lower case.
+    pub fn operations(&self) -> impl Iterator<Item = (&str, &str, &Operation)> {
+        self.0.paths.iter().flat_map(|(path, operations)| {
+            let operations = operations.iter();
+            operations.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
     }
 
-    /// Compares every exchange with the document.
+    /// How the exchanges differ from the document, each difference with its request.
     #[must_use]
-    pub fn check(&self, exchanges: &[Exchange]) -> Findings {
-        let mut findings = Findings::default();
+    pub fn violations(&self, exchanges: &[Exchange]) -> Vec<String> {
+        let mut violations = Vec::new();
         for exchange in exchanges {
-            let mut wrong = Vec::new();
-            let path = exchange.path.strip_prefix("/v1").unwrap_or_default();
-            match self.operation(exchange.method.as_str(), path) {
-                Some(operation) => {
-                    if exchange.status < 300 {
-                        findings.succeeded.insert(operation.id.clone());
-                    }
-                    if !matches!(exchange.status, 400 | 422) {
-                        operation.check_request(exchange, &mut wrong);
-                    }
-                    operation.check_response(exchange, &mut wrong);
-                }
-                None if exchange.status == 404 => check_error(exchange, &mut wrong),
-                None if is_undocumented(exchange.method.as_str(), path) => {}
-                None => wrong.push("no such operation".to_owned()),
-            }
-            if let Some(body) = &exchange.response {
-                check_times("", body, &mut wrong);
-            }
             let Exchange {
                 method,
                 path,
                 status,
                 ..
             } = exchange;
-            let wrong = wrong.into_iter();
-            findings
-                .violations
-                .extend(wrong.map(|wrong| format!("{method} {path} ({status}): {wrong}")));
+            let wrong = self.check(exchange).into_iter();
+            violations.extend(wrong.map(|wrong| format!("{method} {path} ({status}): {wrong}")));
         }
-        findings
+        violations
+    }
+
+    fn check(&self, exchange: &Exchange) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let path = exchange.path.strip_prefix("/v1").unwrap_or_default();
+        match self.operation(&exchange.method, path) {
+            Some(operation) => {
+                if !matches!(exchange.status, 400 | 422) {
+                    self.check_request(operation, exchange, &mut wrong);
+                }
+                self.check_response(operation, exchange, &mut wrong);
+            }
+            None if matches!(exchange.status, 404 | 501) => check_error(exchange, &mut wrong),
+            None if is_undocumented(exchange.method.as_str(), path) => {}
+            None => wrong.push("no such operation".to_owned()),
+        }
+        if let Some(body) = &exchange.response {
+            check_times("", body, &mut wrong);
+        }
+        wrong
     }
 
     /// The operation whose path fits with the fewest parameters.
-    fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
-        let operations = self.operations.iter();
-        operations
-            .filter(|operation| operation.method == method && fits(&operation.path, path))
-            .min_by_key(|operation| operation.path.matches('{').count())
+    fn operation(&self, method: &Method, path: &str) -> Option<&Operation> {
+        let fitting = self.operations().filter(|(template, of_method, _)| {
+            of_method.eq_ignore_ascii_case(method.as_str()) && fits(template, path)
+        });
+        let closest = fitting.min_by_key(|(template, ..)| template.matches('{').count());
+        closest.map(|(.., operation)| operation)
     }
-}
 
-impl Operation {
-    fn check_request(&self, exchange: &Exchange, wrong: &mut Vec<String>) {
-        let parameters = self.document.get("parameters").and_then(Value::as_array);
-        let parameters: Vec<&Value> = parameters.into_iter().flatten().collect();
+    fn check_request(&self, operation: &Operation, exchange: &Exchange, wrong: &mut Vec<String>) {
         for (name, value) in &exchange.query {
-            let parameter = parameters.iter().find(|parameter| {
-                let is = |key: &str, wanted: &str| parameter.get(key) == Some(&wanted.into());
-                is("in", "query") && is("name", name.trim_end_matches("[]"))
+            let mut parameters = operation.parameters.iter();
+            let parameter = parameters.find(|parameter| {
+                parameter.place == "query" && parameter.name == name.trim_end_matches("[]")
             });
-            match parameter.and_then(|parameter| parameter.get("schema")) {
-                Some(schema) => {
-                    let value = typed(value, schema);
-                    violations(schema, &value, &format!("parameter {name}"), wrong);
-                }
+            match parameter {
+                Some(parameter) if self.0.is_text_of(parameter.schema, value) => {}
+                Some(_) => wrong.push(format!("the parameter {name} is not allowed")),
                 None => wrong.push(format!("the query has no parameter {name}")),
             }
         }
-        let schema = pointer(&self.document, &["requestBody", "content", JSON, "schema"]);
-        match (&exchange.request, schema) {
-            (Some(body), Some(schema)) => {
-                violations(schema, body, "request", wrong);
-                for name in body.as_object().into_iter().flat_map(Map::keys) {
-                    if pointer(schema, &["properties", name]).is_none() {
-                        wrong.push(format!("the request has no member {name}"));
-                    }
-                }
-            }
+        let body = operation.request_body.as_ref();
+        let content = body.and_then(|body| body.content.get(JSON));
+        match (&exchange.request, content) {
+            (Some(body), Some(content)) => self.0.check(content.schema, body, "the request", wrong),
             // The tools send an empty object if there is nothing to say.
             (Some(body), None) if body.as_object().is_some_and(Map::is_empty) => {}
             (Some(_), None) => wrong.push("the request has no body".to_owned()),
@@ -176,16 +151,17 @@ impl Operation {
         }
     }
 
-    fn check_response(&self, exchange: &Exchange, wrong: &mut Vec<String>) {
-        let status = exchange.status.to_string();
-        let declared = pointer(&self.document, &["responses", &status]);
-        let schema = declared.and_then(|declared| pointer(declared, &["content", JSON, "schema"]));
-        match (declared, schema, &exchange.response) {
+    fn check_response(&self, operation: &Operation, exchange: &Exchange, wrong: &mut Vec<String>) {
+        let response = operation.responses.get(&exchange.status.to_string());
+        let content = response.and_then(|response| response.content.get(JSON));
+        match (response, content, &exchange.response) {
             (None, ..) if !UNLISTED.contains(&exchange.status) => {
                 wrong.push("no such status".to_owned());
             }
-            (Some(_), Some(schema), Some(body)) => violations(schema, body, "response", wrong),
-            (Some(_), Some(_), None) => wrong.push("the response has no body".to_owned()),
+            (_, Some(content), Some(body)) => {
+                self.0.check(content.schema, body, "the response", wrong);
+            }
+            (_, Some(_), None) => wrong.push("the response has no body".to_owned()),
             _ if exchange.status >= 400 => check_error(exchange, wrong),
             (_, _, Some(_)) => wrong.push("the response has a body".to_owned()),
             _ => {}
@@ -225,60 +201,23 @@ fn check_times(at: &str, value: &Value, wrong: &mut Vec<String>) {
     }
 }
 
-fn violations(schema: &Value, value: &Value, what: &str, wrong: &mut Vec<String>) {
-    let url = "memory:///schema.json";
-    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-    let compiled = compiler
-        .add_resource(url, schema.clone())
-        .map_err(|error| error.to_string())
-        .and_then(|()| {
-            let compiled = compiler.compile(url, &mut schemas);
-            compiled.map_err(|error| error.to_string())
-        });
-    match compiled {
-        Ok(compiled) => {
-            if let Err(error) = schemas.validate(value, compiled) {
-                wrong.push(format!("{what}: {error:#}"));
-            }
-        }
-        Err(error) => wrong.push(format!("{what}: the document: {error}")),
-    }
-}
-
 /// OpenAPI 3.0 writes `nullable` where JSON Schema has another type.
-fn json_schema(value: &Value) -> Value {
+fn translate_nullable(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter().map(json_schema).collect(),
+        Value::Array(items) => items.iter_mut().for_each(translate_nullable),
         Value::Object(members) => {
-            let mut members: Map<String, Value> = members
-                .iter()
-                .map(|(name, value)| (name.clone(), json_schema(value)))
-                .collect();
-            if members.get("nullable") == Some(&Value::Bool(true)) {
-                if let Some(Value::String(kind)) = members.get("type").cloned() {
-                    members.insert("type".to_owned(), vec![kind, "null".to_owned()].into());
-                }
-                if let Some(Value::Array(allowed)) = members.get_mut("enum") {
-                    allowed.push(Value::Null);
-                }
+            members.values_mut().for_each(translate_nullable);
+            if members.get("nullable") != Some(&Value::Bool(true)) {
+                return;
             }
-            Value::Object(members)
+            if let Some(Value::String(kind)) = members.get("type").cloned() {
+                members.insert("type".to_owned(), vec![kind, "null".to_owned()].into());
+            }
+            if let Some(Value::Array(allowed)) = members.get_mut("enum") {
+                allowed.push(Value::Null);
+            }
         }
-        other => other.clone(),
-    }
-}
-
-/// The value of a parameter in the type of its schema.
-fn typed(text: &str, schema: &Value) -> Value {
-    match schema.get("type").and_then(Value::as_str) {
-        Some("integer") => text
-            .parse::<i64>()
-            .map_or_else(|_| text.into(), Value::from),
-        Some("boolean") => text
-            .parse::<bool>()
-            .map_or_else(|_| text.into(), Value::from),
-        Some("array") => vec![text].into(),
-        _ => text.into(),
+        _ => {}
     }
 }
 
@@ -298,13 +237,4 @@ fn fits(template: &str, path: &str) -> bool {
         && template
             .zip(path)
             .all(|(word, actual)| word == actual || (word.starts_with('{') && !actual.is_empty()))
-}
-
-fn members<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
-    let members = value.get(name).and_then(Value::as_object);
-    members.into_iter().flatten()
-}
-
-fn pointer<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
-    names.iter().try_fold(value, |value, name| value.get(name))
 }

@@ -42,6 +42,10 @@ impl Recorder {
         self.lock().get_or_insert_default();
     }
 
+    pub fn stop(&self) {
+        *self.lock() = None;
+    }
+
     pub fn note(&self, exchange: Exchange) {
         if let Some(exchanges) = &mut *self.lock() {
             exchanges.push(exchange);

@@ -122,9 +122,3 @@ impl Production {
             .into()
     }
 }
-
-impl Drop for Production {
-    fn drop(&mut self) {
-        self.control_plane.assert_documented();
-    }
-}

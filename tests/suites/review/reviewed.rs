@@ -92,9 +92,3 @@ impl Reviewed {
         self.change("ANALYZE TABLE orders").await;
     }
 }
-
-impl Drop for Reviewed {
-    fn drop(&mut self) {
-        self.control_plane.assert_documented();
-    }
-}

@@ -319,9 +319,3 @@ impl PlanetScale {
         self.api.send(Method::DELETE, &path, None).await.unwrap();
     }
 }
-
-impl Drop for PlanetScale {
-    fn drop(&mut self) {
-        self.control_plane.assert_documented();
-    }
-}

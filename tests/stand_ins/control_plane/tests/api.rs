@@ -83,7 +83,7 @@ async fn lists_are_paged_and_filtered() {
         ),
         ("?per_page=2&page=3", json!([["d"]]), None),
         ("?per_page=2&page=4", json!([]), None),
-        ("?per_page=2&page=18446744073709551615", json!([]), None),
+        ("?page=9223372036854775807", json!([]), None),
         ("?q=c", json!([["c"]]), None),
         ("?production=true", json!([["main"]]), None),
     ] {

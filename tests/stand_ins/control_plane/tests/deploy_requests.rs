@@ -203,7 +203,7 @@ async fn the_default_target_is_the_parent_branch() {
     api.protect("staging").await;
     let child = json!({"name": "feature", "parent_branch": "staging"});
     api.post("/branches", child).await;
-    let open = json!({"branch": "feature", "notes": ""});
+    let open = json!({"branch": "feature", "into_branch": "", "notes": ""});
     let opened = api.post("/deploy-requests", open).await;
     assert_eq!(opened["into_branch"], "staging");
 }

@@ -63,7 +63,7 @@ async fn a_cutover_that_fails_halfway_leaves_production_unchanged() {
     api.until(&request, &["ready"]).await;
     api.act(&request, "deploy").await;
     api.until(&request, &["pending_cutover"]).await;
-    // The rows before these have been copied.
+    // These rows come after the copying, so that only the cutover meets them.
     api.run_on_production(&["INSERT INTO notes VALUES (1, 'twice'), (2, 'twice')"])
         .await;
     api.act(&request, "apply-deploy").await;

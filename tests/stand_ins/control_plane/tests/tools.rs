@@ -55,6 +55,8 @@ async fn pscale_changes_a_schema() {
         return;
     };
     let api = FreshControlPlane::start().await;
+    // It has habits that the document does not allow.
+    api.control_plane.stop_recording();
     let pscale = Pscale { program, api: &api };
     for words in [
         "org list",
@@ -144,6 +146,7 @@ async fn organizations_and_databases_are_listed() {
 #[tokio::test]
 async fn the_habits_of_pscale_are_accepted() {
     let api = FreshControlPlane::start().await;
+    api.control_plane.stop_recording();
     // It takes any other kind for Postgres.
     assert_eq!(api.get("").await["kind"], "mysql");
     let new = json!({"name": "dev", "parent_branch": "", "cluster_size": "PS_DEV"});
