@@ -1,7 +1,6 @@
 //! The Lambda endpoint that the tasks of a state machine call.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,14 +54,6 @@ impl Endpoint {
         let functions = &self.functions;
         let mut functions = functions.lock().unwrap_or_else(PoisonError::into_inner);
         functions.insert(name.to_owned(), target);
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("port", &self.port)
-            .finish_non_exhaustive()
     }
 }
 
