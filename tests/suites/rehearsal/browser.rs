@@ -1,16 +1,29 @@
 //! A page in a real browser calls the API, with the CORS configuration that the template has for its origin.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, str::FromStr, sync::Arc, time::Duration};
 
-use axum::{Router, response::Html, routing::get};
-use serde_json::json;
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method},
+    response::{Html, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
 use tests::{
-    stack::Stack,
-    stand_ins::{api_gateway::ApiGateway, lambda::Function},
+    stack::{Route, Stack},
+    stand_ins::{
+        api_gateway::{event_of, response_of},
+        lambda::Function,
+    },
 };
 use tokio::{net::TcpListener, process::Command};
+use tower_http::cors::CorsLayer;
 
 use crate::transform::stacks;
+
+/// The functions behind their routes.
+type Functions = Arc<Vec<(Vec<Route>, Function)>>;
 
 /// A page that places an order, reads it and pays it, and then says what it has seen.
 const PAGE: &str = r#"<body>waiting</body><script>
@@ -53,7 +66,6 @@ async fn a_browser_lets_pages_of_the_allowed_origins_call_the_api_and_no_others(
         return;
     };
     let cors = &stacks[0]["Resources"]["Api"]["Properties"]["Body"]["x-amazon-apigateway-cors"];
-    let cors = serde_json::from_value(cors.clone()).unwrap();
     let stack = Stack::from_env().unwrap();
     let database = stack.fresh_database().await.unwrap();
     let mut functions = Vec::new();
@@ -62,8 +74,12 @@ async fn a_browser_lets_pages_of_the_allowed_origins_call_the_api_and_no_others(
         let function = Function::of(&stack, &database, name).unwrap();
         functions.push((routes, function.start().await.unwrap()));
     }
-    let api = ApiGateway::start(functions, Some(cors)).await.unwrap();
-    let page = Html(PAGE.replace("API", api.url()));
+    let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", gateway.local_addr().unwrap());
+    let router = Router::new().fallback(answer).layer(cors_of(cors));
+    let router = router.with_state(Arc::new(functions));
+    tokio::spawn(async move { axum::serve(gateway, router).await });
+    let page = Html(PAGE.replace("API", &url));
     let router = Router::new().route("/", get(async || page));
     tokio::spawn(async move { axum::serve(pages, router).await });
 
@@ -77,6 +93,36 @@ async fn a_browser_lets_pages_of_the_allowed_origins_call_the_api_and_no_others(
         seen.contains("<body>refused: TypeError: Failed to fetch</body>"),
         "{seen}"
     );
+}
+
+/// Does CORS as API Gateway does with this configuration.
+fn cors_of(configuration: &Value) -> CorsLayer {
+    let seconds = configuration["maxAge"].as_u64().unwrap();
+    CorsLayer::new()
+        .allow_origin(list::<HeaderValue>(configuration, "allowOrigins"))
+        .allow_methods(list::<Method>(configuration, "allowMethods"))
+        .allow_headers(list::<HeaderName>(configuration, "allowHeaders"))
+        .expose_headers(list::<HeaderName>(configuration, "exposeHeaders"))
+        .max_age(Duration::from_secs(seconds))
+}
+
+fn list<T: FromStr>(configuration: &Value, member: &str) -> Vec<T> {
+    let values = configuration[member].as_array().unwrap().iter();
+    let values = values.map(|value| value.as_str().unwrap().parse());
+    values.collect::<Result<_, _>>().ok().unwrap()
+}
+
+/// Calls the function whose route matches the request.
+async fn answer(State(functions): State<Functions>, request: Request) -> Response {
+    let event = event_of(request).await.unwrap();
+    let mut functions = functions.iter();
+    let function =
+        functions.find(|(routes, _)| routes.iter().any(|route| event.matches_route(route)));
+    let answer = match function {
+        Some((_, function)) => Some(function.invoke(event).await.unwrap()),
+        None => None,
+    };
+    response_of(answer.as_ref()).unwrap()
 }
 
 /// The page as the browser has it, when it waits for nothing more.
