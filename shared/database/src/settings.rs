@@ -239,33 +239,24 @@ fn parse_url(text: &str) -> Result<Login, &'static str> {
     if url.scheme() != "mysql" {
         return Err("must begin with mysql://");
     }
-    let decoded = |part: &str| {
-        percent_decode_str(part)
+    let decoded = |part: &str, missing: &'static str| {
+        let text = percent_decode_str(part)
             .decode_utf8()
-            .map(|text| text.trim().to_owned())
-            .map_err(|_| "must be UTF-8 once its %-escapes are decoded")
+            .map_err(|_| "must be UTF-8 once its %-escapes are decoded")?;
+        match text.trim() {
+            "" => Err(missing),
+            text => Ok(text.to_owned()),
+        }
     };
-    let host = url
-        .host_str()
-        .map(|host| host.trim_start_matches('[').trim_end_matches(']'))
-        .filter(|host| !host.is_empty())
-        .ok_or("names no host")?;
-    let host = decoded(host)?;
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = decoded(host, "names no host")?;
     if !is_host(&host) {
         return Err("names a host that can't be one");
     }
-    let username = decoded(url.username())?;
-    if username.is_empty() {
-        return Err("names no user");
-    }
-    let password = decoded(url.password().unwrap_or(""))?;
-    if password.is_empty() {
-        return Err("has no password");
-    }
-    let database = decoded(url.path().trim_matches('/'))?;
-    if database.is_empty() {
-        return Err("names no database");
-    }
+    let username = decoded(url.username(), "names no user")?;
+    let password = decoded(url.password().unwrap_or_default(), "has no password")?;
+    let database = decoded(url.path().trim_matches('/'), "names no database")?;
     if !is_name(&database) {
         return Err("names a database that can't be one");
     }

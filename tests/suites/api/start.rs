@@ -69,18 +69,32 @@ async fn one_line_names_every_wrong_setting_and_no_value() {
 #[tokio::test]
 async fn only_the_wrong_setting_is_named() {
     let database = fresh_database().await;
-    for (name, value) in [
-        ("DATABASE_POOL_MAX", "0"),
-        ("DATABASE_POOL_MAX", "-1"),
-        ("DATABASE_POOL_MAX", "two"),
-        ("DATABASE_CONNECT_TIMEOUT_MS", "0"),
-        ("DATABASE_ACQUIRE_TIMEOUT_MS", "1.5"),
-        ("DATABASE_MAX_IDLE_MS", "99999999999"),
-        ("DATABASE_CA_FILE", "/nowhere"),
-        ("DATABASE_CA_FILE", "/dev/null"),
+    let number = "must be a whole number from 1 to 999";
+    let time = "must be a whole number of milliseconds from 1 to 86400000";
+    for (name, value, reason) in [
+        ("DATABASE_POOL_MAX", "0", number),
+        ("DATABASE_POOL_MAX", "-1", number),
+        ("DATABASE_POOL_MAX", "two", number),
+        ("DATABASE_POOL_MAX", "1000", number),
+        ("DATABASE_POOL_MAX", "18446744073709551615", number),
+        ("DATABASE_CONNECT_TIMEOUT_MS", "0", time),
+        ("DATABASE_ACQUIRE_TIMEOUT_MS", "1.5", time),
+        ("DATABASE_MAX_IDLE_MS", "86400001", time),
+        ("DATABASE_MAX_IDLE_MS", "99999999999", time),
+        (
+            "DATABASE_CA_FILE",
+            "/nowhere",
+            "names a file that can't be read",
+        ),
+        (
+            "DATABASE_CA_FILE",
+            "/dev/null",
+            "names a file without a PEM certificate",
+        ),
     ] {
         let message = refusal(function("health", &database).env(name, value)).await;
-        assert!(message.contains(name), "{name}={value}: {message}");
+        let expected = format!("{name} {reason}");
+        assert!(message.contains(&expected), "{name}={value}: {message}");
         assert_eq!(message.matches("DATABASE_").count(), 1, "{message}");
     }
     for (name, value) in [
