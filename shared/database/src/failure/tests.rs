@@ -209,84 +209,40 @@ fn a_transaction_goes_on_only_after_an_error_of_one_statement() {
 }
 
 #[test]
+#[rustfmt::skip] // A row of a table is a line.
 fn a_server_that_refuses_a_login_is_known_by_when_it_does() {
-    use Failure as F;
-    let unknown_user = F::from(Error::Driver(DriverError::UnknownAuthPlugin {
+    let of_server = |(code, state, message)| server(code, state, message);
+    let refused = [
+        (1045, "28000", "Access denied for user 'app'@'%' (using password: YES)"),
+        (1044, "42000", "Access denied for user 'app'@'%' to database 'orders'"),
+        (1049, "42000", "Unknown database 'orders'"),
+        (1129, "HY000", "Host '10.0.0.1' is blocked because of many connection errors"),
+        (1130, "HY000", "Host '10.0.0.1' is not allowed to connect to this MySQL server"),
+        (1251, "08004", "Client does not support authentication protocol"),
+        (1524, "HY000", "Plugin 'mysql_native_password' is not loaded"),
+        (1698, "28000", "Access denied for user 'root'@'localhost'"),
+        (1862, "HY000", "Your password has expired."),
+        (3118, "HY000", "Access denied for user 'app'@'%'. Account is locked."),
+        (3955, "HY000", "Access denied for user 'app'@'%'. Account is blocked for 1 day(s)"),
+        (1105, "HY000", "not_found: branch is missing or sleeping"),
+        (1105, "HY000", "something new"),
+        (4999, "HY000", "something new"),
+    ];
+    let unknown_user = Failure::from(Error::Driver(DriverError::UnknownAuthPlugin {
         name: "sha256_password".to_owned(),
     }));
-    for refused in [
-        unknown_user,
-        F::HostNotFound,
-        server(
-            1045,
-            "28000",
-            "Access denied for user 'app'@'%' (using password: YES)",
-        ),
-        server(
-            1044,
-            "42000",
-            "Access denied for user 'app'@'%' to database 'orders'",
-        ),
-        server(1049, "42000", "Unknown database 'orders'"),
-        server(
-            1129,
-            "HY000",
-            "Host '10.0.0.1' is blocked because of many connection errors",
-        ),
-        server(
-            1130,
-            "HY000",
-            "Host '10.0.0.1' is not allowed to connect to this MySQL server",
-        ),
-        server(
-            1251,
-            "08004",
-            "Client does not support authentication protocol",
-        ),
-        server(
-            1524,
-            "HY000",
-            "Plugin 'mysql_native_password' is not loaded",
-        ),
-        server(1698, "28000", "Access denied for user 'root'@'localhost'"),
-        server(1862, "HY000", "Your password has expired."),
-        server(
-            3118,
-            "HY000",
-            "Access denied for user 'app'@'%'. Account is locked.",
-        ),
-        server(
-            3955,
-            "HY000",
-            "Access denied for user 'app'@'%'. Account is blocked for 1 day(s)",
-        ),
-        server(1105, "HY000", "not_found: branch is missing or sleeping"),
-        server(1105, "HY000", "something new"),
-        server(4999, "HY000", "something new"),
-    ] {
+    for refused in refused.map(of_server).into_iter().chain([unknown_user, Failure::HostNotFound]) {
         assert!(refused.refuses_login(), "{refused}");
     }
-    for passing in [
-        server(1040, "08004", "Too many connections"),
-        server(
-            1203,
-            "42000",
-            "User app already has more than 'max_user_connections' active connections",
-        ),
-        server(
-            1226,
-            "42000",
-            "User 'app' has exceeded the 'max_connections_per_hour' resource",
-        ),
-        server(1053, "08S01", "Server shutdown in progress"),
-        server(
-            1105,
-            "HY000",
-            "target: o.-.primary: primary is not serving, there may be a reparent",
-        ),
-        F::TimedOut,
-        F::Lost("reset".to_owned()),
-    ] {
+    let passing = [
+        (1040, "08004", "Too many connections"),
+        (1203, "42000", "User app already has more than 'max_user_connections' active connections"),
+        (1226, "42000", "User 'app' has exceeded the 'max_connections_per_hour' resource"),
+        (1053, "08S01", "Server shutdown in progress"),
+        (1105, "HY000", "target: o.-.primary: primary is not serving, there may be a reparent"),
+    ];
+    let lost = Failure::Lost("reset".to_owned());
+    for passing in passing.map(of_server).into_iter().chain([Failure::TimedOut, lost]) {
         assert!(!passing.refuses_login(), "{passing}");
         assert_ne!(passing.repeat(), Repeat::Never, "{passing}");
     }
