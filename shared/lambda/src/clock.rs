@@ -44,31 +44,3 @@ impl Moment {
         monotonic.max(wall)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    #[test]
-    fn the_wall_clock_counts_while_the_monotonic_clock_stands_still() {
-        let before = SystemClock.now();
-        let after = Moment {
-            wall: before.wall + HOUR,
-            ..before
-        };
-        assert_eq!(after.since(before), HOUR);
-    }
-
-    #[test]
-    fn a_wall_clock_set_back_changes_nothing() {
-        let before = SystemClock.now();
-        let after = Moment {
-            monotonic: before.monotonic + HOUR,
-            wall: before.wall - 5 * HOUR,
-        };
-        assert_eq!(after.since(before), HOUR);
-        assert_eq!(before.since(after), 5 * HOUR);
-    }
-}
