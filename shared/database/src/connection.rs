@@ -50,43 +50,11 @@ struct Driver {
     prepared: Vec<(String, Statement)>,
 }
 
-/// Why a connection is closed.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Discarded {
-    /// There is a newer login.
-    OlderLogin,
-    TooOld,
-    IdleTooLong,
-    /// Another connection that was idle for as long did not answer.
-    Silent,
-    PingFailed,
-    /// A command had no answer within its limit.
-    TimedOut,
-    /// A command failed in a way that leaves the connection in doubt.
-    Failed,
-    /// A command was dropped before its answer, because its invocation ended or the connection went
-    /// silent.
-    GivenUp,
-    /// The execution environment ends.
-    Shutdown,
-}
+/// Why a connection is closed, as the log has it: there is a newer login.
+pub(super) const OLDER_LOGIN: &str = "older login";
 
-impl Discarded {
-    /// The cause as the log has it.
-    fn cause(self) -> &'static str {
-        match self {
-            Self::OlderLogin => "older login",
-            Self::TooOld => "too old",
-            Self::IdleTooLong => "idle for too long",
-            Self::Silent => "silent",
-            Self::PingFailed => "ping failed",
-            Self::TimedOut => "no answer in time",
-            Self::Failed => "failed",
-            Self::GivenUp => "given up during a command",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
+/// The same: a command failed in a way that leaves the connection in doubt.
+pub(super) const FAILED: &str = "failed";
 
 /// What the server answers to a statement.
 pub(super) struct Answer {
@@ -170,7 +138,7 @@ impl Connection {
         };
         let answer = self.run(limit, command).await;
         if closes {
-            self.close(Discarded::Failed).await;
+            self.close(FAILED).await;
         }
         answer
     }
@@ -183,11 +151,12 @@ impl Connection {
 
     /// Asks whether the server is there. If the answer is not good, the connection is closed.
     pub(super) async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
-        let causes = [Discarded::PingFailed; 2];
+        const CAUSE: &str = "ping failed";
+        let causes = [CAUSE; 2];
         let answer = self.run_or_discard(limit, causes, async |driver| driver.conn.ping().await);
         let answer = answer.await;
         if answer.is_err() {
-            self.close(Discarded::PingFailed).await;
+            self.close(CAUSE).await;
         }
         answer
     }
@@ -197,7 +166,7 @@ impl Connection {
         limit: Duration,
         command: impl AsyncFnOnce(&mut Driver) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
-        let causes = [Discarded::TimedOut, Discarded::Failed];
+        let causes = ["no answer in time", FAILED];
         self.run_or_discard(limit, causes, command).await
     }
 
@@ -206,7 +175,7 @@ impl Connection {
     async fn run_or_discard<T>(
         &mut self,
         limit: Duration,
-        [timed_out, failed]: [Discarded; 2],
+        [timed_out, failed]: [&'static str; 2],
         command: impl AsyncFnOnce(&mut Driver) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
         let mut taken = self.conn.take();
@@ -232,7 +201,7 @@ impl Connection {
     }
 
     /// Says goodbye to the server and closes the connection.
-    pub(super) async fn close(&mut self, why: Discarded) {
+    pub(super) async fn close(&mut self, why: &'static str) {
         if let Some(conn) = self.conn.take_for(why) {
             // Boxed, because it is rare and large: unboxed, it would swell the future of every
             // invocation.
@@ -242,7 +211,7 @@ impl Connection {
     }
 
     /// Closes the connection at once.
-    pub(super) fn discard(&mut self, why: Discarded) {
+    pub(super) fn discard(&mut self, why: &'static str) {
         self.conn.discard(why);
     }
 }
@@ -272,9 +241,9 @@ impl ClosedOnDrop {
     }
 
     /// Takes out the connection and counts it as discarded.
-    fn take_for(&mut self, why: Discarded) -> Option<Conn> {
+    fn take_for(&mut self, why: &'static str) -> Option<Conn> {
         let driver = self.0.take()?;
-        connection_discarded(why.cause());
+        connection_discarded(why);
         Some(driver.conn)
     }
 
@@ -284,7 +253,7 @@ impl ClosedOnDrop {
     /// then says goodbye. That task does not count for the pool's bound, and a freeze can hold it up
     /// for hours, with its open transaction and locks. A connection whose goodbye has begun is closed
     /// without a task.
-    fn discard(&mut self, why: Discarded) {
+    fn discard(&mut self, why: &'static str) {
         if let Some(conn) = self.take_for(why) {
             let goodbye = pin!(conn.disconnect());
             let _ = goodbye.poll(&mut Context::from_waker(Waker::noop()));
@@ -293,7 +262,9 @@ impl ClosedOnDrop {
 }
 
 impl Drop for ClosedOnDrop {
+    /// If it is dropped with a connection, that is in the middle of a command, because its invocation
+    /// ended or the connection went silent.
     fn drop(&mut self) {
-        self.discard(Discarded::GivenUp);
+        self.discard("given up during a command");
     }
 }

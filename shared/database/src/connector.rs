@@ -26,7 +26,7 @@ use secrecy::ExposeSecret;
 use secrets::{Current, Generation, KeptSecret, SecretError};
 
 use super::{
-    connection::{Connection, Discarded},
+    connection::{Connection, OLDER_LOGIN},
     failure::{Failure, Repeat},
     retries::pauses,
 };
@@ -75,7 +75,6 @@ pub(super) struct PooledConnection {
     pub(super) connection: Connection,
     pub(super) generation: Generation,
     born: Moment,
-    max_age: Duration,
 }
 
 pub(super) struct Connector {
@@ -206,12 +205,10 @@ impl Connector {
             .await
             .map_err(|_| Failure::TimedOut)??;
         add(Metric::ConnectionsOpened, 1);
-        let born = self.clock.now();
         Ok(PooledConnection {
             connection: Connection::new(conn, Arc::clone(&self.clock)),
             generation: login.generation,
-            born,
-            max_age: staggered(self.settings.max_age, born),
+            born: self.clock.now(),
         })
     }
 
@@ -225,10 +222,10 @@ impl Connector {
         let now = self.clock.now();
         let idle = now.since(connection.answered());
         let unfit = [
-            (!self.is_current(pooled.generation), Discarded::OlderLogin),
-            (now.since(pooled.born) >= pooled.max_age, Discarded::TooOld),
-            (idle >= self.settings.max_idle, Discarded::IdleTooLong),
-            (self.is_silent(connection.answered()), Discarded::Silent),
+            (!self.is_current(pooled.generation), OLDER_LOGIN),
+            (now.since(pooled.born) >= self.settings.max_age, "too old"),
+            (idle >= self.settings.max_idle, "idle for too long"),
+            (self.is_silent(connection.answered()), "silent"),
         ];
         if let Some((_, cause)) = unfit.into_iter().find(|(applies, _)| *applies) {
             connection.close(cause).await;
@@ -306,14 +303,4 @@ fn with_login(options: &Opts, login: &Login) -> OptsBuilder {
         .user(Some(login.username.as_str()))
         .pass(Some(login.password.expose_secret()))
         .db_name(Some(login.database.as_str()))
-}
-
-/// Up to an eighth less than `max_age`, so that connections that were opened together do not end
-/// together.
-fn staggered(max_age: Duration, born: Moment) -> Duration {
-    let since_epoch = born
-        .wall
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    max_age - max_age * (since_epoch.subsec_micros() % 128) / 1024
 }

@@ -31,7 +31,7 @@ use lambda::{
     settings::Faults,
 };
 
-use connection::Discarded;
+use connection::OLDER_LOGIN;
 use connector::{ConnectError, Connector};
 pub use definition::DefinitionError;
 pub use login::Login;
@@ -189,7 +189,7 @@ impl Database {
                 .retain(|idle, _| idle.generation == generation)
                 .removed
             {
-                replaced.connection.discard(Discarded::OlderLogin);
+                replaced.connection.discard(OLDER_LOGIN);
             }
             self.pool
                 .timeout_get(&timeouts)
@@ -245,7 +245,7 @@ impl Database {
         self.pool.close();
         let mut goodbyes = JoinSet::new();
         for mut pooled in idle {
-            goodbyes.spawn(async move { pooled.connection.close(Discarded::Shutdown).await });
+            goodbyes.spawn(async move { pooled.connection.close("shutdown").await });
         }
         goodbyes.join_all().await;
     }

@@ -16,7 +16,7 @@ use mysql_async::{Params, Row, prelude::FromRow};
 
 use super::{
     DatabaseError, Statement,
-    connection::{Answer, Connection, Discarded},
+    connection::{Answer, Connection, OLDER_LOGIN},
     connector::{ConnectError, Connector},
     definition::DefinitionError,
     failure::Failure,
@@ -237,7 +237,7 @@ impl Drop for Session<'_> {
     /// The slot goes back to the pool, but not with a connection of an older login.
     fn drop(&mut self) {
         if !self.pool.manager().is_current(self.slot.generation) {
-            self.slot.connection.discard(Discarded::OlderLogin);
+            self.slot.connection.discard(OLDER_LOGIN);
         }
     }
 }

@@ -6,7 +6,7 @@ use mysql_async::{Params, prelude::FromRow};
 
 use super::{
     DatabaseError, Statement,
-    connection::{Answer, Connection, Discarded},
+    connection::{Answer, Connection, FAILED},
     failure::Failure,
     retries::Retries,
     session::{Limits, Session, read},
@@ -218,7 +218,7 @@ async fn commit<T, E>(
         Ok(()) => return Ok(Attempt::Done(Ok(value))),
         Err(failure) => failure,
     };
-    connection.close(Discarded::Failed).await;
+    connection.close(FAILED).await;
     if failure.is_rolled_back() {
         return Ok(Attempt::Undone(failure));
     }
@@ -232,6 +232,6 @@ async fn commit<T, E>(
 /// Rolls back. If that fails, the connection is closed, and the server rolls back because of that.
 async fn roll_back(limits: Limits, connection: &mut Connection) {
     if connection.is_open() && limits.command(connection, "ROLLBACK").await.is_err() {
-        connection.close(Discarded::Failed).await;
+        connection.close(FAILED).await;
     }
 }
