@@ -124,7 +124,6 @@ impl Session<'_> {
     }
 
     async fn run_text(&mut self, sql: &str) -> Result<Vec<Row>, DefinitionError> {
-        let statement = Statement::ddl(sql);
         let mut retries = Retries::new(self.limits.deadline);
         loop {
             let connected = self.connection().await;
@@ -135,7 +134,7 @@ impl Session<'_> {
             };
             match answered {
                 Ok(answer) => return answer,
-                Err(failure) => retries.of_statement(&statement, failure).await?,
+                Err(failure) => retries.of_statement(&TEXT, failure).await?,
             }
         }
     }
@@ -276,11 +275,6 @@ impl Limits {
         params: Params,
     ) -> Result<Answer, Failure> {
         let left = self.left()?;
-        if statement.is_text() {
-            self.text(connection, TEXT, statement.sql()).await?;
-            let (rows, changed) = (Vec::new(), 0);
-            return Ok(Answer { rows, changed });
-        }
         let sql = statement.limited(self.of_server(left));
         let limit = match statement.is_write() {
             true => self.statement,
@@ -296,17 +290,8 @@ impl Limits {
         connection: &mut Connection,
         sql: &'static str,
     ) -> Result<(), Failure> {
-        self.text(connection, sql, sql).await
-    }
-
-    async fn text(
-        self,
-        connection: &mut Connection,
-        name: &'static str,
-        sql: &str,
-    ) -> Result<(), Failure> {
         let limit = self.left()?.min(self.statement);
-        counted(name, connection.command(limit, sql)).await
+        counted(sql, connection.command(limit, sql)).await
     }
 
     async fn run_text(
@@ -315,7 +300,7 @@ impl Limits {
         sql: &str,
     ) -> Result<Result<Vec<Row>, DefinitionError>, Failure> {
         let limit = self.left()?.min(self.statement);
-        counted(TEXT, connection.run_text(limit, sql)).await
+        counted(TEXT.name(), connection.run_text(limit, sql)).await
     }
 
     fn left(self) -> Result<Duration, Failure> {
@@ -339,8 +324,8 @@ impl Limits {
     }
 }
 
-/// The name in traces of a statement that is sent as text.
-const TEXT: &str = "text";
+/// Stands for a statement that is sent as text: in traces, and where it is decided what to send again.
+const TEXT: Statement = Statement::write("text", "");
 
 /// Counts a statement and the time until its answer, and reports both to the invocation's trace.
 async fn counted<T>(

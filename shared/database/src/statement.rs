@@ -28,7 +28,6 @@ enum Kind {
     Read { index: &'static str },
     Write,
     IdempotentWrite,
-    Ddl,
 }
 
 impl Statement {
@@ -77,17 +76,6 @@ impl Statement {
         Self { name, sql, kind }
     }
 
-    /// A statement of a migration, without parameters. It is sent as text, because Vitess does not
-    /// prepare all such statements, and because a `?` or a `:name` in a comment is no parameter. If it
-    /// may have happened, it is not repeated.
-    pub fn ddl(sql: impl Into<String>) -> Self {
-        Self {
-            name: "",
-            sql: Cow::Owned(sql.into()),
-            kind: Kind::Ddl,
-        }
-    }
-
     /// The same INSERT for `rows` rows. It must end in `VALUES` and one group of values, which is
     /// repeated.
     #[must_use]
@@ -129,16 +117,12 @@ impl Statement {
     pub fn index(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Read { index } if !index.is_empty() => Some(index),
-            Kind::Read { .. } | Kind::Write | Kind::IdempotentWrite | Kind::Ddl => None,
+            Kind::Read { .. } | Kind::Write | Kind::IdempotentWrite => None,
         }
     }
 
     pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(self.kind, Kind::Write | Kind::Ddl)
-    }
-
-    pub(super) fn is_text(&self) -> bool {
-        self.kind == Kind::Ddl
+        self.kind != Kind::Write
     }
 
     pub(super) fn is_write(&self) -> bool {
