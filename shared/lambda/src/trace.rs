@@ -5,7 +5,11 @@
 //! runs in the background, and nothing waits for the daemon: a datagram that can't be sent at once
 //! is lost. In all others, nothing is done.
 
-use std::{net::UdpSocket, sync::LazyLock, time::SystemTime};
+use std::{
+    net::{SocketAddr, ToSocketAddrs, UdpSocket},
+    sync::LazyLock,
+    time::SystemTime,
+};
 
 use serde_json::json;
 
@@ -17,9 +21,14 @@ const HEADER: &str = "{\"format\": \"json\", \"version\": 1}\n";
 
 static DAEMON: LazyLock<Option<UdpSocket>> = LazyLock::new(|| {
     let address = std::env::var(DAEMON_ADDRESS).ok()?;
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    let address = address.trim().to_socket_addrs().ok()?.next()?;
+    let own = match address {
+        SocketAddr::V4(_) => "0.0.0.0:0",
+        SocketAddr::V6(_) => "[::]:0",
+    };
+    let socket = UdpSocket::bind(own).ok()?;
     socket.set_nonblocking(true).ok()?;
-    socket.connect(address.trim()).ok()?;
+    socket.connect(address).ok()?;
     Some(socket)
 });
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tests::skipped;
 use tests::stand_ins::lambda::TRACE_PARENT;
 use tests::stand_ins::lambda::event::Event;
 use tokio::net::UdpSocket;
@@ -74,4 +75,17 @@ async fn a_trace_shows_secrets_logins_and_statements() {
         let time = |name: &str| subsegment[name].as_f64().unwrap();
         assert!(time("start_time") <= time("end_time"), "{subsegment}");
     }
+}
+
+#[tokio::test]
+async fn the_daemon_may_have_an_ipv6_address() {
+    let Ok(daemon) = UdpSocket::bind("[::1]:0").await else {
+        return skipped("this machine has no IPv6");
+    };
+    let database = any_database().await;
+    let address = daemon.local_addr().unwrap().to_string();
+    let health = function("health", &database).env("AWS_XRAY_DAEMON_ADDRESS", address);
+    let health = health.start().await.unwrap();
+    health.invoke(Event::get("/health?ready")).await.unwrap();
+    assert!(!subsegments(&daemon).await.is_empty());
 }
