@@ -5,6 +5,11 @@
 //! documentation or a public issue quotes it, `invented` that it stands for errors that are not known
 //! yet. Otherwise it is in the named file of Vitess' source. Some come twice: PlanetScale documents
 //! them as 1105, but Vitess answers another number.
+//!
+//! A line also says what the functions make of the error. If a transaction fails, or something behind
+//! vtgate fails over, is full or is lost, the statement is sent again. vtgate itself is fine, so the
+//! connection to it is kept, unless something on the way to it is lost. What was too slow would be too
+//! slow again.
 
 use std::sync::LazyLock;
 
@@ -22,8 +27,27 @@ pub struct VitessError {
     pub state: String,
     /// How we know it.
     pub known: String,
+    /// What the client of a read gets after its statement met the error once.
+    pub outcome: Outcome,
+    /// Whether a function uses the connection again.
+    pub keeps_connection: bool,
+    /// Whether the statement may have been done in spite of the error. The other errors refuse it.
+    #[serde(default)]
+    pub may_be_done: bool,
     /// The text. `{keyspace}`, `{user}` and `{sql}` stand for those of the session.
     pub text: String,
+}
+
+/// What the client of a read gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The statement was repeated, and succeeded.
+    SentAgain,
+    /// 503: the time ran out.
+    OutOfTime,
+    /// 500: the statement is at fault.
+    Refused,
 }
 
 #[expect(clippy::expect_used, reason = "the file is part of the program")]

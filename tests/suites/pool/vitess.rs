@@ -3,78 +3,10 @@
 //! half written, or shows statements and values to the client.
 
 use tests::stand_ins::vtgate::Failure;
-use tests::stand_ins::vtgate::errors::VitessError;
+use tests::stand_ins::vtgate::errors::{Outcome, VitessError};
 
 use crate::function_under_test::FunctionUnderTest;
 use crate::request::{Call, logged};
-
-/// What the client of a read gets after its statement met an error once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// The statement was repeated, and succeeded.
-    SentAgain,
-    /// 503: the time ran out.
-    OutOfTime,
-    /// 500: the statement is at fault.
-    Refused,
-}
-use Outcome::{OutOfTime, Refused, SentAgain};
-
-/// The outcome of each error, and whether the connection is kept.
-fn promised(error: &VitessError) -> (Outcome, bool) {
-    const KEPT: bool = true;
-    const CLOSED: bool = false;
-    match error.name.as_str() {
-        // The transaction or the transaction pool failed: repeat it later.
-        "TRANSACTION_POOL_FULL"
-        | "TRANSACTION_TIMED_OUT"
-        | "TRANSACTION_BEING_KILLED"
-        | "TRANSACTION_NOT_FOUND"
-        | "TRANSACTION_ENDED"
-        | "TRANSACTION_POISONED"
-        | "ROLLBACK_FIRST"
-        | "DEADLOCK"
-        | "LOCK_WAIT_TIMEOUT" => (SentAgain, KEPT),
-        // Something behind vtgate fails over, is full or is lost: repeat it. vtgate itself is fine.
-        "PRIMARY_NOT_SERVING"
-        | "PRIMARY_NOT_SERVING_ONCE"
-        | "NO_HEALTHY_TABLET"
-        | "INCONSISTENT_STATE"
-        | "BUFFER_FULL"
-        | "EVICTED"
-        | "RESHARDING"
-        | "CUTOVER"
-        | "DENIED_TABLE"
-        | "DENIED_TABLE_IN_TRANSACTION"
-        | "NOT_SERVING"
-        | "SHUTTING_DOWN"
-        | "WRONG_TABLET"
-        | "TABLET_REFUSES"
-        | "POOL_TIMED_OUT"
-        | "NO_SERVER_BEHIND"
-        | "SERVER_FULL_BEHIND"
-        | "SERVER_SHUTDOWN"
-        | "SERVER_LOST"
-        | "SERVER_GONE" => (SentAgain, KEPT),
-        // Something on the way is lost, or nobody knows what happened.
-        "TABLET_LOST"
-        | "NO_ENDPOINTS"
-        | "NO_HEALTHY_ENDPOINTS"
-        | "EDGE_LOST"
-        | "UNHEARD_OF"
-        | "READ_ONLY"
-        | "UNKNOWN_STATEMENT" => (SentAgain, CLOSED),
-        // A statement that was too slow would be too slow again.
-        "QUERY_KILLED"
-        | "QUERY_KILLED_ONCE"
-        | "QUERY_TIMED_OUT"
-        | "TRANSACTION_KILLED"
-        | "EXECUTION_TIME_EXCEEDED" => (OutOfTime, KEPT),
-        // MySQL hangs up after the first, PlanetScale's edge after the others.
-        "MESSAGE_TOO_LARGE" | "BRANCH_MISSING" | "INSECURE" => (Refused, CLOSED),
-        _ => (Refused, KEPT),
-    }
-}
 
 /// Asserts that the text has no statements, no values and nothing from inside Vitess.
 fn assert_tells_no_value(text: &str) {
@@ -99,24 +31,19 @@ async fn a_read_that_meets_an_error() {
         assert_tells_no_value(&serde_json::to_string(&answer.logs).unwrap());
         assert_tells_no_value(&answer.body["detail"].to_string());
         let outcome = match answer.status {
-            200 => SentAgain,
-            503 => OutOfTime,
-            500 => Refused,
+            200 => Outcome::SentAgain,
+            503 => Outcome::OutOfTime,
+            500 => Outcome::Refused,
             _ => panic!("{answer:#?}"),
         };
-        if outcome == SentAgain {
+        if outcome == Outcome::SentAgain {
             under_test.assert_success(&request, &answer).await;
             assert_eq!(logged(&answer, "Retries"), 1);
         }
         under_test.succeed().await;
         let kept = under_test.proxy.counts().ever == connections;
-        if (outcome, kept) != promised(error) {
-            wrong.push(format!(
-                "{} ({}): {outcome:?}, kept: {kept}; promised: {:?}",
-                error.name,
-                error.number,
-                promised(error)
-            ));
+        if (outcome, kept) != (error.outcome, error.keeps_connection) {
+            wrong.push(format!("{outcome:?}, kept: {kept}, after {error:?}"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -173,28 +100,10 @@ async fn a_transaction_that_meets_an_error_before_commit() {
     writes_that_meet(VitessError::all(), |failure| failure.on("COMMIT")).await;
 }
 
-/// Whether the statement may have been done in spite of the error. The other errors refuse it.
-fn may_be_done(error: &VitessError) -> bool {
-    matches!(
-        error.name.as_str(),
-        "QUERY_KILLED"
-            | "QUERY_KILLED_ONCE"
-            | "QUERY_TIMED_OUT"
-            | "TABLET_LOST"
-            | "NO_ENDPOINTS"
-            | "NO_HEALTHY_ENDPOINTS"
-            | "EDGE_LOST"
-            | "UNHEARD_OF"
-            | "SERVER_SHUTDOWN"
-            | "SERVER_LOST"
-            | "SERVER_GONE"
-    )
-}
-
 #[tokio::test]
 async fn a_transaction_that_meets_an_error_after_commit() {
     let poisoned = |error: &VitessError| error.name == "TRANSACTION_POISONED";
-    let after = VitessError::all().filter(|error| may_be_done(error) || poisoned(error));
+    let after = VitessError::all().filter(|error| error.may_be_done || poisoned(error));
     writes_that_meet(after, |failure| failure.on("COMMIT").after_executing()).await;
 }
 
@@ -205,7 +114,7 @@ async fn a_change_that_meets_an_error_after_it_was_done() {
     let of_repetition = ["PRIMARY_NOT_SERVING", "NO_HEALTHY_TABLET", "TABLET_REFUSES"];
     let under_test = FunctionUnderTest::before_stand_in(Call::Update).await;
     for error in VitessError::all()
-        .filter(|error| may_be_done(error) || of_repetition.contains(&error.name.as_str()))
+        .filter(|error| error.may_be_done || of_repetition.contains(&error.name.as_str()))
     {
         under_test.succeed().await;
         let failure = Failure::with(error).on("UPDATE orders").after_executing();
