@@ -17,6 +17,9 @@ use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 /// The top of this checkout, as cargo says it to what it runs: what it said to the compiler stays
 /// the same where the checkout is renamed or copied.
@@ -26,6 +29,19 @@ pub fn root() -> &'static Path {
             .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
     });
     PACKAGE.parent().unwrap_or(&PACKAGE)
+}
+
+/// Waits until a condition holds. `what` says which.
+///
+/// # Panics
+///
+/// If it does not hold after a minute.
+pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !condition().await {
+        assert!(Instant::now() < limit, "it never happened: {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Prints why a test is skipped. The test runner would hide it on standard output.

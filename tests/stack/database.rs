@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
+use serde_json::{Map, Value};
 
 use crate::stack::access::{Access, Login};
 use crate::stack::background;
@@ -104,9 +105,19 @@ impl FreshDatabase {
     }
 
     /// Its user's login as a secret holds it.
-    pub(crate) fn secret(&self) -> String {
+    pub fn secret(&self) -> String {
         let (host, port) = self.host_and_port();
         self.login.secret(&host, port)
+    }
+
+    /// The same with other values for some fields.
+    pub fn secret_with(&self, changes: &[(&str, Value)]) -> String {
+        let mut secret: Map<String, Value> =
+            serde_json::from_str(&self.secret()).unwrap_or_default();
+        for (field, value) in changes {
+            secret.insert((*field).to_owned(), value.clone());
+        }
+        Value::from(secret).to_string()
     }
 
     fn host_and_port(&self) -> (String, u16) {
@@ -211,6 +222,17 @@ impl FreshDatabase {
     pub async fn connections(&self, admin: &mut Conn) -> anyhow::Result<Vec<u64>> {
         let connections = self.states(admin).await?;
         Ok(connections.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// How many connections its user has, to Vitess if that stands before it.
+    pub async fn open_connections(&self) -> anyhow::Result<usize> {
+        if let Some(vitess) = self.vitess() {
+            return vitess.sessions(self.username()).await;
+        }
+        let mut admin = self.stack.admin().await?;
+        let connections = self.connections(&mut admin).await?;
+        admin.disconnect().await?;
+        Ok(connections.len())
     }
 
     /// How many statements of its user wait for a table that another has locked.

@@ -29,19 +29,6 @@ fn impatient(setup: Setup) -> Setup {
         .env("DATABASE_STATEMENT_TIMEOUT_MS", "500")
 }
 
-/// The database's secret with another value for one field. Null removes the field.
-pub fn secret(database: &FreshDatabase, field: &str, value: Value) -> String {
-    let mut secret = json!({
-        "host": "127.0.0.1",
-        "port": database.address().port(),
-        "username": database.username(),
-        "password": database.password(),
-        "dbname": database.name()
-    });
-    secret[field] = value;
-    secret.to_string()
-}
-
 /// Reads an order that does not exist. If nothing is broken, the answer is 404.
 async fn read(get_order: &Function) -> Answer {
     let event = Event::get(format!("/orders/{}", Uuid::now_v7()));
@@ -82,7 +69,7 @@ async fn read_until_it_works(get_order: &Function) -> Answer {
 #[tokio::test]
 async fn without_a_database_every_call_is_503() {
     let database = fresh_database().await;
-    let secret = secret(&database, "port", json!(1));
+    let secret = database.secret_with(&[("port", json!(1))]);
     let order = format!("/orders/{}", Uuid::now_v7());
     for (name, event) in [
         (
@@ -112,7 +99,7 @@ async fn without_a_database_every_call_is_503() {
 #[tokio::test]
 async fn what_needs_no_database_is_answered_without_one() {
     let database = fresh_database().await;
-    let secret = secret(&database, "port", json!(1));
+    let secret = database.secret_with(&[("port", json!(1))]);
     let get = impatient(with_secret("get-order", &database, &secret).await);
     let get = get.start().await.unwrap();
     let malformed = get.invoke(Event::get("/orders/1")).await.unwrap();
@@ -130,7 +117,7 @@ async fn what_needs_no_database_is_answered_without_one() {
 async fn an_unusable_secret_is_503_and_the_log_says_why() {
     let database = fresh_database().await;
     let database = &database;
-    let with = |field: &str, value: Value| secret(database, field, value);
+    let with = |field: &str, value: Value| database.secret_with(&[(field, value)]);
     for (secret, logged) in [
         ("hunter2".to_owned(), "not a JSON object"),
         (r#"["hunter2"]"#.to_owned(), "not a JSON object"),
@@ -190,16 +177,16 @@ async fn a_corrected_secret_is_used_without_a_restart() {
         ("password", json!(null)),
         ("port", json!(1)),
     ] {
-        let id = stack().new_secret(&secret(&database, field, value)).await;
-        let id = id.unwrap();
+        let wrong = database.secret_with(&[(field, value)]);
+        let id = stack().new_secret(&wrong).await.unwrap();
         let setup = impatient(function("get-order", &database))
             .env("DATABASE_SECRET_ID", &id)
             .env("DATABASE_SECRET_MAX_AGE_MS", "1");
         let get = setup.start().await.unwrap();
         assert_unavailable(&read(&get).await);
 
-        let right = secret(&database, "host", json!("127.0.0.1"));
-        stack().change_secret(&id, &right).await.unwrap();
+        let changed = stack().change_secret(&id, &database.secret()).await;
+        changed.unwrap();
         assert_eq!(read_until_it_works(&get).await.status, 404, "{field}");
         assert!(
             !get.output().unwrap().contains(database.password()),

@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::client::{customer, fresh_database, function, stack, tea};
-use crate::faults::secret;
 
 /// The format's schema, as CloudWatch publishes it.
 const SCHEMA: &str = include_str!("metrics/embedded_metric_format.json");
@@ -83,7 +82,10 @@ fn metrics(answer: &Answer) -> BTreeMap<String, f64> {
 /// A function whose connections pass through a proxy.
 async fn behind_proxy(name: &str, database: &FreshDatabase) -> (Setup, Proxy) {
     let proxy = Proxy::start(database.address()).await.unwrap();
-    let secret = secret(database, "port", json!(proxy.address().port()));
+    let secret = database.secret_with(&[
+        ("host", json!(proxy.address().ip())),
+        ("port", json!(proxy.address().port())),
+    ]);
     let id = stack().new_secret(&secret).await.unwrap();
     (
         function(name, database).env("DATABASE_SECRET_ID", id),
@@ -197,7 +199,7 @@ async fn each_metric_of_the_api_is_written_under_what_it_measures() {
     );
 
     // The warm-up is refused, again and again, and nothing of that is lost.
-    let wrong = secret(&database, "password", json!("wrong"));
+    let wrong = database.secret_with(&[("password", json!("wrong"))]);
     let id = stack().new_secret(&wrong).await.unwrap();
     let refused = function("get-order", &database).env("DATABASE_SECRET_ID", id);
     let refused = refused

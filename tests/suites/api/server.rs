@@ -1,9 +1,8 @@
 //! The server's side of the functions' connections: counting, limiting and ending them.
 
-use std::time::Duration;
-
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use tests::eventually;
 use tests::stack::FreshDatabase;
 
 use crate::client::stack;
@@ -15,28 +14,14 @@ pub async fn as_admin(statement: String) {
     admin.disconnect().await.unwrap();
 }
 
-/// The number of connections that the functions have, to Vitess if that is between.
-async fn connections(database: &FreshDatabase) -> usize {
-    if let Some(vitess) = database.vitess() {
-        return vitess.sessions(database.username()).await.unwrap();
-    }
-    let mut admin = stack().admin().await.unwrap();
-    let connections = database.connections(&mut admin).await.unwrap();
-    admin.disconnect().await.unwrap();
-    connections.len()
-}
-
 /// Waits until the database's user has this number of connections. The server notices a closed
 /// connection a moment after us.
 pub async fn connections_become(database: &FreshDatabase, number: usize) {
-    for _ in 0..100 {
-        if connections(database).await == number {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let found = connections(database).await;
-    panic!("there are {found} connections, not {number}");
+    let what = format!("{number} connections");
+    eventually(&what, async || {
+        database.open_connections().await.unwrap() == number
+    })
+    .await;
 }
 
 /// Ends all connections of the database's user, as a failover does.

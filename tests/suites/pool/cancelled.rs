@@ -154,30 +154,22 @@ async fn assert_nothing_left_behind(under_test: &FunctionUnderTest, connections:
 
 #[tokio::test]
 async fn a_handler_that_panics_or_is_dropped_leaves_nothing_behind() {
-    // If the only slot were lost, every later invocation would fail.
-    let under_test = misbehaving(1, 1).await;
-    for mishap in MISHAPS.into_iter().cycle().take(120) {
-        misbehave(&under_test, mishap).await;
-        misbehave(&under_test, ("none", 200)).await;
+    // If an only slot were lost, every later invocation would fail.
+    for (at_once, connections, rounds) in [(1, 1, 120), (16, 4, 20)] {
+        let under_test = misbehaving(at_once, connections).await;
+        let mut workers = JoinSet::new();
+        for worker in 0..at_once {
+            let under_test = Arc::clone(&under_test);
+            workers.spawn(async move {
+                for mishap in MISHAPS.into_iter().cycle().skip(worker).take(rounds) {
+                    misbehave(&under_test, mishap).await;
+                    misbehave(&under_test, ("none", 200)).await;
+                }
+            });
+        }
+        workers.join_all().await;
+        assert_nothing_left_behind(&under_test, connections).await;
     }
-    assert_nothing_left_behind(&under_test, 1).await;
-}
-
-#[tokio::test]
-async fn many_handlers_that_panic_or_are_dropped_leave_nothing_behind() {
-    let under_test = misbehaving(16, 4).await;
-    let mut workers = JoinSet::new();
-    for worker in 0..16 {
-        let under_test = Arc::clone(&under_test);
-        workers.spawn(async move {
-            for mishap in MISHAPS.into_iter().cycle().skip(worker).take(20) {
-                misbehave(&under_test, mishap).await;
-                misbehave(&under_test, ("none", 200)).await;
-            }
-        });
-    }
-    workers.join_all().await;
-    assert_nothing_left_behind(&under_test, 4).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Value};
 use orders::statements::{INSERT_ITEMS, INSERT_ORDER};
 use serde_json::json;
+use tests::eventually;
 use tests::proxy::Proxy;
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::lambda::event::Event;
@@ -264,16 +265,12 @@ impl FunctionUnderTest {
 
     /// Waits until a statement of the function is blocked by a table lock.
     pub async fn wait_until_blocked(&self) {
-        let mut direct = self.direct().await;
-        while self
-            .database
-            .waiting_for_a_table(&mut direct)
-            .await
-            .unwrap()
-            == 0
-        {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually("a statement waits for a table", async || {
+            let mut direct = self.direct().await;
+            let waiting = self.database.waiting_for_a_table(&mut direct).await;
+            waiting.unwrap() > 0
+        })
+        .await;
     }
 
     /// Kills every connection of the function at the server, and waits until they are gone.
@@ -348,12 +345,9 @@ pub fn is_vitess() -> bool {
 
 /// The secret that leads a function to the database through the proxy.
 pub fn secret(proxy: &Proxy, database: &FreshDatabase, password: &str) -> String {
-    let login = json!({
-        "host": proxy.address().ip(),
-        "port": proxy.address().port(),
-        "username": database.username(),
-        "password": password,
-        "dbname": database.name(),
-    });
-    login.to_string()
+    database.secret_with(&[
+        ("host", json!(proxy.address().ip())),
+        ("port", json!(proxy.address().port())),
+        ("password", json!(password)),
+    ])
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
+use tests::eventually;
 use tests::proxy::{At, Fault, Hold};
 use tests::stack::{PrivateServer, Stack};
 use tests::stand_ins::lambda::{Answer, Setup};
@@ -130,9 +131,10 @@ impl Functions {
             }
             Outage::IdleTimeout => {
                 for under_test in &self.all {
-                    while !under_test.connections().await.is_empty() {
-                        sleep(Duration::from_millis(50)).await;
-                    }
+                    eventually("the server ends idle connections", async || {
+                        under_test.connections().await.is_empty()
+                    })
+                    .await;
                 }
             }
             Outage::ReadOnly => self.set_global("read_only = ON").await,

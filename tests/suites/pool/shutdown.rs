@@ -6,13 +6,13 @@ use std::time::Duration;
 use lambda::process::catch_panic;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use tests::eventually;
 use tests::proxy::Fault;
 use tests::stack::Stack;
 use tests::stand_ins::lambda::Function;
 use tokio::time::{Instant, sleep, timeout};
-use uuid::Uuid;
 
-use crate::function_under_test::{CUSTOMER, FunctionUnderTest, sharing};
+use crate::function_under_test::{FunctionUnderTest, sharing};
 use crate::request::Call;
 
 /// The time between SIGTERM and SIGKILL on Lambda with an external extension (aws-samples,
@@ -46,7 +46,10 @@ async fn assert_ends_in_time(start: impl AsyncFn() -> FunctionUnderTest) {
     for _ in 0..3 {
         let under_test = start().await;
         let ended = ends_within(GRACE, under_test.function).await;
-        wait_until(async || under_test.proxy.counts().open == 0).await;
+        eventually("every connection is closed", async || {
+            under_test.proxy.counts().open == 0
+        })
+        .await;
         if ended {
             return;
         }
@@ -153,7 +156,10 @@ async fn every_connection_says_goodbye_to_vtgate() {
         let (before, open) = (vtgate.farewells(), under_test.proxy.counts().open);
         assert!(open > 0);
         end(under_test.function).await;
-        wait_until(async || vtgate.farewells() == before + open).await;
+        eventually("every connection says goodbye", async || {
+            vtgate.farewells() == before + open
+        })
+        .await;
     }
 }
 
@@ -191,57 +197,24 @@ async fn a_shutdown_during_an_invocation_leaves_nothing_half_written() {
     under_test.succeed().await;
     let request = under_test.new_request().await;
 
-    // An uncommitted order with the same key, which the function's order has to wait for.
-    let mut other = under_test.database.connect_as_admin().await.unwrap();
-    other.query_drop("START TRANSACTION").await.unwrap();
-    let order = "INSERT INTO orders (id, customer_id, status, currency, total, version, idempotency_key, created_at, updated_at) \
-                 VALUES (?, ?, 'pending', 'EUR', 9, 1, UNHEX(SHA2(?, 256)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))";
-    let id = Uuid::now_v7();
-    other
-        .exec_drop(order, (id.as_bytes(), CUSTOMER, &request.key))
-        .await
-        .unwrap();
-
-    let before = under_test.proxy.counts().round_trips;
+    // The server has answered START TRANSACTION, and the order waits.
+    let mut lock = under_test.database.lock_orders().await.unwrap();
     tokio::select! {
-        answer = under_test.function.invoke(request.event.clone()) => panic!("{answer:#?}"),
-        () = async {
-            // The server has answered START TRANSACTION, and the order is on its way.
-            wait_until(async || under_test.proxy.counts().round_trips > before).await;
-            sleep(Duration::from_millis(50)).await;
-        } => {}
+        answer = under_test.invoke(&request) => panic!("{answer:#?}"),
+        () = under_test.wait_until_blocked() => {}
     }
     let FunctionUnderTest {
-        database,
-        stack,
-        function,
-        ..
+        database, function, ..
     } = under_test;
     end(function).await;
-    other.query_drop("ROLLBACK").await.unwrap();
+    lock.query_drop("UNLOCK TABLES").await.unwrap();
 
-    let mut admin = stack.admin().await.unwrap();
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        let left = match database.vitess() {
-            Some(vitess) => vitess.sessions(database.username()).await.unwrap(),
-            None => database.connections(&mut admin).await.unwrap().len(),
-        };
-        if left == 0 {
-            break;
-        }
-        assert!(Instant::now() < limit, "a connection is left");
-        sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the server ends the connection", async || {
+        database.open_connections().await.unwrap() == 0
+    })
+    .await;
+    let mut admin = database.connect_as_admin().await.unwrap();
     let placed = "SELECT COUNT(*) FROM orders WHERE idempotency_key = UNHEX(SHA2(?, 256))";
-    let placed: Option<u64> = other.exec_first(placed, (&request.key,)).await.unwrap();
+    let placed: Option<u64> = admin.exec_first(placed, (&request.key,)).await.unwrap();
     assert_eq!(placed, Some(0));
-}
-
-async fn wait_until(condition: impl AsyncFn() -> bool) {
-    let limit = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < limit, "it never happened");
-        sleep(Duration::from_millis(10)).await;
-    }
 }

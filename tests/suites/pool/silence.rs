@@ -11,7 +11,8 @@ use database::{DatabaseError, Session, Statement};
 use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::prelude::Queryable;
-use tests::proxy::{At, Fault, Hold};
+use tests::eventually;
+use tests::proxy::{At, Fault};
 use tests::stand_ins::lambda::Setup;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -146,10 +147,10 @@ async fn a_read_that_is_held_back_is_waited_for() {
     let mut session = pool.session().await;
     let held_back = async {
         let first = pool.proxy.hold(1, At::BeforeServer);
-        wait_until_reached(&first).await;
+        eventually("the read is held", async || first.is_reached()).await;
         // Before the read is sent again, the server is asked what it runs.
         let second = pool.proxy.hold(2, At::BeforeServer);
-        wait_until_reached(&second).await;
+        eventually("it is sent again", async || second.is_reached()).await;
         let connections = pool.proxy.counts().ever;
         // Long enough to ask again, which would take one more connection.
         sleep(Duration::from_secs(1)).await;
@@ -160,12 +161,6 @@ async fn a_read_that_is_held_back_is_waited_for() {
     // Vitess' list also shows the reads of other tests, so the second flight may be one more question.
     if !is_vitess() {
         assert_eq!(pool.proxy.counts().ever, connections);
-    }
-}
-
-async fn wait_until_reached(hold: &Hold) {
-    while !hold.is_reached() {
-        sleep(Duration::from_millis(5)).await;
     }
 }
 
