@@ -261,7 +261,9 @@ impl Rotation {
         let text = |field: &str| login[field].as_str().unwrap();
         let address = format!("{}:{}", text("host"), login["port"]);
         let (user, password, schema) = (text("username"), text("password"), text("dbname"));
-        self.stack.connect_to(&address, user, password, schema).await
+        self.stack
+            .connect_to(&address, user, password, schema)
+            .await
     }
 
     /// What the function has written.
