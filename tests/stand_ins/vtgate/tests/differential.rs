@@ -58,8 +58,8 @@ impl Comparison {
         let mut said = String::new();
         let (mut ours, mut theirs) = (self.stand_in.session().await, self.vitess.session().await);
         for line in &conversation.lines {
-            let (ours, theirs) = tokio::join!(ours.say(&line.what), theirs.say(&line.what));
-            said += &format!("{}\n", line.text);
+            let (ours, theirs) = tokio::join!(ours.say(line), theirs.say(line));
+            said += &format!("{line}\n");
             if !agree(&ours, &theirs, &mut self.occurred) {
                 let title = &conversation.title;
                 return Some(format!(

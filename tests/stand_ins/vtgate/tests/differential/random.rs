@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::conversation::{Conversation, Line};
+use super::conversation::Conversation;
 
 /// What may be said at any time; `#` stands for a random number.
 const LINES: [&str; 24] = [
@@ -43,7 +43,7 @@ impl Conversation {
             for piece in pieces {
                 text += &format!("{}{piece}", rng.u8(1..6));
             }
-            Line::parse(&text)
+            text
         });
         Self {
             title: "Random".to_owned(),

@@ -11,11 +11,10 @@ use mysql_common::packets::ComStmtExecuteRequestBuilder;
 use mysql_common::proto::MySerialize;
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::vtgate::Failure;
+use tests::stand_ins::vtgate::errors::named;
 use tests::stand_ins::vtgate::raw::{self, RawConnection, Reply, parse_error};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-
-use super::conversation::{Command, Event, What};
 
 const TABLES: [&str; 3] = [
     "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, n INT)",
@@ -100,17 +99,20 @@ impl Side {
     }
 
     /// Does something to the MySQL behind vtgate. The stand-in's is left alone.
-    async fn suffer(&mut self, event: Event) {
+    async fn suffer(&mut self, event: &str) {
         match event {
-            Event::Rest(time) => sleep(time).await,
-            Event::Kill => {
+            "kill" => {
                 let mut admin = self.stack.admin().await.unwrap();
                 let killed = self.database.kill_connections_once(&mut admin).await;
                 assert!(killed.unwrap() > 0);
             }
-            Event::ReadOnly => self.set_global("super_read_only = ON").await,
+            "read-only" => self.set_global("super_read_only = ON").await,
             // This turns the other off too.
-            Event::Writable => self.set_global("read_only = OFF").await,
+            "writable" => self.set_global("read_only = OFF").await,
+            rest => {
+                let seconds = rest.strip_prefix("rest ").expect(rest);
+                sleep(Duration::from_secs(seconds.parse().unwrap())).await;
+            }
         }
     }
 
@@ -158,33 +160,29 @@ pub struct Session<'s> {
 
 impl Session<'_> {
     /// Says a line, and listens to the answer.
-    pub async fn say(&mut self, line: &What) -> Answer {
-        let reply = match line {
-            What::Statement {
-                sql,
-                parameters,
-                met,
-            } => {
-                let sql = sql.replace("{keyspace}", self.side.database.name());
-                if let (Some(vtgate), Some(error)) = (self.side.database.vtgate(), met) {
-                    vtgate.fail(Failure::with(error).on(&sql));
-                }
-                let reply = timeout(PATIENCE, self.send(&sql, parameters.as_deref()));
-                Some(reply.await.unwrap())
-            }
-            What::Command(command) => {
+    pub async fn say(&mut self, line: &str) -> Answer {
+        let on_vitess = self.side.database.vitess().is_some();
+        let reply = match line.split_once(": ") {
+            Some(("command", command)) => {
                 let packet = self.packet_of(command);
                 Some(self.connection.run(&packet).await)
             }
-            What::Rival { name, sql } if self.side.database.vitess().is_some() => {
-                self.rival(name, sql).await;
+            Some((name, sql)) if name.ends_with("rival") => {
+                if on_vitess {
+                    self.rival(name, sql).await;
+                }
                 None
             }
-            What::MySql(event) if self.side.database.vitess().is_some() => {
-                self.side.suffer(*event).await;
+            Some(("mysql", event)) => {
+                if on_vitess {
+                    self.side.suffer(event).await;
+                }
                 None
             }
-            What::Rival { .. } | What::MySql(_) => None,
+            Some((met, statement)) if met.starts_with("met ") => {
+                Some(self.send(statement, met.strip_prefix("met ")).await)
+            }
+            _ => Some(self.send(line, None).await),
         };
         let (mut results, status) = match reply {
             None => (Vec::new(), None),
@@ -210,35 +208,50 @@ impl Session<'_> {
         }
     }
 
-    async fn send(&mut self, sql: &str, parameters: Option<&[i64]>) -> raw::Answer<Reply> {
-        let Some(parameters) = parameters else {
-            let query = packet(Code::COM_QUERY, sql.as_bytes());
-            return self.connection.run(&query).await;
+    /// Sends a statement, with parameters if it begins with them. At the stand-in it meets the error of
+    /// this name.
+    async fn send(&mut self, statement: &str, met: Option<&str>) -> raw::Answer<Reply> {
+        let statement = statement.replace("{keyspace}", self.side.database.name());
+        let parameters = statement.strip_prefix('(');
+        let parameters = parameters.and_then(|rest| rest.split_once(") "));
+        let sql = parameters.map_or(statement.as_str(), |(_, sql)| sql);
+        if let (Some(vtgate), Some(error)) = (self.side.database.vtgate(), met) {
+            vtgate.fail(Failure::with(named(error)).on(sql));
+        }
+        let answer = async {
+            let Some((numbers, _)) = parameters else {
+                let query = packet(Code::COM_QUERY, sql.as_bytes());
+                return self.connection.run(&query).await;
+            };
+            let prepared = match self.connection.prepare(sql).await? {
+                Ok(prepared) => prepared,
+                Err(error) => return Ok(Err(error)),
+            };
+            let numbers = numbers.split(", ").filter(|number| !number.is_empty());
+            let values = numbers.map(|number| Value::Int(number.parse().unwrap()));
+            let values: Vec<_> = values.collect();
+            let (execute, _) = ComStmtExecuteRequestBuilder::new(prepared.id).build(&values);
+            let mut packet = Vec::new();
+            execute.serialize(&mut packet);
+            self.connection.run(&packet).await
         };
-        let prepared = match self.connection.prepare(sql).await? {
-            Ok(prepared) => prepared,
-            Err(error) => return Ok(Err(error)),
-        };
-        let values: Vec<_> = parameters.iter().map(|value| Value::Int(*value)).collect();
-        let (execute, _) = ComStmtExecuteRequestBuilder::new(prepared.id).build(&values);
-        let mut packet = Vec::new();
-        execute.serialize(&mut packet);
-        self.connection.run(&packet).await
+        timeout(PATIENCE, answer).await.unwrap()
     }
 
-    fn packet_of(&self, command: &Command) -> Vec<u8> {
+    fn packet_of(&self, command: &str) -> Vec<u8> {
         let name = self.side.database.name();
         match command {
-            Command::Reset => packet(Code::COM_RESET_CONNECTION, &[]),
-            Command::Ping => packet(Code::COM_PING, &[]),
-            Command::ChangeUser => packet(
+            "reset" => packet(Code::COM_RESET_CONNECTION, &[]),
+            "ping" => packet(Code::COM_PING, &[]),
+            "change user" => packet(
                 Code::COM_CHANGE_USER,
                 &[name.as_bytes(), &[0, 0, 0]].concat(),
             ),
-            Command::ExecuteUnknown => {
+            "execute unknown statement" => {
                 packet(Code::COM_STMT_EXECUTE, &[99, 0, 0, 0, 0, 1, 0, 0, 0])
             }
-            Command::InitDb(keyspace) => {
+            _ => {
+                let keyspace = command.strip_prefix("database ").expect(command);
                 let keyspace = keyspace.replace("{keyspace}", name);
                 packet(Code::COM_INIT_DB, keyspace.as_bytes())
             }
