@@ -44,13 +44,6 @@ pub(crate) enum Kind {
 /// MySQL skips a comment `/*!VERSION … */` whose version is above its own, and none has this one.
 const NO_VERSION: u32 = 99_999;
 
-impl Statement {
-    /// The tables and views that it creates, alters or drops.
-    pub fn objects(&self) -> Vec<String> {
-        words::read(self).objects.unwrap_or_default()
-    }
-}
-
 impl Token {
     /// Whether it is this keyword or this sign.
     pub(crate) fn is(&self, text: &str) -> bool {
