@@ -264,16 +264,6 @@ mod tests {
         };
         for (orders, items, said) in [
             (
-                [Some(3), Some(3)],
-                [Some(9), Some(9)],
-                "as many rows of each table",
-            ),
-            (
-                [Some(4), Some(3)],
-                [Some(9), Some(9)],
-                "written to after the backup",
-            ),
-            (
                 [Some(0), None],
                 [Some(9), Some(9)],
                 "written to after the backup",

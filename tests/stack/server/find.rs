@@ -354,17 +354,15 @@ mod tests {
     }
 
     #[test]
-    fn the_path_comes_before_the_usual_places() {
-        let folders = Folders::new("order", &["usual/mysqld", "b/mysqld"]);
-        assert_eq!(folders.search().as_deref(), Some("b/mysqld"));
-    }
-
-    #[test]
-    fn mysql_anywhere_comes_before_mariadb() {
-        let folders = Folders::new("make", &["usual/mysqld", "a/mariadbd"]);
-        assert_eq!(folders.search().as_deref(), Some("usual/mysqld"));
-        let folders = Folders::new("mariadb", &["usual/mariadbd", "b/mariadbd"]);
-        assert_eq!(folders.search().as_deref(), Some("b/mariadbd"));
+    fn mysql_comes_before_mariadb_and_the_path_before_the_usual_places() {
+        for (there, found) in [
+            (["usual/mysqld", "b/mysqld"], "b/mysqld"),
+            (["usual/mysqld", "a/mariadbd"], "usual/mysqld"),
+            (["usual/mariadbd", "b/mariadbd"], "b/mariadbd"),
+        ] {
+            let folders = Folders::new("search", &there);
+            assert_eq!(folders.search().as_deref(), Some(found), "{there:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
@@ -36,15 +36,7 @@ pub struct Load {
 struct Clients {
     functions: BTreeMap<&'static str, Function>,
     ended: AtomicBool,
-    tally: Mutex<BTreeMap<(&'static str, u16), Tally>>,
     _database: FreshDatabase,
-}
-
-/// How often an answer came, and how long it took at most.
-#[derive(Debug, Default)]
-struct Tally {
-    times: usize,
-    slowest: Duration,
 }
 
 /// Whether what was answered with errors may have been done.
@@ -68,7 +60,6 @@ impl Load {
             clients: Arc::new(Clients {
                 functions,
                 ended: AtomicBool::new(false),
-                tally: Mutex::default(),
                 _database: database,
             }),
             paid: BTreeSet::new(),
@@ -89,10 +80,6 @@ impl Load {
         for paid in shopping.join_all().await {
             assert!(!paid.is_empty());
             self.paid.extend(paid);
-        }
-        println!("{} orders", self.paid.len());
-        for ((function, status), Tally { times, slowest }) in &*self.clients.tally.lock().unwrap() {
-            println!("{function} answered {status} {times} times, after {slowest:?} at most");
         }
     }
 
@@ -205,12 +192,10 @@ impl Clients {
     async fn repeat(&self, function: &'static str, event: &Event) -> (Answer, Doubt) {
         let mut doubt = Doubt::None;
         loop {
-            let began = Instant::now();
             let answer = self.functions[function]
                 .invoke(event.clone())
                 .await
                 .unwrap();
-            self.count(function, answer.status, began.elapsed());
             match (answer.status, answer.body["type"].as_str()) {
                 (503, _) => assert!(answer.header("retry-after").is_some(), "{answer:#?}"),
                 (500, Some("/problems/outcome-unknown")) => doubt = Doubt::MayBeDone,
@@ -219,12 +204,5 @@ impl Clients {
             }
             sleep(Duration::from_millis(100)).await;
         }
-    }
-
-    fn count(&self, function: &'static str, status: u16, took: Duration) {
-        let mut tally = self.tally.lock().unwrap();
-        let tally = tally.entry((function, status)).or_default();
-        tally.times += 1;
-        tally.slowest = tally.slowest.max(took);
     }
 }

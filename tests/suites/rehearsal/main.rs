@@ -26,13 +26,12 @@ use std::{
     process::Command,
 };
 
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tests::{
-    stack::{FreshDatabase, Stack},
+    stack::Stack,
     stand_ins::{
-        control_plane::{ControlPlane, DATABASE, ORGANIZATION},
+        control_plane::{DATABASE, ORGANIZATION, fresh_control_plane::FreshControlPlane},
         lambda::{Answer, Function, event::Event},
     },
 };
@@ -73,9 +72,7 @@ struct DeployedFunction {
 
 /// A stack that is deployed to moto.
 struct Rehearsal {
-    stack: Stack,
-    database: FreshDatabase,
-    control_plane: ControlPlane,
+    api: FreshControlPlane,
     /// The database's secret, with a password of the production branch.
     secret_id: String,
     deployed: Deployed,
@@ -83,18 +80,13 @@ struct Rehearsal {
 
 impl Rehearsal {
     async fn new() -> Self {
-        let stack = Stack::from_env().unwrap();
-        let database = stack.fresh_database().await.unwrap();
-        let control_plane = ControlPlane::over(&database).await.unwrap();
-        let token = control_plane.token().await;
-        let token_id = stack.new_secret(&token.secret()).await.unwrap();
+        let api = FreshControlPlane::start().await;
+        let FreshControlPlane {
+            stack, database, ..
+        } = &api;
+        let token_id = api.token_secret().await;
         let password = json!({ "name": "rehearsal", "role": "readwriter" });
-        let client = control_plane.client(&token);
-        let path = "/branches/main/passwords";
-        let (_, password) = client
-            .send(Method::POST, path, Some(&password))
-            .await
-            .unwrap();
+        let password = api.post("/branches/main/passwords", password).await;
         // It also logs in at the server itself.
         let secret = json!({
             "engine": "mysql", "host": stack.server().ip(), "port": stack.server().port(),
@@ -110,10 +102,8 @@ impl Rehearsal {
             "AlarmEmail": "somebody@example.com",
         });
         Self {
-            deployed: deploy(&stack, &parameters),
-            stack,
-            database,
-            control_plane,
+            deployed: deploy(stack, &parameters),
+            api,
             secret_id,
         }
     }
@@ -125,9 +115,14 @@ impl Rehearsal {
             name,
             mut environment,
         } = self.deployed.functions.remove(binary).unwrap();
-        let mut setup = Function::of(&self.stack, &self.database, binary).unwrap();
-        for variable in self
-            .stack
+        let FreshControlPlane {
+            stack,
+            database,
+            control_plane,
+            ..
+        } = &self.api;
+        let mut setup = Function::of(stack, database, binary).unwrap();
+        for variable in stack
             .template()
             .function(binary)
             .unwrap()
@@ -138,7 +133,7 @@ impl Rehearsal {
         }
         if let Some(url) = environment.get_mut("PLANETSCALE_API_URL") {
             assert_eq!(url, "", "the default should be PlanetScale's own");
-            self.control_plane.url().clone_into(url);
+            control_plane.url().clone_into(url);
         }
         let setup = setup.program(artifact(&name)).envs(environment);
         setup.start().await.unwrap()
@@ -248,6 +243,7 @@ async fn each_function_answers_as_it_is_built_and_deployed() {
         .await;
     assert!(planned.is_object(), "{planned}");
     let version = rehearsal
+        .api
         .stack
         .secrets()
         .begin_rotation(&rehearsal.secret_id)
