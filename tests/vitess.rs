@@ -26,9 +26,11 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::stack::access::{self, ADMIN, Access, Administration, ConnectError, Login};
-use crate::stack::file::{self, FileError};
-use crate::stack::process::{ProcessError, Processes, Program, free_port};
+use crate::stack::access::{
+    self, ADMIN, Access, Administration, ConnectError, Login, wait_until_let_in,
+};
+use crate::stack::file;
+use crate::stack::process::{Processes, Program, free_port};
 use crate::stack::tls::Certificates;
 
 pub use program::{build, build_cluster};
@@ -105,35 +107,6 @@ fn find_mysql(
         .args(["--db-app-user", user]);
     for role in ["allprivs", "appdebug", "dba", "erepl", "filtered", "repl"] {
         run.arg(format!("--db-{role}-user={ADMIN}"));
-    }
-}
-
-/// Waits until vtgate lets somebody in. The program is vtgate, or contains it.
-async fn wait_until_let_in<C: Future<Output = Result<Conn, ConnectError>>>(
-    program: &Program,
-    connect: impl Fn() -> C,
-) -> anyhow::Result<()> {
-    let attempts = async {
-        let began = Instant::now();
-        loop {
-            match connect().await {
-                Ok(connection) => {
-                    // It has let us in; how it takes the farewell says nothing more.
-                    let _ = connection.disconnect().await;
-                    return Ok(());
-                }
-                Err(error) if began.elapsed() > PATIENCE => bail!(
-                    "Vitess runs but takes no connection after {} s: {error}; what it wrote: {}",
-                    PATIENCE.as_secs(),
-                    program.log().display()
-                ),
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    };
-    tokio::select! {
-        status = program.ended() => Err(program.failure(status).into()),
-        let_in = attempts => let_in,
     }
 }
 
@@ -248,7 +221,7 @@ impl Vitess {
     }
 
     /// Waits until it ends, though it should not, and says how.
-    pub async fn ended(&self) -> ProcessError {
+    pub async fn ended(&self) -> anyhow::Error {
         let program = self.running().clone();
         match program {
             Some(program) => program.failure(program.ended().await),
@@ -358,7 +331,7 @@ impl Vitess {
         self.folder.join("credentials.json")
     }
 
-    fn write_users(&self) -> Result<(), FileError> {
+    fn write_users(&self) -> anyhow::Result<()> {
         let users = users_json(&self.users());
         file::write(&self.users_file(), &users)
     }

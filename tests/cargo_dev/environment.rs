@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::stack::file::{self, FileError};
+use crate::stack::file;
 
 /// The file. It is removed when the value is dropped.
 pub struct EnvironmentFile {
@@ -17,7 +17,7 @@ impl EnvironmentFile {
     pub fn write<'a>(
         path: PathBuf,
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, FileError> {
+    ) -> anyhow::Result<Self> {
         let mut text = String::new();
         for (name, value) in variables {
             let _ = writeln!(text, "{name}={}", quote(value));
@@ -33,7 +33,7 @@ impl EnvironmentFile {
 }
 
 /// Reads such a file back.
-pub fn read(path: &Path) -> Result<BTreeMap<String, String>, FileError> {
+pub fn read(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = file::read(path)?;
     let lines = text.lines().filter_map(|line| line.split_once('='));
     Ok(lines

@@ -16,9 +16,9 @@ use crate::cargo_dev::sample::{self, Shown};
 use crate::cargo_dev::watch::{self, Front, Functions};
 use crate::stack;
 use crate::stack::access::{Access, Administration, LINT_SCHEMAS, REGION, TEST_CREDENTIAL};
-use crate::stack::file::{self, FileError};
+use crate::stack::file;
 use crate::stack::migrations;
-use crate::stack::process::{ProcessError, Program, command};
+use crate::stack::process::{NotStarted, Program, command};
 use crate::stack::secrets::{self, Secrets};
 use crate::stack::server::{self, Data, Make, Server};
 use crate::stack::tls::{self, Authority, Certificates};
@@ -195,10 +195,11 @@ impl Run {
                 step.done("functions built");
                 Ok(())
             }
-            Err(ProcessError::Ended { log, .. }) => {
-                bail!("the functions can't be built:\n{}", file::read(&log)?)
+            Err(error) if error.is::<NotStarted>() => Err(error),
+            Err(_) => {
+                let log = file::read(&self.processes.log("cargo-build"))?;
+                bail!("the functions can't be built:\n{log}")
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -335,8 +336,8 @@ impl Run {
             std::future::pending::<Infallible>().await
         };
         tokio::select! {
-            failure = base.a_part_ends() => failure.into(),
-            failure = vitess_ends => failure.into(),
+            failure = base.a_part_ends() => failure,
+            failure = vitess_ends => failure,
             failure = functions.serve(&self.processes, &self.progress) => failure,
             never = front.pass_on() => match never {},
             never = deployments => match never {},
@@ -369,7 +370,7 @@ impl Run {
         api_url: &str,
         more: &BTreeMap<String, String>,
         token: &ServiceToken,
-    ) -> Result<EnvironmentFile, FileError> {
+    ) -> anyhow::Result<EnvironmentFile> {
         let ca_file = base.ca_file.display().to_string();
         let variables = [
             ("API_URL", api_url),
@@ -397,7 +398,7 @@ impl Run {
 
 impl Base {
     /// Waits until a part ends, which none should, and returns the error.
-    pub async fn a_part_ends(&self) -> ProcessError {
+    pub async fn a_part_ends(&self) -> anyhow::Error {
         tokio::select! {
             status = self.server.process.ended() => self.server.process.failure(status),
             status = self.secrets.ended() => self.secrets.failure(status),

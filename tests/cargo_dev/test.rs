@@ -124,7 +124,7 @@ impl Run {
         let tests = self.cargo_test(&base.access, &all, options.server.as_deref());
         tokio::select! {
             status = tests => status,
-            failure = base.a_part_ends() => Err(failure.into()),
+            failure = base.a_part_ends() => Err(failure),
         }
     }
 
@@ -166,7 +166,7 @@ impl Run {
             );
         }
         self.progress.say("");
-        Ok(self.processes.run_visibly("cargo-test", tests).await?)
+        self.processes.run_visibly("cargo-test", tests).await
     }
 }
 

@@ -182,9 +182,7 @@ impl Functions {
     pub async fn serve(&mut self, processes: &Processes, progress: &Progress) -> anyhow::Error {
         loop {
             let changed = tokio::select! {
-                status = self.watch.program.ended() => {
-                    return self.watch.program.failure(status).into();
-                }
+                status = self.watch.program.ended() => return self.watch.program.failure(status),
                 never = copy(&mut self.watch.output) => match never {},
                 text = changed(&self.setup.template, &self.text) => text,
             };

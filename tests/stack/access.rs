@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use mysql_async::{Conn, OptsBuilder, SslOpts};
 use serde::{Deserialize, Serialize};
 
+use crate::stack::process::Program;
 use crate::stack::server::ServerProgram;
 use crate::stack::tls::Certificates;
 
@@ -27,6 +29,9 @@ pub const LINT_SCHEMAS: &str = "lint_";
 
 /// How long to wait for a server on the same machine.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a server may take from its start until it lets somebody in.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the parts of the stack are.
 #[derive(Clone, Serialize, Deserialize)]
@@ -109,6 +114,36 @@ pub async fn connect(
         .ssl_opts(tls);
     let connection = tokio::time::timeout(PATIENCE, Conn::new(options)).await;
     Ok(connection.map_err(|_| ConnectError::Silent)??)
+}
+
+/// Waits until the program, which is a server or contains one, lets somebody in.
+pub async fn wait_until_let_in<C: Future<Output = Result<Conn, ConnectError>>>(
+    program: &Program,
+    connect: impl Fn() -> C,
+) -> anyhow::Result<()> {
+    let attempts = async {
+        let began = Instant::now();
+        loop {
+            match connect().await {
+                Ok(connection) => {
+                    // It has let us in; how it takes the farewell says nothing more.
+                    let _ = connection.disconnect().await;
+                    return Ok(());
+                }
+                Err(error) if began.elapsed() > START_PATIENCE => bail!(
+                    "{} runs but takes no connection after {} s: {error}; what it wrote: {}",
+                    program.name(),
+                    START_PATIENCE.as_secs(),
+                    program.log().display()
+                ),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::select! {
+        status = program.ended() => Err(program.failure(status)),
+        let_in = attempts => let_in,
+    }
 }
 
 impl Access {

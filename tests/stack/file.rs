@@ -3,40 +3,21 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// An operation on a file failed, for example because the disk is full.
-#[derive(Debug, thiserror::Error)]
-#[error("can't {action} {}: {source}{}", .path.display(), advice(.source))]
-pub struct FileError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
+use anyhow::anyhow;
 
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on the disk",
-        _ => "",
-    }
-}
-
-fn on(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    let path = path.to_owned();
-    move |source| FileError {
-        action,
-        path,
-        source,
-    }
+fn on(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> anyhow::Error {
+    move |error| anyhow!("can't {action} {}: {error}", path.display())
 }
 
 /// Reads a text.
-pub fn read(path: &Path) -> Result<String, FileError> {
+pub fn read(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).map_err(on("read", path))
 }
 
 /// Writes a text that only the user may read, and replaces what was there.
-pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
+pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     // A file that exists would keep its own mode.
     remove(path)?;
     create(path)?
@@ -45,7 +26,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
 }
 
 /// Creates an empty file that only the user may read, or empties the one that is there.
-pub fn create(path: &Path) -> Result<File, FileError> {
+pub fn create(path: &Path) -> anyhow::Result<File> {
     let mut options = OpenOptions::new();
     options
         .write(true)
@@ -57,22 +38,22 @@ pub fn create(path: &Path) -> Result<File, FileError> {
 }
 
 /// Opens a file to read it.
-pub fn open(path: &Path) -> Result<File, FileError> {
+pub fn open(path: &Path) -> anyhow::Result<File> {
     File::open(path).map_err(on("open", path))
 }
 
 /// Creates a folder and its parents, if they are missing.
-pub fn create_folder(path: &Path) -> Result<(), FileError> {
+pub fn create_folder(path: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(path).map_err(on("create the folder", path))
 }
 
 /// Removes a file, if it is there.
-pub fn remove(path: &Path) -> Result<(), FileError> {
+pub fn remove(path: &Path) -> anyhow::Result<()> {
     missing_is_fine(fs::remove_file(path)).map_err(on("remove", path))
 }
 
 /// Removes a folder and everything in it, if it is there.
-pub fn remove_folder(path: &Path) -> Result<(), FileError> {
+pub fn remove_folder(path: &Path) -> anyhow::Result<()> {
     missing_is_fine(fs::remove_dir_all(path)).map_err(on("remove the folder", path))
 }
 

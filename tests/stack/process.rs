@@ -16,6 +16,7 @@ use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, anyhow};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,7 +25,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 use self::descendants::Tag;
-use crate::stack::file::{self, FileError};
+use crate::stack::file;
 use crate::stack::server::InMemory;
 
 pub use command::command;
@@ -35,45 +36,22 @@ const GRACE: Duration = Duration::from_secs(15);
 /// How long a program may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A program could not be started, or did not end well.
+/// A program could not be started at all.
 #[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// It could not be started at all.
-    #[error("can't start {name}: {source}")]
-    Start {
-        /// The program's name.
-        name: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It ended, though it should not have, or with another status than success.
-    #[error("{name} ended with {status}{}", quote(.last_lines, .log))]
-    Ended {
-        /// The program's name.
-        name: String,
-        /// How it ended.
-        status: ExitStatus,
-        /// The end of what it wrote.
-        last_lines: String,
-        /// All that it wrote.
-        log: PathBuf,
-    },
-    /// It runs, but does not take connections.
-    #[error("{name} runs but does not listen on {address}; its output: {}", .log.display())]
-    Silent {
-        /// The program's name.
-        name: String,
-        /// Where it should listen.
-        address: SocketAddr,
-        /// What it wrote.
-        log: PathBuf,
-    },
-    /// No port is free for it to listen on.
-    #[error("no port is free")]
-    Port,
-    /// Its log could not be written.
-    #[error(transparent)]
-    File(#[from] FileError),
+#[error("can't start {name}: {source}")]
+pub struct NotStarted {
+    name: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl NotStarted {
+    fn new(name: &str, source: io::Error) -> Self {
+        Self {
+            name: name.to_owned(),
+            source,
+        }
+    }
 }
 
 fn quote(last_lines: &str, log: &Path) -> String {
@@ -97,13 +75,13 @@ fn quote(last_lines: &str, log: &Path) -> String {
 /// # Errors
 ///
 /// No port is free.
-pub fn free_port() -> Result<u16, ProcessError> {
+pub fn free_port() -> anyhow::Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut tries = iter::repeat_with(|| fastrand::u16(20_000..30_000)).take(1000);
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let port = tries.find(|port| is_free(port) && given.insert(*port));
-    port.ok_or(ProcessError::Port)
+    port.context("no port is free")
 }
 
 /// Every program that was started and not yet stopped.
@@ -119,7 +97,7 @@ pub struct Processes {
 
 impl Processes {
     /// Keeps logs in a folder below `folder`, the stack's folder.
-    pub fn new(folder: &Path) -> Result<Self, FileError> {
+    pub fn new(folder: &Path) -> anyhow::Result<Self> {
         let logs = folder.join("logs");
         file::create_folder(&logs)?;
         Ok(Self {
@@ -133,7 +111,7 @@ impl Processes {
 
     /// For a part that starts and ends while the stack in `stack` runs. No other part may have its
     /// `name` or `folder`.
-    pub fn of_part(stack: &Path, name: &str, folder: &Path) -> Result<Self, FileError> {
+    pub fn of_part(stack: &Path, name: &str, folder: &Path) -> anyhow::Result<Self> {
         let mut processes = Self::new(folder)?;
         processes.tag = Tag::of_stack(stack);
         processes.prefix = format!("{name}-");
@@ -152,17 +130,17 @@ impl Processes {
     }
 
     /// Starts a program that runs until it is stopped. Its output goes to its log.
-    pub fn start(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
+    pub fn start(&self, name: &str, mut command: Command) -> anyhow::Result<Program> {
         let output = file::create(&self.log(name))?;
         let errors = output
             .try_clone()
-            .map_err(|source| start_error(name, source))?;
+            .map_err(|source| NotStarted::new(name, source))?;
         command.stdout(output).stderr(errors);
         self.spawn(name, command)
     }
 
     /// Runs a program to its end, which must be a success.
-    pub async fn run(&self, name: &str, command: Command) -> Result<(), ProcessError> {
+    pub async fn run(&self, name: &str, command: Command) -> anyhow::Result<()> {
         let program = self.start(name, command)?;
         let status = program.ended().await;
         self.stop(&program).await;
@@ -174,11 +152,7 @@ impl Processes {
     }
 
     /// Runs a program to its end with this process' own output, and says how it ended.
-    pub async fn run_visibly(
-        &self,
-        name: &str,
-        command: Command,
-    ) -> Result<ExitStatus, ProcessError> {
+    pub async fn run_visibly(&self, name: &str, command: Command) -> anyhow::Result<ExitStatus> {
         let program = self.spawn(name, command)?;
         let status = program.ended().await;
         self.stop(&program).await;
@@ -223,7 +197,7 @@ impl Processes {
         self.lock().retain(|other| other.id != program.id);
     }
 
-    fn spawn(&self, name: &str, mut command: Command) -> Result<Program, ProcessError> {
+    fn spawn(&self, name: &str, mut command: Command) -> anyhow::Result<Program> {
         let tag = self.tag.program(&format!("{}{name}", self.prefix));
         // Otherwise it would get the terminal's Ctrl-C, and end too early.
         command
@@ -231,9 +205,9 @@ impl Processes {
             .process_group(0);
         let mut child = command
             .spawn()
-            .map_err(|source| start_error(name, source))?;
+            .map_err(|source| NotStarted::new(name, source))?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
-        let id = id.ok_or_else(|| start_error(name, io::Error::other("it has no id")))?;
+        let id = id.ok_or_else(|| NotStarted::new(name, io::Error::other("it has no id")))?;
         let (ended, status) = watch::channel(None);
         tokio::spawn(async move {
             let status = child.wait().await.unwrap_or_default();
@@ -259,13 +233,6 @@ impl Processes {
 impl Drop for Processes {
     fn drop(&mut self) {
         self.kill_all();
-    }
-}
-
-fn start_error(name: &str, source: io::Error) -> ProcessError {
-    ProcessError::Start {
-        name: name.to_owned(),
-        source,
     }
 }
 
@@ -307,18 +274,15 @@ impl Program {
         ended.ok().and_then(|status| *status).unwrap_or_default()
     }
 
-    /// The error that it ended.
-    pub fn failure(&self, status: ExitStatus) -> ProcessError {
-        ProcessError::Ended {
-            name: self.name.clone(),
-            status,
-            last_lines: file::last_lines(&self.log, 12),
-            log: self.log.clone(),
-        }
+    /// The error that it ended, though it should not have, or with another status than success.
+    pub fn failure(&self, status: ExitStatus) -> anyhow::Error {
+        let last_lines = file::last_lines(&self.log, 12);
+        let quoted = quote(&last_lines, &self.log);
+        anyhow!("{} ended with {status}{quoted}", self.name)
     }
 
     /// Waits until it takes connections at the address.
-    pub async fn listens(&self, address: SocketAddr) -> Result<(), ProcessError> {
+    pub async fn listens(&self, address: SocketAddr) -> anyhow::Result<()> {
         let attempts = async {
             while TcpStream::connect(address).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -327,9 +291,11 @@ impl Program {
         tokio::select! {
             status = self.ended() => Err(self.failure(status)),
             () = attempts => Ok(()),
-            () = tokio::time::sleep(PATIENCE) => {
-                Err(ProcessError::Silent { name: self.name.clone(), address, log: self.log.clone() })
-            }
+            () = tokio::time::sleep(PATIENCE) => Err(anyhow!(
+                "{} runs but does not listen on {address}; its output: {}",
+                self.name,
+                self.log.display()
+            )),
         }
     }
 
@@ -340,13 +306,18 @@ impl Program {
         }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where its output goes.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
     /// Its output, to be read on while it grows.
-    pub fn output(&self) -> Result<File, FileError> {
+    pub fn output(&self) -> anyhow::Result<File> {
         file::open(&self.log)
     }
 

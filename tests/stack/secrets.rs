@@ -11,7 +11,7 @@ use aws_sdk_secretsmanager::{Client, Config};
 use uuid::Uuid;
 
 use crate::stack::access::{REGION, TEST_CREDENTIAL};
-use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
+use crate::stack::process::{Processes, Program, command, free_port};
 use crate::stand_ins::step_functions;
 
 /// Starts moto's server and returns its URL. Its Step Functions call the functions at `lambda_port`.
@@ -19,7 +19,7 @@ pub async fn start(
     moto_server: &Path,
     lambda_port: Option<u16>,
     processes: &Processes,
-) -> Result<(Program, String), ProcessError> {
+) -> anyhow::Result<(Program, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
     let mut moto = command(moto_server);
     moto.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]);

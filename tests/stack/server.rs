@@ -8,18 +8,18 @@ mod private;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::anyhow;
+use mysql_async::Conn;
 
 pub use find::{Make, ServerProgram, find};
 pub use memory::InMemory;
 pub(crate) use private::Replicas;
 pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
 
-use crate::stack::access::{self, ADMIN, Login};
+use crate::stack::access::{self, ADMIN, ConnectError, Login, wait_until_let_in};
 use crate::stack::file;
-use crate::stack::process::{ProcessError, Processes, Program, free_port};
+use crate::stack::process::{Processes, Program, free_port};
 use crate::stack::progress::Progress;
 use crate::stack::tls::Certificates;
 
@@ -63,31 +63,6 @@ const FLAGS_FOR_REPLICATION: [&str; 4] = [
     "--skip-replica-start",
     "--replica-net-timeout=8",
 ];
-
-/// How long a server may take until it accepts our login.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What to do about an error that the server's output names.
-fn advice(error: &ProcessError) -> &'static str {
-    let said = error.to_string();
-    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if says(&[
-        "No space left on device",
-        "rrno: 28",
-        "error 28",
-        "Disk full",
-        "disk is full",
-    ]) {
-        "\n  The disk is full: make room on it."
-    } else if says(&["Address already in use"]) {
-        "\n  Another program has taken its port in the meantime: start again."
-    } else if says(&["Permission denied", "rrno: 13"]) {
-        "\n  Where the folder is yours, AppArmor or SELinux may confine the system's server to its \
-         own folders: name a copy of the program with --server PATH."
-    } else {
-        ""
-    }
-}
 
 /// A running server.
 pub struct Server {
@@ -214,44 +189,22 @@ impl Site {
                 .arg(format!("--server-id={number}"));
         }
         let process = processes.start("server", run)?;
-        tokio::select! {
-            status = process.ended() => {
-                let error = process.failure(status);
-                bail!(
-                    "the server does not start on its data folder {}: {error}{}\n  \
-                     If its data is broken, remove that folder and start again.",
-                    self.data.display(),
-                    advice(&error)
-                );
-            }
-            let_in = self.wait_until_let_in(process.log()) => let_in?,
-        }
+        let let_in = wait_until_let_in(&process, || self.connect());
+        let_in.await.map_err(|error| {
+            anyhow!(
+                "the server does not start on its data folder {}: {error}\n  \
+                 If its data is broken, remove that folder and start again.",
+                self.data.display(),
+            )
+        })?;
         file::remove(&accounts)?;
         Ok(process)
     }
 
-    async fn wait_until_let_in(&self, log: &Path) -> anyhow::Result<()> {
-        let ca_file = &self.certificates.authority;
-        let began = Instant::now();
-        loop {
-            let (host, port) = (self.address.ip().to_string(), self.address.port());
-            let password = &self.admin_password;
-            let admin = access::connect(&host, port, Some(ca_file), ADMIN, password, None);
-            match admin.await {
-                Ok(connection) => {
-                    // The login is all that matters here.
-                    let _ = connection.disconnect().await;
-                    return Ok(());
-                }
-                Err(error) if began.elapsed() > PATIENCE => bail!(
-                    "the server runs but accepts no connection after {} s: {error}\n  \
-                     Its output: {}",
-                    PATIENCE.as_secs(),
-                    log.display()
-                ),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
+    async fn connect(&self) -> Result<Conn, ConnectError> {
+        let (host, port) = (self.address.ip().to_string(), self.address.port());
+        let ca_file = Some(self.certificates.authority.as_path());
+        access::connect(&host, port, ca_file, ADMIN, &self.admin_password, None).await
     }
 }
 
@@ -281,7 +234,7 @@ async fn make_data(
     file::remove(&made_by)?;
     file::remove_folder(data)?;
     initialize::initialize(program, processes, folder, data).await?;
-    Ok(file::write(&made_by, &identity)?)
+    file::write(&made_by, &identity)
 }
 
 /// What the server runs at each start, before it accepts connections: root cannot log in, and the

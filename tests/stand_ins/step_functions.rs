@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use crate::stack::Stack;
 use crate::stack::access::{REGION, TEST_CREDENTIAL};
 use crate::stack::background;
-use crate::stack::file::{self, FileError};
+use crate::stack::file;
 use crate::stack::process::{Processes, command, free_port};
 
 pub use lambda::{Reply, Target};
@@ -79,7 +79,7 @@ pub enum Ended {
 
 /// The definition of the state machine for schema changes, filled in like a deployment for the
 /// function with this name.
-pub fn schema_change(function: &str, poll_seconds: u32) -> Result<String, FileError> {
+pub fn schema_change(function: &str, poll_seconds: u32) -> anyhow::Result<String> {
     let path = "functions/migrate-schema/state_machine.asl.json";
     let definition = file::read(&crate::root().join(path))?;
     Ok(definition

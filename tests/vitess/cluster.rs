@@ -18,10 +18,11 @@ use tokio::process::Command;
 use super::program;
 use super::{
     FOLDER, PATIENCE, credentials_json, find_mysql, grant_to_tablets, take_clients, users_json,
-    wait_until_let_in,
 };
-use crate::stack::access::{self, ADMIN, Access, ConnectError, Login, random_password};
-use crate::stack::process::{ProcessError, Processes, Program, command, free_port};
+use crate::stack::access::{
+    self, ADMIN, Access, ConnectError, Login, random_password, wait_until_let_in,
+};
+use crate::stack::process::{Processes, Program, command, free_port};
 use crate::stack::server::{PrivateServer, Replicas};
 use crate::stack::tls::{Authority, Certificates};
 use crate::stack::{FreshDatabase, Stack, file, migrations};
@@ -113,7 +114,7 @@ impl Cluster {
         // A tablet that listens may not be known to vtctld for a moment.
         while let Err(error) = cluster.reparent(0).await {
             if began.elapsed() > PATIENCE {
-                return Err(error.into());
+                return Err(error);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -244,7 +245,7 @@ impl Cluster {
     }
 
     /// Has vtctld do something, as an operator does.
-    pub async fn control(&self, arguments: &[&str]) -> Result<(), ProcessError> {
+    pub async fn control(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let mut client = command(self.programs.join("vtctldclient"));
         client
             .arg(format!("--server={}", self.vtctld))
@@ -265,20 +266,20 @@ impl Cluster {
     }
 
     /// Makes a tablet the primary, while all of them are well.
-    pub async fn reparent(&mut self, number: usize) -> Result<(), ProcessError> {
+    pub async fn reparent(&mut self, number: usize) -> anyhow::Result<()> {
         self.make_primary("PlannedReparentShard", number).await
     }
 
     /// Makes a tablet the primary, though the primary may be dead. The one that was it stays aside: on
     /// PlanetScale something brings it back, which does not run here.
-    pub async fn reparent_in_an_emergency(&mut self, number: usize) -> Result<(), ProcessError> {
+    pub async fn reparent_in_an_emergency(&mut self, number: usize) -> anyhow::Result<()> {
         if let Some(tablet) = self.tablets.get_mut(self.primary) {
             tablet.replicates = false;
         }
         self.make_primary("EmergencyReparentShard", number).await
     }
 
-    async fn make_primary(&mut self, how: &str, number: usize) -> Result<(), ProcessError> {
+    async fn make_primary(&mut self, how: &str, number: usize) -> anyhow::Result<()> {
         let (shard, alias) = (format!("{KEYSPACE}/0"), alias(number));
         self.control(&[how, "--new-primary", &alias, &shard])
             .await?;
@@ -381,7 +382,7 @@ fn alias(number: usize) -> String {
     format!("{CELL}-{}", number + 1)
 }
 
-fn free_address() -> Result<SocketAddr, ProcessError> {
+fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)))
 }
 

@@ -6,7 +6,7 @@ use anyhow::bail;
 use tokio::process::Command;
 
 use crate::stack::file;
-use crate::stack::process::{ProcessError, Processes, command};
+use crate::stack::process::{NotStarted, Processes, command};
 use crate::stack::progress::Progress;
 
 /// The module that pins Vitess' version, in the checkout.
@@ -68,11 +68,13 @@ async fn build_packages(
             step.done("Vitess built");
             Ok(folder)
         }
-        Err(ProcessError::Start { source, .. }) => bail!(
-            "Vitess is built from its Go module, and Go can't be run ({source}): install Go \
-             (https://go.dev/dl), or test on a database that is there already: \
-             cargo dev test --url mysql://user:password@host:port/name"
-        ),
-        Err(error) => bail!("Vitess can't be built: {error}"),
+        Err(error) => match error.downcast_ref() {
+            Some(NotStarted { source, .. }) => bail!(
+                "Vitess is built from its Go module, and Go can't be run ({source}): install Go \
+                 (https://go.dev/dl), or test on a database that is there already: \
+                 cargo dev test --url mysql://user:password@host:port/name"
+            ),
+            None => bail!("Vitess can't be built: {error}"),
+        },
     }
 }

@@ -11,7 +11,7 @@ use super::Run;
 use super::figure::Figure;
 use super::program::{Setting, Subject};
 use crate::stack::file;
-use crate::stack::process::{ProcessError, command};
+use crate::stack::process::{NotStarted, command};
 
 /// What follows a function's name in the report where it is the route in another program.
 const GO: &str = " in Go";
@@ -45,13 +45,15 @@ impl Others {
                 step.done("program in Go built");
                 others.programs.push((GO, program));
             }
-            Err(ProcessError::Start { source, .. }) => {
-                step.done("program in Go left out");
-                others.notes.push(format!(
-                    "Left out: Go, which can't be run ({source}). Install it (https://go.dev/dl)."
-                ));
-            }
-            Err(error) => bail!("the program in Go can't be built: {error}"),
+            Err(error) => match error.downcast_ref() {
+                Some(NotStarted { source, .. }) => {
+                    step.done("program in Go left out");
+                    others.notes.push(format!(
+                        "Left out: Go, which can't be run ({source}). Install it (https://go.dev/dl)."
+                    ));
+                }
+                None => bail!("the program in Go can't be built: {error}"),
+            },
         }
         Ok(others)
     }
@@ -95,7 +97,7 @@ impl Others {
     }
 }
 
-async fn go_build(run: &Run, sources: &Path, program: &Path) -> Result<(), ProcessError> {
+async fn go_build(run: &Run, sources: &Path, program: &Path) -> anyhow::Result<()> {
     let mut go = command("go");
     go.args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath"])
         .args(["-tags", "lambda.norpc", "-ldflags", "-s -w", "-o"])

@@ -53,7 +53,7 @@ async fn remove(run: &Run, checkout: &Path) -> anyhow::Result<()> {
     file::remove_folder(checkout)?;
     let mut prune = git();
     prune.args(["worktree", "prune"]);
-    Ok(run.processes.run("git", prune).await?)
+    run.processes.run("git", prune).await
 }
 
 fn git() -> Command {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use tokio::process::Command;
 
-use super::advice;
 use super::find::{Make, ServerProgram};
 use crate::stack::file;
 use crate::stack::process::Processes;
@@ -47,19 +46,14 @@ pub async fn initialize(
                 .arg("--max-allowed-packet=8M")
                 .stdin(file::open(&script)?);
             run(processes, bootstrap).await?;
-            Ok(file::remove(&script)?)
+            file::remove(&script)
         }
     }
 }
 
 async fn run(processes: &Processes, command: Command) -> anyhow::Result<()> {
     let made = processes.run("server", command).await;
-    made.map_err(|error| {
-        anyhow!(
-            "can't make the server's data folder: {error}{}",
-            advice(&error)
-        )
-    })
+    made.map_err(|error| anyhow!("can't make the server's data folder: {error}"))
 }
 
 async fn system_tables(program: &ServerProgram, folder: &Path) -> anyhow::Result<String> {
