@@ -3,6 +3,12 @@
 //! faults of a network, and [`openapi`] holds calls against the API's document. The suites of tests are
 //! in `suites/` and beside the stand-ins.
 
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 // The bodies of the control plane have that many members.
 #![recursion_limit = "256"]
 

@@ -1,5 +1,12 @@
 //! The command line of `cargo dev`.
 
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;

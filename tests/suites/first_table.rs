@@ -1,12 +1,6 @@
 //! The walk in `functions/README.md` from a migration to a first answer, as it is written there, and
 //! its list of what still says "orders".
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,7 +1,5 @@
 //! A function that goes wrong on demand, for the tests of the pool. It is built like any other.
 
-#![allow(clippy::panic, reason = "that is what it is for")]
-
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -1,11 +1,6 @@
 //! A project that `cargo lambda new` or `sam init` makes from this repository is the repository itself,
 //! but for the name. `.ci/run` builds the first one and runs tests in it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 use std::{
     fs,
     path::{Path, PathBuf},

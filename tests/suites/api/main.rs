@@ -14,14 +14,6 @@
 //! for `generated`, whose customers are made up, and for `faults`, `metrics`, `start` and `statements`,
 //! which need more than one database.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers fail like the tests: with a panic that says why"
-)]
-
 mod authorization;
 mod client;
 mod create_order;

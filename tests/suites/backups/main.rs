@@ -2,13 +2,6 @@
 //! and deletes, and that a backup can be restored. Its program runs on a stand-in of PlanetScale's
 //! control plane, whose backups are copies of a real schema.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 mod production;
 
 use std::time::Duration;

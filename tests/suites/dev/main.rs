@@ -1,7 +1,5 @@
 //! `cargo dev` as its users run it: what it serves, what it prints, and what it leaves behind.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 mod ci;
 mod command;
 mod control_plane;

@@ -4,14 +4,6 @@
 //!
 //! `cargo dev test --vitess-cluster` runs them. Each has a cluster of its own.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 mod load;
 mod transaction;
 

@@ -14,14 +14,6 @@
 //!
 //! `cargo dev test` runs them.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what the tests share fails as they do: with a panic that says why"
-)]
-
 mod bound;
 mod cancelled;
 mod clock;

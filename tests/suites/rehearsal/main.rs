@@ -6,13 +6,6 @@
 //!
 //! `browser` tries CORS with a browser.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 mod browser;
 #[path = "../template/transform.rs"]
 mod transform;

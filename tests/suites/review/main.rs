@@ -1,13 +1,6 @@
 //! The review of the queries: the function's own program asks a real server for its plans and a
 //! stand-in of PlanetScale's control plane for its insights, and reports to a topic of moto.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 mod reviewed;
 mod topic;
 

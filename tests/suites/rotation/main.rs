@@ -2,13 +2,6 @@
 //! stand-in of PlanetScale's API or a plain server. The steps are called as Secrets Manager calls
 //! them. Where moto differs from it, `tests/stack/secrets.rs` says how.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 mod crashes;
 mod faults;
 mod relay;

@@ -2,13 +2,6 @@
 //! the function's own program, on a stand-in of PlanetScale's control plane. Its branches are schemas
 //! of a MySQL server. With `--vitess`, each branch has a Vitess of its own.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 mod faults;
 mod pipeline;
 mod refused;

@@ -4,8 +4,6 @@
 //! `cases.sql` has them, each with the rules that find something in it. Where MariaDB answers in
 //! another way, what it finds stands behind `| mariadb`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;

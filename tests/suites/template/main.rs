@@ -3,13 +3,6 @@
 //!
 //! These tests read files and need no running stack.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy takes only the functions marked #[test] for tests, not what they call"
-)]
-
 mod access;
 mod alarms;
 mod dashboard;

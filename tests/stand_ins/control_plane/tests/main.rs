@@ -1,13 +1,5 @@
 //! Tests of the stand-in for PlanetScale's control plane, over HTTP and MySQL.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what the tests share fails as they do: with a panic that says why"
-)]
-
 mod api;
 mod backups;
 mod branches;

@@ -1,14 +1,6 @@
 //! Tests of the stand-in of vtgate. They use the driver that the functions use, over TLS, with the
 //! stack's server behind the stand-in.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what the tests share fails as they do: with a panic that says why"
-)]
-
 mod differential;
 
 use mysql_async::prelude::Queryable;
