@@ -41,6 +41,7 @@ impl Version {
 }
 
 /// An administrator of the server. The secret that RDS keeps of one has no more than this.
+#[derive(Clone)]
 pub struct Administrator {
     pub username: String,
     pub password: SecretString,
@@ -52,10 +53,5 @@ impl SecretValue for Administrator {
             username: fields.required("username")?.to_owned(),
             password: fields.required("password")?.into(),
         })
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.username == other.username
-            && self.password.expose_secret() == other.password.expose_secret()
     }
 }

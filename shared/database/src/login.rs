@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use secrets::{Fields, SecretError, SecretValue};
 
 /// What the process needs to log in. `Debug` shows no password.
@@ -48,14 +48,6 @@ impl SecretValue for Login {
                 .to_owned(),
         })
     }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.host == other.host
-            && self.port == other.port
-            && self.username == other.username
-            && self.password.expose_secret() == other.password.expose_secret()
-            && self.database == other.database
-    }
 }
 
 /// Whether this can be a host name or an address, without a port and without a scheme.
@@ -72,6 +64,8 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     fn read(secret: &str) -> Result<Login, SecretError> {

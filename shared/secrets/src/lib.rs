@@ -8,10 +8,9 @@
 //!   for a while, and an outage of Secrets Manager must not become ours. A [`SecretError`] means
 //!   that there is no value at all.
 //! - [`Fields`] reads the JSON of a secret, the same way for every kind of secret.
-//! - [`versions`] is for the function that gives a secret new versions.
+//! - [`versions`] has the calls of Secrets Manager, also those that give a secret new versions.
 
 mod fields;
-mod secrets_manager;
 pub mod versions;
 
 use std::{
@@ -27,7 +26,7 @@ use lambda::{
 };
 
 pub use fields::Fields;
-use secrets_manager::SecretsManager;
+use versions::SecretVersions;
 
 /// The pause after Secrets Manager failed while there is an older value. Without it, an outage of
 /// Secrets Manager would slow down every invocation.
@@ -38,16 +37,13 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
 /// A type that a secret is read into.
-pub trait SecretValue: Sized {
+pub trait SecretValue: Clone {
     /// Reads the secret's fields.
     ///
     /// # Errors
     ///
     /// [`SecretError::Field`].
     fn read(fields: &Fields) -> Result<Self, SecretError>;
-
-    /// Whether both are the same, so that nothing was rotated in between.
-    fn is_same(&self, other: &Self) -> bool;
 }
 
 /// The number of a secret's value, counted from 1.
@@ -55,21 +51,12 @@ pub trait SecretValue: Sized {
 pub struct Generation(u64);
 
 /// The current value of a secret.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Current<S> {
     /// The value.
     pub value: Arc<S>,
     /// Its generation.
     pub generation: Generation,
-}
-
-impl<S> Clone for Current<S> {
-    fn clone(&self) -> Self {
-        Self {
-            value: Arc::clone(&self.value),
-            generation: self.generation,
-        }
-    }
 }
 
 /// Why there is no value. No message contains any part of the secret.
@@ -104,32 +91,26 @@ pub struct KeptSecret<S> {
 enum Source<S> {
     Fixed(Current<S>),
     Secret {
-        secret: SecretsManager,
+        secret: SecretVersions,
         max_age: Duration,
     },
 }
 
+#[derive(Clone)]
 struct Kept<S> {
     current: Current<S>,
+    /// The id of its version in Secrets Manager. Each rotation makes another.
+    version: String,
     fetched: Moment,
     /// When Secrets Manager was last asked, successfully or not.
     asked: Moment,
-}
-
-impl<S> Clone for Kept<S> {
-    fn clone(&self) -> Self {
-        Self {
-            current: self.current.clone(),
-            ..*self
-        }
-    }
 }
 
 impl<S: SecretValue> KeptSecret<S> {
     /// The secret with this name or ARN. It is first fetched on first use, and again at an age of
     /// `max_age`.
     pub fn of_secret(id: String, max_age: Duration, clock: Arc<dyn Clock>) -> Self {
-        let secret = SecretsManager::new(id);
+        let secret = SecretVersions::of(id);
         Self::of(Source::Secret { secret, max_age }, clock)
     }
 
@@ -202,7 +183,7 @@ impl<S: SecretValue> KeptSecret<S> {
 
     async fn kept_or_fetched(
         &self,
-        secret: &SecretsManager,
+        secret: &SecretVersions,
         limit: Duration,
         is_usable: impl Fn(&Kept<S>) -> bool,
     ) -> Result<Current<S>, SecretError> {
@@ -233,19 +214,20 @@ impl<S: SecretValue> KeptSecret<S> {
         }
     }
 
-    async fn fetch(&self, secret: &SecretsManager) -> Result<Current<S>, SecretError> {
-        let fetched = subsegment("Secrets Manager", secret.read(S::read)).await?;
-        add(Metric::SecretRefreshed, 1);
-        let now = self.clock.now();
+    async fn fetch(&self, secret: &SecretVersions) -> Result<Current<S>, SecretError> {
+        let (version, fields) = subsegment("Secrets Manager", secret.current()).await?;
         let current = match self.kept() {
-            Some(kept) if kept.current.value.is_same(&fetched) => kept.current,
+            Some(kept) if kept.version == version => kept.current,
             kept => Current {
-                value: Arc::new(fetched),
+                value: Arc::new(S::read(&fields)?),
                 generation: Generation(kept.map_or(0, |kept| kept.current.generation.0) + 1),
             },
         };
+        add(Metric::SecretRefreshed, 1);
+        let now = self.clock.now();
         *self.lock() = Some(Kept {
             current: current.clone(),
+            version,
             fetched: now,
             asked: now,
         });

@@ -1,11 +1,16 @@
-//! The versions of a secret, for the function that rotates it.
+//! The versions of a secret.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::OnceLock};
 
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::get_secret_value::GetSecretValueOutput,
+};
+use lambda::aws;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{SecretError, secrets_manager::SecretsManager};
+use super::{Fields, SecretError};
 
 /// The stage of the version that everybody uses.
 pub const CURRENT: &str = "AWSCURRENT";
@@ -63,12 +68,35 @@ impl Description {
 }
 
 /// A secret with its versions.
-pub struct SecretVersions(SecretsManager);
+pub struct SecretVersions {
+    id: String,
+    /// Created on first use, inside the runtime that drives it.
+    client: OnceLock<Client>,
+}
 
 impl SecretVersions {
     /// The secret with this name or ARN.
     pub fn of(id: String) -> Self {
-        Self(SecretsManager::new(id))
+        Self {
+            id,
+            client: OnceLock::new(),
+        }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::new(&aws::config()))
+    }
+
+    /// Reads the current version: its id and its fields.
+    pub(crate) async fn current(&self) -> Result<(String, Fields), SecretError> {
+        let read = self.client().get_secret_value().secret_id(&self.id);
+        let answer = read.version_stage(CURRENT).send().await;
+        let answer = answer.map_err(|error| {
+            let code = error.code().unwrap_or("not reachable");
+            SecretError::NotGiven(code.to_owned())
+        })?;
+        let fields = Fields::parse(text(&answer)?)?;
+        Ok((answer.version_id.unwrap_or_default(), fields))
     }
 
     /// Asks which versions there are.
@@ -77,8 +105,7 @@ impl SecretVersions {
     ///
     /// [`VersionError`].
     pub async fn describe(&self) -> Result<Description, VersionError> {
-        let client = self.0.client();
-        let describe = client.describe_secret().secret_id(self.0.id()).send();
+        let describe = self.client().describe_secret().secret_id(&self.id).send();
         let answer = describe
             .await
             .map_err(|e| error("describing a secret", e))?;
@@ -95,10 +122,9 @@ impl SecretVersions {
     ///
     /// [`VersionError`].
     pub async fn read(&self, version: &str) -> Result<Option<SecretString>, VersionError> {
-        let client = self.0.client();
-        let read = client.get_secret_value().secret_id(self.0.id());
+        let read = self.client().get_secret_value().secret_id(&self.id);
         match read.version_id(version).send().await {
-            Ok(answer) => Ok(Some(SecretsManager::text(&answer)?.into())),
+            Ok(answer) => Ok(Some(text(&answer)?.into())),
             Err(e) if e.code() == Some("ResourceNotFoundException") => Ok(None),
             Err(e) => Err(error("reading a version of a secret", e)),
         }
@@ -116,8 +142,7 @@ impl SecretVersions {
         text: &SecretString,
         rotation_token: Option<&SecretString>,
     ) -> Result<(), VersionError> {
-        let client = self.0.client();
-        let put = client.put_secret_value().secret_id(self.0.id());
+        let put = self.client().put_secret_value().secret_id(&self.id);
         let put = put
             .client_request_token(version)
             .secret_string(text.expose_secret())
@@ -133,14 +158,28 @@ impl SecretVersions {
     ///
     /// [`VersionError`].
     pub async fn make_current(&self, version: &str, current: &str) -> Result<(), VersionError> {
-        let client = self.0.client();
-        let update = client.update_secret_version_stage().secret_id(self.0.id());
+        let update = self
+            .client()
+            .update_secret_version_stage()
+            .secret_id(&self.id);
         let update = update
             .version_stage(CURRENT)
             .move_to_version_id(version)
             .remove_from_version_id(current);
         let made = update.send().await.map(drop);
         made.map_err(|e| error("making a version of a secret current", e))
+    }
+}
+
+/// The text of a version. AWS keeps it as a string, or as binary after the CLI's
+/// `--secret-binary fileb://login.json`.
+fn text(answer: &GetSecretValueOutput) -> Result<&str, SecretError> {
+    match (answer.secret_string(), answer.secret_binary()) {
+        (Some(text), _) => Ok(text),
+        (None, Some(bytes)) => {
+            std::str::from_utf8(bytes.as_ref()).map_err(|_| SecretError::NotText)
+        }
+        (None, None) => Ok(""),
     }
 }
 
