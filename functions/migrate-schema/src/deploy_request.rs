@@ -29,7 +29,6 @@ pub async fn open(change: &mut SchemaChange, production: &Production) -> Result<
             branch: &change.branch,
             into_branch: production.branch(),
             notes: &change.fingerprints()?.notes(&change.plan),
-            auto_cutover: true,
         };
         let made = production.api().create_deploy_request(&new).await;
         request = match (find(change, production).await?, made) {

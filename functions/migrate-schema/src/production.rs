@@ -2,7 +2,7 @@
 
 use database::{Database, Session};
 use lambda::Deadline;
-use planetscale::{Calls, DeployRequest, Filter, PlanetScale};
+use planetscale::{Calls, DeployRequest, PlanetScale};
 use schema::{Ledger, Migration, Migrations, Snapshot, ledger};
 
 use crate::error::{ErrorName, Result, StepError};
@@ -67,18 +67,8 @@ impl Production {
 
     /// The deploy requests from a branch, or from all of them, into production, newest first.
     pub async fn deploy_requests(&self, branch: Option<&str>) -> Result<Vec<DeployRequest>> {
-        let into_branch = Some(self.branch());
-        let filter = Filter {
-            branch,
-            into_branch,
-            ..Filter::default()
-        };
-        let mut requests = self.api().deploy_requests(filter).await?;
-        // In case the API ignores the filter.
-        requests.retain(|request| {
-            Some(request.into_branch.as_str()) == into_branch
-                && branch.is_none_or(|branch| request.branch == branch)
-        });
+        let requests = self.api().deploy_requests(branch, self.branch()).await;
+        let mut requests = requests?;
         requests.sort_by_key(|request| std::cmp::Reverse(request.number));
         Ok(requests)
     }

@@ -23,9 +23,6 @@ pub struct Branch {
     pub name: String,
     /// Whether it accepts connections. A new branch does not at first.
     pub ready: bool,
-    /// Whether its schema can only be changed by deploy requests.
-    #[serde(default, deserialize_with = "or_default")]
-    pub safe_migrations: bool,
     /// When it was created.
     #[serde(with = "rfc3339")]
     pub created_at: OffsetDateTime,
@@ -43,9 +40,6 @@ pub struct LintError {
     /// What is wrong, in words.
     #[serde(default, deserialize_with = "or_default")]
     pub error_description: String,
-    /// A page that says more.
-    #[serde(default, deserialize_with = "or_default")]
-    pub docs_url: String,
 }
 
 impl Calls<'_> {

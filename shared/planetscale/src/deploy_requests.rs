@@ -32,9 +32,6 @@ pub struct NewDeployRequest<'n> {
     pub into_branch: &'n str,
     /// What reviewers read.
     pub notes: &'n str,
-    /// Whether the deployment cuts over by itself. It is always sent: without it, PlanetScale uses
-    /// the value of the previous deploy request (its docs, CLI, deploy-request).
-    pub auto_cutover: bool,
 }
 
 /// A deploy request.
@@ -71,32 +68,27 @@ impl DeployRequest {
     }
 }
 
-/// Which deploy requests to list. The default lists all of them.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Filter<'f> {
-    /// `open`, `closed` or `deployed`.
-    pub state: Option<&'f str>,
-    /// Only those from this branch.
-    pub branch: Option<&'f str>,
-    /// Only those into this branch.
-    pub into_branch: Option<&'f str>,
-}
-
 impl Calls<'_> {
-    /// Lists the deploy requests that match the filter.
+    /// Lists the deploy requests from a branch, or from all of them, into another.
     ///
     /// # Errors
     ///
     /// [`ApiError`].
     pub async fn deploy_requests(
         &self,
-        filter: Filter<'_>,
+        branch: Option<&str>,
+        into_branch: &str,
     ) -> Result<Vec<DeployRequest>, ApiError> {
         let request = ApiRequest::get("listing deploy requests", &["deploy-requests"], READ)
-            .query("state", filter.state)
-            .query("branch", filter.branch)
-            .query("into_branch", filter.into_branch);
-        self.list(request).await
+            .query("branch", branch)
+            .query("into_branch", Some(into_branch));
+        let mut requests: Vec<DeployRequest> = self.list(request).await?;
+        // In case the API ignores the parameters.
+        requests.retain(|request| {
+            request.into_branch == into_branch
+                && branch.is_none_or(|branch| request.branch == branch)
+        });
+        Ok(requests)
     }
 
     /// Reads the deploy request of this number.
@@ -127,29 +119,22 @@ impl Calls<'_> {
                 "branch": new.branch,
                 "into_branch": new.into_branch,
                 "notes": new.notes,
-                "auto_cutover": new.auto_cutover,
+                // Without it, PlanetScale uses the value of the previous deploy request (its docs,
+                // CLI, deploy-request).
+                "auto_cutover": true,
                 "auto_delete_branch": false,
             }));
-        let open = Filter {
-            state: Some("open"),
-            branch: Some(new.branch),
-            into_branch: Some(new.into_branch),
-        };
         let mut attempts = 1;
         loop {
             let error = match self.get(request.clone()).await {
                 Err(error @ ApiError::OutcomeUnknown { .. }) => error,
                 outcome => return outcome,
             };
-            let found = self.deploy_requests(open).await?.into_iter();
-            // The names are compared here too, in case the API ignores the filter.
-            let mut found = found.filter(|request| {
-                request.state == Openness::Open
-                    && request.deployment_state.is_proposed()
-                    && request.branch == new.branch
-                    && request.into_branch == new.into_branch
+            let requests = self.deploy_requests(Some(new.branch), new.into_branch);
+            let found = requests.await?.into_iter().find(|request| {
+                request.state == Openness::Open && request.deployment_state.is_proposed()
             });
-            match found.next() {
+            match found {
                 Some(found) => return Ok(found),
                 None if attempts == CREATE_ATTEMPTS => return Err(error),
                 None => attempts += 1,

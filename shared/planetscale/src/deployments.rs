@@ -113,8 +113,6 @@ impl DeploymentState {
 /// The deployment of a deploy request.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Deployment {
-    /// Its state.
-    pub state: DeploymentState,
     /// Whether the checks allow the deployment. Still true while it is running.
     #[serde(default, deserialize_with = "or_default")]
     pub deployable: bool,

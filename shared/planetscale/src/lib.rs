@@ -9,7 +9,7 @@
 //! # use planetscale::{ApiError, PlanetScale};
 //! # async fn example(planetscale: &PlanetScale, deadline: Deadline) -> Result<(), ApiError> {
 //! let branch = planetscale.until(deadline).branch("main").await?;
-//! assert!(branch.safe_migrations);
+//! assert!(branch.ready);
 //! # Ok(()) }
 //! ```
 //!
@@ -58,7 +58,7 @@ use secrets::KeptSecret;
 
 pub use backups::{Backup, BackupState, Retention, WrongRetention};
 pub use branches::{Branch, LintError};
-pub use deploy_requests::{DeployRequest, Filter, NewDeployRequest, Openness};
+pub use deploy_requests::{DeployRequest, NewDeployRequest, Openness};
 pub use deployments::{Deployment, DeploymentState, Operation, Progress};
 pub use error::{ApiError, Refusal};
 pub use insights::{
@@ -162,8 +162,6 @@ impl fmt::Debug for Calls<'_> {
 /// The settings of the database.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DatabaseInfo {
-    /// Its name.
-    pub name: String,
     /// Whether a deploy request must be approved before it can be deployed. A service token cannot
     /// approve its own deploy requests.
     #[serde(default, deserialize_with = "or_default")]

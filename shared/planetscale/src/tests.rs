@@ -39,7 +39,6 @@ const NEW: NewDeployRequest<'static> = NewDeployRequest {
     branch: "a",
     into_branch: "main",
     notes: "",
-    auto_cutover: true,
 };
 
 #[tokio::test]
@@ -154,7 +153,7 @@ async fn after_a_lost_answer_the_new_deploy_request_is_looked_up_among_those_not
     assert_eq!(opened.unwrap().number, 7);
     assert_eq!(
         server.lines()[1],
-        "GET /deploy-requests?state=open&branch=a&into_branch=main&page=1&per_page=100"
+        "GET /deploy-requests?branch=a&into_branch=main&page=1&per_page=100"
     );
 }
 
@@ -177,12 +176,12 @@ async fn every_page_of_a_list_is_read() {
     ];
     let server = Server::answering(script).await;
     let calls = server.calls();
-    let listed = calls.deploy_requests(Filter::default()).await.unwrap();
+    let listed = calls.deploy_requests(None, "main").await.unwrap();
     let numbers: Vec<_> = listed.iter().map(|one| one.number).collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert_eq!(
         server.lines()[2],
-        "GET /deploy-requests?page=2&per_page=100"
+        "GET /deploy-requests?into_branch=main&page=2&per_page=100"
     );
 }
 
@@ -191,7 +190,7 @@ async fn a_list_without_a_last_page_is_refused() {
     let circle = page(&[deploy_request(1, "a")], Some(2));
     let server = Server::answering([circle.clone(), circle]).await;
     let calls = server.calls();
-    let listed = calls.deploy_requests(Filter::default()).await;
+    let listed = calls.deploy_requests(None, "main").await;
     let error = listed.unwrap_err();
     assert!(matches!(error, ApiError::Unreadable { .. }), "{error}");
 }
