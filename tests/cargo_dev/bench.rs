@@ -137,6 +137,9 @@ impl Run {
         if let Some(Revision { name, programs }) = &revision {
             subjects.extend(self::subjects(programs, &setting, &format!(" at {name}"))?);
         }
+        if !request.growth {
+            subjects.extend(bare_functions(&setting, &subjects));
+        }
         let report = if request.growth {
             self.growth(request, &mut admin, setting, subjects).await?
         } else {
@@ -211,6 +214,23 @@ fn subjects(programs: &Path, setting: &Setting, whose: &str) -> anyhow::Result<V
         })
     });
     subjects.into_iter().collect()
+}
+
+/// Functions that only run the statements of ours. No function with this runtime and this driver is
+/// faster, so they show how near the floors one can come.
+fn bare_functions(setting: &Setting, ours: &[Subject]) -> Vec<Subject> {
+    let ours = MEASURED.map(|(name, _)| ours.iter().find(|subject| subject.name == name));
+    let bare = ours.into_iter().flatten().map(|subject| {
+        let mut bare = Subject {
+            name: format!("{}, the bare statement in a function", subject.name),
+            program: setting.floors.join("bare"),
+            ..subject.clone()
+        };
+        let statement = ("BENCH_STATEMENT".to_owned(), subject.statement.to_owned());
+        bare.environment.extend([statement]);
+        bare
+    });
+    bare.collect()
 }
 
 fn everything(

@@ -4,17 +4,23 @@
 //! - `bare statements` has a connection open. For each line that it reads, such as `find 50`, it runs
 //!   that statement so many times, and writes the nanoseconds of each in one line.
 //! - `bare at-once 5 1000` runs `find` on five connections for 1000 ms, and writes how often.
+//! - `bare` is a function that runs the statement of `BENCH_STATEMENT` for each event, and nothing else.
+//!   So it shows what Lambda's runtime and the driver take together in one process.
 
 use std::io::{BufRead, Write, stdin, stdout};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_sdk_secretsmanager::Client;
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Params, Row, SslOpts};
 use orders::statements::{FIND_ORDER, LIST_ORDERS};
 use serde::Deserialize;
 use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
 
 /// The login as the secret has it.
 #[derive(Deserialize)]
@@ -42,7 +48,14 @@ fn main() -> anyhow::Result<()> {
             let threads = Builder::new_multi_thread().enable_all().build()?;
             threads.block_on(at_once(connections.parse()?, duration))
         }
-        _ => bail!("bare connect | statements | at-once CONNECTIONS MILLISECONDS"),
+        [] => match std::env::var_os("AWS_LAMBDA_MAX_CONCURRENCY") {
+            Some(_) => {
+                let threads = Builder::new_multi_thread().enable_all().build()?;
+                threads.block_on(serve(10))
+            }
+            None => one_thread()?.block_on(serve(1)),
+        },
+        _ => bail!("bare [connect | statements | at-once CONNECTIONS MILLISECONDS]"),
     }
 }
 
@@ -131,4 +144,59 @@ async fn at_once(connections: usize, duration: Duration) -> anyhow::Result<()> {
         times += one.await??;
     }
     Ok(writeln!(stdout(), "{times}")?)
+}
+
+/// What the invocations of the function share.
+struct Shared {
+    free: Semaphore,
+    connections: Mutex<Vec<Conn>>,
+    sql: String,
+    parameters: Params,
+}
+
+/// The default number of connections is that of the functions.
+async fn serve(default: usize) -> anyhow::Result<()> {
+    let (sql, parameters) = statement(&std::env::var("BENCH_STATEMENT")?)?;
+    let count = match std::env::var("DATABASE_POOL_MAX").as_deref() {
+        Ok("") | Err(_) => default,
+        Ok(count) => count.parse()?,
+    };
+    let mut connections = Vec::new();
+    for _ in 0..count {
+        let mut connection = connect().await?;
+        connection.exec_drop(&sql, &parameters).await?;
+        connections.push(connection);
+    }
+    let shared = Arc::new(Shared {
+        free: Semaphore::new(count),
+        connections: Mutex::new(connections),
+        sql,
+        parameters,
+    });
+    let handler = service_fn(move |_: LambdaEvent<ApiGatewayV2httpRequest>| {
+        let shared = Arc::clone(&shared);
+        async move { shared.answer().await.map_err(Error::from) }
+    });
+    match Runtime::new(handler).run_concurrent().await {
+        Ok(()) => Ok(()),
+        Err(error) => bail!("the runtime has ended: {error}"),
+    }
+}
+
+impl Shared {
+    async fn answer(&self) -> anyhow::Result<ApiGatewayV2httpResponse> {
+        let _free = self.free.acquire().await?;
+        let connections = || {
+            self.connections
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let mut connection = connections().pop().context("no connection is free")?;
+        let rows: Vec<Row> = connection.exec(&self.sql, &self.parameters).await?;
+        connections().push(connection);
+        anyhow::ensure!(!rows.is_empty(), "no rows");
+        let mut answer = ApiGatewayV2httpResponse::default();
+        answer.status_code = 200;
+        Ok(answer)
+    }
 }
