@@ -41,7 +41,6 @@ impl Version {
 }
 
 /// An administrator of the server. The secret that RDS keeps of one has no more than this.
-#[derive(Clone)]
 pub struct Administrator {
     pub username: String,
     pub password: SecretString,

@@ -37,7 +37,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
 /// A type that a secret is read into.
-pub trait SecretValue: Clone {
+pub trait SecretValue: Sized {
     /// Reads the secret's fields.
     ///
     /// # Errors
@@ -51,12 +51,22 @@ pub trait SecretValue: Clone {
 pub struct Generation(u64);
 
 /// The current value of a secret.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Current<S> {
     /// The value.
     pub value: Arc<S>,
     /// Its generation.
     pub generation: Generation,
+}
+
+// Derived, it would demand that the value itself can be cloned.
+impl<S> Clone for Current<S> {
+    fn clone(&self) -> Self {
+        Self {
+            value: Arc::clone(&self.value),
+            generation: self.generation,
+        }
+    }
 }
 
 /// Why there is no value. No message contains any part of the secret.
@@ -96,7 +106,6 @@ enum Source<S> {
     },
 }
 
-#[derive(Clone)]
 struct Kept<S> {
     current: Current<S>,
     /// The id of its version in Secrets Manager. Each rotation makes another.
@@ -155,7 +164,10 @@ impl<S: SecretValue> KeptSecret<S> {
     pub fn newest(&self) -> Option<Generation> {
         match &self.source {
             Source::Fixed(current) => Some(current.generation),
-            Source::Secret { .. } => self.kept().map(|kept| kept.current.generation),
+            Source::Secret { .. } => {
+                let kept = self.lock();
+                kept.as_ref().map(|kept| kept.current.generation)
+            }
         }
     }
 
@@ -187,14 +199,14 @@ impl<S: SecretValue> KeptSecret<S> {
         limit: Duration,
         is_usable: impl Fn(&Kept<S>) -> bool,
     ) -> Result<Current<S>, SecretError> {
-        if let Some(kept) = self.kept().filter(&is_usable) {
-            return Ok(kept.current);
+        if let Some(current) = self.kept_if(&is_usable) {
+            return Ok(current);
         }
         let ask = async {
             let _asking = self.asking.lock().await;
             // Another caller may have asked while this one waited for its turn.
-            match self.kept().filter(&is_usable) {
-                Some(kept) => Ok(kept.current),
+            match self.kept_if(&is_usable) {
+                Some(current) => Ok(current),
                 // Boxed because it is rare and large. Unboxed, the SDK's request would enlarge the
                 // future of every invocation.
                 None => Box::pin(self.fetch(secret)).await,
@@ -216,8 +228,8 @@ impl<S: SecretValue> KeptSecret<S> {
 
     async fn fetch(&self, secret: &SecretVersions) -> Result<Current<S>, SecretError> {
         let (version, fields) = subsegment("Secrets Manager", secret.current()).await?;
-        let current = match self.kept() {
-            Some(kept) if kept.version == version => kept.current,
+        let current = match self.lock().as_ref() {
+            Some(kept) if kept.version == version => kept.current.clone(),
             kept => Current {
                 value: Arc::new(S::read(&fields)?),
                 generation: Generation(kept.map_or(0, |kept| kept.current.generation.0) + 1),
@@ -234,8 +246,10 @@ impl<S: SecretValue> KeptSecret<S> {
         Ok(current)
     }
 
-    fn kept(&self) -> Option<Kept<S>> {
-        self.lock().clone()
+    fn kept_if(&self, is_usable: impl Fn(&Kept<S>) -> bool) -> Option<Current<S>> {
+        let kept = self.lock();
+        let usable = kept.as_ref().filter(|kept| is_usable(kept));
+        usable.map(|kept| kept.current.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Kept<S>>> {
