@@ -21,7 +21,9 @@ const HEADER: &str = "{\"format\": \"json\", \"version\": 1}\n";
 
 static DAEMON: LazyLock<Option<UdpSocket>> = LazyLock::new(|| {
     let address = std::env::var(DAEMON_ADDRESS).ok()?;
-    let address = address.trim().to_socket_addrs().ok()?.next()?;
+    let addresses = address.trim().to_socket_addrs().ok()?;
+    // A name may have addresses of both kinds, and the daemon listens on IPv4 by default.
+    let address = addresses.min_by_key(SocketAddr::is_ipv6)?;
     let own = match address {
         SocketAddr::V4(_) => "0.0.0.0:0",
         SocketAddr::V6(_) => "[::]:0",
