@@ -194,10 +194,8 @@ pub(crate) fn convert(name: &str, old: &Row, new: &Row) -> Conversion {
             }
         }
         (Text(..), Json) => Fails(format!("NOT JSON_VALID({column})")),
-        // A sign, a zero and the point may stand beside the digits.
-        (Number(..) | Float(..) | Moment(..), Text(length @ 30.., _))
-            if length >= old.number("size").unwrap_or_default() + 3 =>
-        {
+        (Number(_, _, Form::Bits), Text(30.., _)) => Retypes,
+        (Number(..) | Float(..) | Moment(..), Text(length @ 30.., _)) if length >= longest(old) => {
             Retypes
         }
         (Json, Text(0xFFFF_FFFF, _)) => Retypes,
@@ -205,6 +203,17 @@ pub(crate) fn convert(name: &str, old: &Row, new: &Row) -> Conversion {
         (Json, Json) => Keeps,
         (Other(old), Other(new)) if old == new || new == "geometry" => Keeps,
         _ => Loses("values of one kind are converted to another"),
+    }
+}
+
+/// How many characters a number's longest value has: its digits, a sign, and a point. If all digits
+/// stand behind the point, a zero stands before it.
+fn longest(column: &Row) -> u64 {
+    let digits = column.number("size").unwrap_or_default();
+    match column.number("scale") {
+        None | Some(0) => digits + 1,
+        Some(scale) if scale == digits => digits + 3,
+        Some(_) => digits + 2,
     }
 }
 
