@@ -23,9 +23,9 @@ use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// The top of this checkout, as cargo says it to what it runs: what it said to the compiler stays
 /// the same where the checkout is renamed or copied.
@@ -37,17 +37,32 @@ pub fn root() -> &'static Path {
     PACKAGE.parent().unwrap_or(&PACKAGE)
 }
 
-/// Waits until a condition holds. `what` says which.
+/// Looks until there is a result. `what` says what is waited for.
 ///
 /// # Panics
 ///
-/// If it does not hold after a minute.
-pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(60);
-    while !condition().await {
-        assert!(Instant::now() < limit, "it never happened: {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
+/// There is none after a minute, which is long enough for a slow machine.
+#[expect(clippy::panic, reason = "it fails as the tests do")]
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let seen = timeout(Duration::from_secs(60), looking).await;
+    seen.unwrap_or_else(|_| panic!("it never happened: {what}"))
+}
+
+/// Waits until a condition holds, like [`eventually`].
+///
+/// # Panics
+///
+/// It does not hold after a minute.
+pub async fn eventually_holds(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    eventually(what, async || condition().await.then_some(())).await;
 }
 
 /// Prints why a test is skipped. The test runner would hide it on standard output.

@@ -188,6 +188,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
+        state.closed = true;
         if let Some(acceptor) = state.acceptor.take() {
             acceptor.abort();
         }
@@ -211,6 +212,8 @@ struct State {
     flows: JoinSet<()>,
     /// Accepts connections, unless they are refused.
     acceptor: Option<JoinHandle<()>>,
+    /// Whether the proxy is dropped. A connection may have been accepted just before.
+    closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -277,6 +280,7 @@ impl Shared {
             commands: HashMap::new(),
             flows: JoinSet::new(),
             acceptor: None,
+            closed: false,
         })))
     }
 
@@ -284,10 +288,13 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a connection and relays it.
+    /// Counts a connection and relays it, unless the proxy is dropped.
     fn spawn_flow(&self, client: TcpStream) {
         let (commands, received) = mpsc::unbounded_channel();
         let mut state = self.lock();
+        if state.closed {
+            return;
+        }
         let id = state.counts.ever;
         state.counts.ever += 1;
         state.counts.open += 1;

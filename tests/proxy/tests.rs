@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::eventually_holds;
 
 /// A server that answers each message with the message itself, and counts them.
 struct Echo {
@@ -98,13 +99,6 @@ fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> io::ErrorKind {
     result.unwrap_err().kind()
 }
 
-/// Waits until the condition holds.
-async fn eventually(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn counts_connections_and_round_trips() {
     let echo = Echo::start().await;
@@ -123,7 +117,10 @@ async fn counts_connections_and_round_trips() {
     };
     assert_eq!(proxy.counts(), counts(2));
     drop(first);
-    eventually(|| proxy.counts() == counts(1)).await;
+    eventually_holds("one connection is open", async || {
+        proxy.counts() == counts(1)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -160,7 +157,7 @@ async fn a_swallowed_connection_is_not_counted_once_its_client_left() {
     let (_echo, proxy, lost) = proxied().await;
     proxy.strike(Fault::Swallow).await;
     drop(lost);
-    eventually(|| proxy.counts().open == 0).await;
+    eventually_holds("no connection is open", async || proxy.counts().open == 0).await;
 }
 
 #[tokio::test]
@@ -225,7 +222,7 @@ async fn holds_a_flight_or_its_answer() {
 
     let hold = proxy.hold(1, At::Answer(0));
     client.write_all(b"two").await.unwrap();
-    eventually(|| hold.is_reached()).await;
+    eventually_holds("the answer is held", async || hold.is_reached()).await;
     assert_eq!(echo.messages.load(Ordering::SeqCst), 2);
     drop(hold);
     assert_reset(read(&mut client).await);

@@ -29,12 +29,12 @@
 //!
 //! What it does not have: Postgres, sharding, replicas, regions, webhooks and the VSchema; limits on
 //! the numbers of branches, tables and columns; instant DDL, which it always refuses; and summaries of
-//! a deployment's operations. Unknown
-//! paths of the database are answered with 501. Insights are sample rows: nothing is measured. The
-//! `cidrs` of a password are stored but not enforced. Lists ignore these parameters: `from`, `to`,
-//! `policy` and `running_at` of backups; `deployed_at` and `running_at` of deploy requests;
-//! `read_only_region_id` of passwords; of insights `period`, `fields`, `tablet_type`, of errors `from` and `to`,
-//! every `sort` of errors, and the `sort` of queries by a measure that the sample does not have.
+//! a deployment's operations. Unknown paths of the database are answered with 501. Insights are sample
+//! rows: nothing is measured. The `cidrs` of a password are stored but not enforced. Lists ignore these
+//! parameters: `from`, `to`, `policy` and `running_at` of backups; `deployed_at` and `running_at` of
+//! deploy requests; `read_only_region_id` of passwords; of insights `period`, `fields`, `tablet_type`, of
+//! errors `from` and `to`, every `sort` of errors, and the `sort` of queries by a measure that the sample
+//! does not have.
 
 mod api_client;
 mod backups;
@@ -271,14 +271,20 @@ impl ControlPlane {
         .await;
     }
 
-    /// Starts to record all exchanges. When this is dropped, they are held against PlanetScale's
-    /// document, if the test run has it.
+    /// Starts to record all exchanges. When the control plane is dropped, they are held against
+    /// PlanetScale's document, if the test run has it.
     pub fn record(&self) {
         self.shared.recorder.start();
     }
 
-    /// Stops the recording and forgets it, for a test that leaves the document on purpose.
+    /// Holds what was recorded against the document and stops the recording, for a test that leaves the
+    /// document on purpose. [`Self::record`] starts it again.
+    ///
+    /// # Panics
+    ///
+    /// An exchange differs from the document.
     pub fn stop_recording(&self) {
+        self.assert_documented();
         self.shared.recorder.stop();
     }
 

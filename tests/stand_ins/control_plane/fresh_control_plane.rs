@@ -8,8 +8,6 @@
     reason = "it fails as the tests do: with a panic that says why"
 )]
 
-use std::time::Duration;
-
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Error};
 use serde_json::{Value, json};
@@ -19,6 +17,7 @@ use super::{BRANCH, ControlPlane, DATABASE, Exchange, ServiceToken};
 use crate::stack::{FreshDatabase, Stack};
 use crate::stand_ins::lambda::{Function, Setup};
 use crate::vitess::cluster::Cluster;
+use crate::{eventually, eventually_holds};
 
 /// A control plane over a database of its own, and a client of its API.
 pub struct FreshControlPlane {
@@ -181,10 +180,10 @@ impl FreshControlPlane {
     /// Reads a deployment or a backup again and again, and returns its states up to the last one.
     pub async fn states_until(&self, path: &str, member: &str, last: &str) -> Vec<Value> {
         let mut states = Vec::new();
-        eventually(last, async || {
+        eventually_holds(last, async || {
             let seen = self.get(path).await;
             states.push(seen[member].clone());
-            (seen[member] == last).then_some(())
+            seen[member] == last
         })
         .await;
         states
@@ -313,25 +312,6 @@ impl ControlPlane {
             assert!(violations.is_empty(), "{}", violations.join("\n"));
         }
     }
-}
-
-/// How long a test waits for something that must happen, and how often it looks. The time is so
-/// long that a slow machine does not fail the test.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// Looks until there is a result. Panics if there is none for too long.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    };
-    let seen = tokio::time::timeout(PATIENCE, looking).await;
-    seen.unwrap_or_else(|_| panic!("{what}: nothing happened"))
 }
 
 /// The number and the message of an error of the server.

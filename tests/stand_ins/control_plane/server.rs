@@ -164,6 +164,13 @@ impl Server {
         Ok(size.unwrap_or_default())
     }
 
+    pub async fn exists(&mut self, schema: &str) -> Result<bool, Error> {
+        let query = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?";
+        let connection = self.connection().await?;
+        let found: Option<u8> = connection.exec_first(query, (schema,)).await?;
+        Ok(found.is_some())
+    }
+
     /// Drops the schemas and users whose names begin with that of `production`, except those that
     /// `stays` accepts.
     pub async fn drop_derived(

@@ -116,19 +116,9 @@ impl Event {
 
     /// Authorised by the gateway's JWT authorizer. `scope` is a claim of the token: names separated
     /// by spaces.
-    pub fn jwt(self, sub: &str, scope: &str) -> Self {
-        self.claims(json!({ "sub": sub, "scope": scope }))
-    }
-
-    /// Authorised by the gateway's JWT authorizer, with exactly these claims of the token.
-    pub fn claims(mut self, claims: Value) -> Self {
+    pub fn jwt(mut self, sub: &str, scope: &str) -> Self {
+        let claims = json!({ "sub": sub, "scope": scope });
         self.authorizer = Some(json!({ "jwt": { "claims": claims, "scopes": null } }));
-        self
-    }
-
-    /// Authorised by an authorizer with exactly these contents.
-    pub fn authorizer(mut self, authorizer: Value) -> Self {
-        self.authorizer = Some(authorizer);
         self
     }
 
@@ -336,7 +326,6 @@ fn iam() -> Value {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     fn routes() -> Vec<Route> {

@@ -2,7 +2,7 @@
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use tests::eventually;
+use tests::eventually_holds;
 use tests::stack::FreshDatabase;
 
 use crate::client::stack;
@@ -18,7 +18,7 @@ pub async fn as_admin(statement: String) {
 /// connection a moment after us.
 pub async fn connections_become(database: &FreshDatabase, number: usize) {
     let what = format!("{number} connections");
-    eventually(&what, async || {
+    eventually_holds(&what, async || {
         database.open_connections().await.unwrap() == number
     })
     .await;

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Value};
 use orders::statements::{INSERT_ITEMS, INSERT_ORDER};
 use serde_json::json;
-use tests::eventually;
+use tests::eventually_holds;
 use tests::proxy::Proxy;
 use tests::stack::{FreshDatabase, Stack};
 use tests::stand_ins::lambda::event::Event;
@@ -265,7 +265,7 @@ impl FunctionUnderTest {
 
     /// Waits until a statement of the function is blocked by a table lock.
     pub async fn wait_until_blocked(&self) {
-        eventually("a statement waits for a table", async || {
+        eventually_holds("a statement waits for a table", async || {
             let mut direct = self.direct().await;
             let waiting = self.database.waiting_for_a_table(&mut direct).await;
             waiting.unwrap() > 0

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
-use tests::eventually;
+use tests::eventually_holds;
 use tests::proxy::{At, Fault, Hold};
 use tests::stack::{PrivateServer, Stack};
 use tests::stand_ins::lambda::{Answer, Setup};
@@ -131,7 +131,7 @@ impl Functions {
             }
             Outage::IdleTimeout => {
                 for under_test in &self.all {
-                    eventually("the server ends idle connections", async || {
+                    eventually_holds("the server ends idle connections", async || {
                         under_test.connections().await.is_empty()
                     })
                     .await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lambda::process::catch_panic;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use tests::eventually;
+use tests::eventually_holds;
 use tests::proxy::Fault;
 use tests::stack::Stack;
 use tests::stand_ins::lambda::Function;
@@ -46,7 +46,7 @@ async fn assert_ends_in_time(start: impl AsyncFn() -> FunctionUnderTest) {
     for _ in 0..3 {
         let under_test = start().await;
         let ended = ends_within(GRACE, under_test.function).await;
-        eventually("every connection is closed", async || {
+        eventually_holds("every connection is closed", async || {
             under_test.proxy.counts().open == 0
         })
         .await;
@@ -156,7 +156,7 @@ async fn every_connection_says_goodbye_to_vtgate() {
         let (before, open) = (vtgate.farewells(), under_test.proxy.counts().open);
         assert!(open > 0);
         end(under_test.function).await;
-        eventually("every connection says goodbye", async || {
+        eventually_holds("every connection says goodbye", async || {
             vtgate.farewells() == before + open
         })
         .await;
@@ -209,7 +209,7 @@ async fn a_shutdown_during_an_invocation_leaves_nothing_half_written() {
     end(function).await;
     lock.query_drop("UNLOCK TABLES").await.unwrap();
 
-    eventually("the server ends the connection", async || {
+    eventually_holds("the server ends the connection", async || {
         database.open_connections().await.unwrap() == 0
     })
     .await;

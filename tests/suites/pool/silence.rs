@@ -11,7 +11,7 @@ use database::{DatabaseError, Session, Statement};
 use lambda::Deadline;
 use lambda::clock::SystemClock;
 use mysql_async::prelude::Queryable;
-use tests::eventually;
+use tests::eventually_holds;
 use tests::proxy::{At, Fault};
 use tests::stand_ins::lambda::Setup;
 use tokio::task::JoinSet;
@@ -147,10 +147,10 @@ async fn a_read_that_is_held_back_is_waited_for() {
     let mut session = pool.session().await;
     let held_back = async {
         let first = pool.proxy.hold(1, At::BeforeServer);
-        eventually("the read is held", async || first.is_reached()).await;
+        eventually_holds("the read is held", async || first.is_reached()).await;
         // Before the read is sent again, the server is asked what it runs.
         let second = pool.proxy.hold(2, At::BeforeServer);
-        eventually("it is sent again", async || second.is_reached()).await;
+        eventually_holds("it is sent again", async || second.is_reached()).await;
         let connections = pool.proxy.counts().ever;
         // Long enough to ask again, which would take one more connection.
         sleep(Duration::from_secs(1)).await;

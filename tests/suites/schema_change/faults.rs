@@ -1,8 +1,8 @@
 //! Faults of PlanetScale and of the network, and people who interfere with a run.
 
 use serde_json::json;
+use tests::eventually;
 use tests::stand_ins::control_plane::ApiFailure;
-use tests::stand_ins::control_plane::fresh_control_plane::eventually;
 
 use crate::pipeline::Pipeline;
 use crate::{NOTES, TWO_TABLES};

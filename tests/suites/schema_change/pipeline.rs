@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use tests::eventually_holds;
 use tests::stack::Stack;
-use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 use tests::stand_ins::control_plane::{BRANCH, ServiceToken};
 use tests::stand_ins::lambda::{Function, Reported};
 use tests::stand_ins::step_functions::{self, Ended, Execution, Interpreter, StateMachine, Target};
@@ -231,8 +232,7 @@ impl Pipeline {
 
     /// Waits until a step has been carried out this many times.
     pub async fn carried_out(&self, step: &str, times: usize) {
-        let reached = async || (self.times(step) >= times).then_some(());
-        eventually(step, reached).await;
+        eventually_holds(step, async || self.times(step) >= times).await;
     }
 
     /// How often a step was carried out.

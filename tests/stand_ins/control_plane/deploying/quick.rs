@@ -118,6 +118,11 @@ async fn cut_over(call: &mut Call<'_>, number: u64) -> Result<Progress, Refusal>
     let before = deployment(call, number)?.before.clone().unwrap_or_default();
     let wanted = wanted(call, number, &before).await?;
     let changes: Vec<Change> = deployment(call, number)?.changes().cloned().collect();
+    if call.server.exists(&kept).await? {
+        // An earlier attempt was interrupted.
+        change_back(call.server, &target, &kept, &before).await?;
+        call.server.drop_schema(&kept).await?;
+    }
     call.server.create_schema(&kept, &target).await?;
     for (at, change) in changes.iter().enumerate() {
         if let Err(error) = change_target(call.server, &target, &kept, change).await {

@@ -83,9 +83,11 @@ async fn a_protected_backup_cannot_be_deleted() {
     let api = FreshControlPlane::start().await;
     let made = api.post("/branches/main/backups", json!({})).await;
     let path = format!("/branches/main/backups/{}", made["id"].as_str().unwrap());
-    // `pscale` sends a text, which the document does not allow.
-    api.control_plane.stop_recording();
     for [on, off] in [[json!(true), json!(false)], [json!("true"), json!("false")]] {
+        if on.is_string() {
+            // `pscale` sends a text, which the document does not allow.
+            api.control_plane.stop_recording();
+        }
         for (protected, status) in [(on, 422), (off.clone(), 200)] {
             let change = Some(json!({"protected": protected}));
             let (changed, backup) = api.send("PATCH", &path, change).await;
@@ -98,6 +100,7 @@ async fn a_protected_backup_cannot_be_deleted() {
             }
         }
     }
+    api.control_plane.record();
     let unclear = Some(json!({"protected": "perhaps"}));
     assert_eq!(api.send("PATCH", &path, unclear).await.0, 400);
     assert_eq!(api.status("DELETE", &path).await, 204);

@@ -1,5 +1,6 @@
-//! PlanetScale's document. Each test holds what it has sent and got against it at its end. Here is what
-//! no other test calls.
+//! PlanetScale's document. Each test holds what was recorded against it: at its end, and before it stops
+//! recording because it leaves the document on purpose. Here are a call of every operation, the calls
+//! that no other test makes, and exchanges that the comparison must find wrong.
 
 use serde_json::json;
 use tests::skipped;
@@ -9,6 +10,9 @@ use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 const DATABASE_PATH: &str = "/organizations/{organization}/databases/{database}";
 
+/// The control plane has every operation of the document: it answers none with 501. Most of these calls
+/// name what does not exist or lack a body, so that they are refused. Whether the operations work is for
+/// other tests.
 #[tokio::test]
 async fn every_operation_is_there() {
     let Some(contract) = Contract::from_env().unwrap() else {
@@ -47,6 +51,8 @@ async fn what_no_other_test_calls_is_as_in_the_document() {
     let queries = api.list(insights, ["fingerprint"]).await;
     let fingerprint = queries[0][0].as_str().unwrap();
     api.get(&format!("{insights}/{fingerprint}?keyspace=orders"))
+        .await;
+    api.get(&format!("{insights}/{fingerprint}/summary?keyspace=orders"))
         .await;
     let anomalies = api.list(&format!("{insights}/anomalies"), ["id"]).await;
     let id = anomalies[0][0].as_str().unwrap();

@@ -1,8 +1,9 @@
 //! Deploy requests: differences between schemas, and changes of production.
 
 use serde_json::{Value, json};
+use tests::eventually_holds;
 use tests::stand_ins::control_plane::BRANCH;
-use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 
 const NOTES: &str = "CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, note VARCHAR(64))";
 
@@ -124,10 +125,7 @@ async fn deployments_and_backups_finish_without_being_read() {
     api.branch_with("dev", &[NOTES]).await;
     let request = api.ready("dev").await;
     api.act(&request, "deploy").await;
-    let deployed = eventually("the table", async || {
-        let there = !api.columns("notes").await.is_empty();
-        there.then_some(())
-    });
+    let deployed = eventually_holds("the table", async || !api.columns("notes").await.is_empty());
     tokio::select! {
         () = deployed => {}
         () = api.control_plane.keep_moving() => {}

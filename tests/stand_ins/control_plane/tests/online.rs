@@ -5,9 +5,10 @@ use database::without_values;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use serde_json::{Value, json};
+use tests::eventually_holds;
 use tests::stack::Stack;
 use tests::stand_ins::control_plane::BRANCH;
-use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
 use tests::vitess::cluster::Cluster;
 
 /// A deployment, and what is done each time it rests: a call of the API, or a statement on production.
@@ -112,11 +113,11 @@ async fn seen(api: &FreshControlPlane, production: &mut Conn, case: &Case) -> Va
         }
         let answer = api.act(&request, action).await;
         states.push(answer["deployment_state"].clone());
-        eventually(action, async || {
+        eventually_holds(action, async || {
             let state = api.get(&request).await["deployment_state"].clone();
             let rests = RESTS.iter().any(|rest| state == *rest);
             states.push(state);
-            rests.then_some(())
+            rests
         })
         .await;
     }

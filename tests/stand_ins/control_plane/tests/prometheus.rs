@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use mysql_async::prelude::Queryable as _;
 use serde_json::Value;
-use tests::skipped;
 use tests::stack::free_port;
-use tests::stand_ins::control_plane::fresh_control_plane::{FreshControlPlane, eventually};
+use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
+use tests::{eventually, skipped};
 
 /// Ends with the test.
 struct Prometheus(Child);

@@ -1,4 +1,4 @@
-//! Production and its rows after a failed or a reverted deployment.
+//! Production and its rows after a failed, reverted or interrupted deployment.
 
 use serde_json::json;
 use tests::stand_ins::control_plane::fresh_control_plane::FreshControlPlane;
@@ -80,4 +80,32 @@ async fn a_cutover_that_fails_halfway_leaves_production_unchanged() {
     assert_eq!(queue["data"].as_array().unwrap().len(), 1);
     api.act(&request, "complete-deploy").await;
     assert_eq!(api.get("/deploy-queue").await["data"], json!([]));
+}
+
+#[tokio::test]
+async fn an_interrupted_cutover_is_repeated() {
+    let api = FreshControlPlane::start().await;
+    api.run_on_production(&[NOTES, "INSERT INTO notes VALUES (1, 'one')"])
+        .await;
+    let first = "CREATE TABLE a (id INT NOT NULL PRIMARY KEY)";
+    api.branch_with("dev", &[first, "DROP TABLE notes"]).await;
+    let request = api.open("dev", false).await;
+    api.until(&request, &["ready"]).await;
+    api.act(&request, "deploy").await;
+    api.until(&request, &["pending_cutover"]).await;
+    // The interrupted cutover has created one table and moved the other away.
+    let kept = format!("{}_before_1", api.database.name());
+    let create = format!("CREATE DATABASE {kept}");
+    let keep = format!("RENAME TABLE notes TO {kept}.notes");
+    api.run_on_production(&[first, &create, &keep]).await;
+    let api = api.restart().await;
+    api.act(&request, "apply-deploy").await;
+    api.until(&request, &["complete_pending_revert"]).await;
+    assert_eq!(api.columns("a").await, ["id"]);
+    assert_eq!(api.columns("notes").await, [] as [&str; 0]);
+    api.act(&request, "revert").await;
+    api.until(&request, &["complete_revert"]).await;
+    assert_eq!(api.columns("a").await, [] as [&str; 0]);
+    let notes: Vec<String> = api.rows("SELECT note FROM notes").await;
+    assert_eq!(notes, ["one"]);
 }

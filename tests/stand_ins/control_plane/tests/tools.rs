@@ -146,7 +146,6 @@ async fn organizations_and_databases_are_listed() {
 #[tokio::test]
 async fn the_habits_of_pscale_are_accepted() {
     let api = FreshControlPlane::start().await;
-    api.control_plane.stop_recording();
     // It takes any other kind for Postgres.
     assert_eq!(api.get("").await["kind"], "mysql");
     let new = json!({"name": "dev", "parent_branch": "", "cluster_size": "PS_DEV"});
@@ -166,9 +165,11 @@ async fn the_habits_of_pscale_are_accepted() {
     ] {
         assert_eq!(api.send(method, &path, None).await.0, status, "{path}");
     }
-    // Without `--into` it does not name the target.
+    // Without `--into` it does not name the target, which the document demands.
+    api.control_plane.stop_recording();
     let new = json!({"branch": "dev", "notes": ""});
     let opened = api.post("/deploy-requests", new).await;
+    api.control_plane.record();
     assert_eq!(opened["into_branch"], "main");
     let request = "/deploy-requests/1";
     api.until(request, &["ready"]).await;
