@@ -54,8 +54,8 @@ Options of cargo dev test:
   --vitess-cluster runs the tests that start clusters of Vitess, with failovers, and no others; needs
                    Go and MySQL, and takes minutes
   --url URL        tests on this database, mysql://user:password@host:port/name, whose schema must be
-                   empty or have this project's tables; runs the tests that need no server of their
-                   own
+                   empty or made by this project's migrations; runs the tests that need no server of
+                   their own
   --ca FILE        the authority of that server's certificate, as PEM; the default is the public ones
 
 Options of cargo dev migrate:

@@ -18,7 +18,7 @@ use crate::stack;
 use crate::stack::access::{Access, Administration, LINT_SCHEMAS, REGION, TEST_CREDENTIAL};
 use crate::stack::file;
 use crate::stack::migrations;
-use crate::stack::process::{NotStarted, Program, command};
+use crate::stack::process::{Ended, Program, command};
 use crate::stack::secrets::{self, Secrets};
 use crate::stack::server::{self, Data, Make, Server};
 use crate::stack::tls::{self, Authority, Certificates};
@@ -195,11 +195,11 @@ impl Run {
                 step.done("functions built");
                 Ok(())
             }
-            Err(error) if error.is::<NotStarted>() => Err(error),
-            Err(_) => {
+            Err(error) if error.is::<Ended>() => {
                 let log = file::read(&self.processes.log("cargo-build"))?;
                 bail!("the functions can't be built:\n{log}")
             }
+            Err(error) => Err(error),
         }
     }
 

@@ -25,7 +25,7 @@ pub const TEST_CREDENTIAL: &str = "test";
 pub const ADMIN: &str = "admin";
 
 /// What the names of the scratch schemas of `cargo dev lint` begin with.
-pub const LINT_SCHEMAS: &str = "lint_";
+pub const LINT_SCHEMAS: &str = "cargo_dev_lint_";
 
 /// How long to wait for a server on the same machine.
 const PATIENCE: Duration = Duration::from_secs(10);

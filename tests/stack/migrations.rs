@@ -40,7 +40,8 @@ async fn read(connection: &mut Conn) -> anyhow::Result<Ledger> {
         return Ok(Ledger::absent());
     }
     let rows = connection.query(ledger::READ.sql()).await;
-    let rows = rows.map_err(|error| anyhow!("the table schema_migrations: {error}"))?;
+    let rows = rows
+        .map_err(|error| anyhow!("the table schema_migrations is not this project's: {error}"))?;
     Ok(Ledger::new(rows))
 }
 

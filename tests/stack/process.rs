@@ -54,6 +54,15 @@ impl NotStarted {
     }
 }
 
+/// A program ended, though it should not have, or with another status than success.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} ended with {status}{said}")]
+pub struct Ended {
+    name: String,
+    status: ExitStatus,
+    said: String,
+}
+
 fn quote(last_lines: &str, log: &Path) -> String {
     if last_lines.is_empty() {
         return ", and wrote nothing".to_owned();
@@ -274,11 +283,15 @@ impl Program {
         ended.ok().and_then(|status| *status).unwrap_or_default()
     }
 
-    /// The error that it ended, though it should not have, or with another status than success.
+    /// The error [`Ended`].
     pub fn failure(&self, status: ExitStatus) -> anyhow::Error {
         let last_lines = file::last_lines(&self.log, 12);
-        let quoted = quote(&last_lines, &self.log);
-        anyhow!("{} ended with {status}{quoted}", self.name)
+        let ended = Ended {
+            name: self.name.clone(),
+            status,
+            said: quote(&last_lines, &self.log),
+        };
+        ended.into()
     }
 
     /// Waits until it takes connections at the address.

@@ -19,7 +19,7 @@ pub use private::{FOLDER as PRIVATE_SERVERS, PrivateServer};
 
 use crate::stack::access::{self, ADMIN, ConnectError, Login, wait_until_let_in};
 use crate::stack::file;
-use crate::stack::process::{Processes, Program, free_port};
+use crate::stack::process::{Ended, Processes, Program, free_port};
 use crate::stack::progress::Progress;
 use crate::stack::tls::Certificates;
 
@@ -190,12 +190,13 @@ impl Site {
         }
         let process = processes.start("server", run)?;
         let let_in = wait_until_let_in(&process, || self.connect());
-        let_in.await.map_err(|error| {
-            anyhow!(
-                "the server does not start on its data folder {}: {error}\n  \
-                 If its data is broken, remove that folder and start again.",
+        let_in.await.map_err(|error| match error.is::<Ended>() {
+            true => anyhow!(
+                "the server does not start: {error}\n  \
+                 If it says that its data is broken, remove {} and start again.",
                 self.data.display(),
-            )
+            ),
+            false => error,
         })?;
         file::remove(&accounts)?;
         Ok(process)

@@ -32,7 +32,7 @@ async fn its_user_reads_and_writes_only_there() {
     for statement in [
         "DROP TABLE orders".to_owned(),
         format!("SELECT 1 FROM {}.orders", other.name()),
-        "CREATE DATABASE lint_own".to_owned(),
+        "CREATE DATABASE cargo_dev_lint_own".to_owned(),
     ] {
         let error = connection.query_drop(&statement).await.unwrap_err();
         assert!(

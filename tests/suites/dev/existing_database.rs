@@ -56,8 +56,11 @@ async fn a_schema_with_other_tables_is_refused() {
     let stack = Stack::from_env().unwrap();
     let database = stack.fresh_database().await.unwrap();
     let mut admin = database.connect_as_admin().await.unwrap();
+    let schema = database.name();
     for statement in [
-        "DROP TABLE schema_migrations, order_items, order_shards, orders",
+        &format!("DROP DATABASE `{schema}`"),
+        &format!("CREATE DATABASE `{schema}`"),
+        &format!("USE `{schema}`"),
         "CREATE TABLE invoices (id INT)",
         // A view and a table that Vitess keeps do not count.
         "CREATE SQL SECURITY INVOKER VIEW paid AS SELECT 1 AS one",

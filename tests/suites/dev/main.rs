@@ -142,7 +142,7 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     get(&format!("{url}/health")).await;
     let mut connection = connect(&folder).await;
     connection
-        .query_drop("CREATE DATABASE lint_left")
+        .query_drop("CREATE DATABASE cargo_dev_lint_left")
         .await
         .unwrap();
     dev.signal(Signal::SIGKILL);
@@ -164,7 +164,10 @@ async fn it_serves_the_api_and_leaves_nothing_behind() {
     );
     let mut connection = connect(&folder).await;
     let schemas: Vec<String> = connection.query("SHOW DATABASES").await.unwrap();
-    assert!(!schemas.contains(&"lint_left".to_owned()), "{schemas:?}");
+    assert!(
+        !schemas.contains(&"cargo_dev_lint_left".to_owned()),
+        "{schemas:?}"
+    );
     // The branch has outlived all of this, and the token too.
     let planetscale = control_plane::client(&folder);
     for (method, status) in [(Method::GET, 200), (Method::DELETE, 204)] {

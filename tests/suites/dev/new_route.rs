@@ -32,7 +32,7 @@ async fn a_route_that_the_template_gains_is_served_and_a_mistake_in_it_is_named(
     assert_eq!(get(&health).await.0, 404);
     // What was written before the change is not shown again.
     let log = fs::read_to_string(folder.join("logs/cargo-lambda-watch.log")).unwrap();
-    let first = log.lines().next().unwrap();
+    let first = log.lines().find(|line| !line.trim().is_empty()).unwrap();
     assert_eq!(dev.output().matches(first).count(), 1, "{}", dev.output());
 
     fs::write(&template, &complete).unwrap();

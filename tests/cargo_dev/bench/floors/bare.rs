@@ -154,7 +154,7 @@ struct Shared {
     parameters: Params,
 }
 
-/// The default number of connections is that of the functions.
+/// By default there are as many connections as the functions have for the bench's events.
 async fn serve(default: usize) -> anyhow::Result<()> {
     let (sql, parameters) = statement(&std::env::var("BENCH_STATEMENT")?)?;
     let count = match std::env::var("DATABASE_POOL_MAX").as_deref() {
@@ -192,8 +192,9 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner)
         };
         let mut connection = connections().pop().context("no connection is free")?;
-        let rows: Vec<Row> = connection.exec(&self.sql, &self.parameters).await?;
+        let rows = connection.exec(&self.sql, &self.parameters).await;
         connections().push(connection);
+        let rows: Vec<Row> = rows?;
         anyhow::ensure!(!rows.is_empty(), "no rows");
         let mut answer = ApiGatewayV2httpResponse::default();
         answer.status_code = 200;
