@@ -89,10 +89,10 @@ async fn apply_alone(change: &SchemaChange, production: &Production) -> Result<A
     login.end(applied).await
 }
 
-/// Whether no other run was applying them when the password was made. Of two that were made at the
-/// same time neither is first, because each may have been made after the other run has looked; both
-/// runs try again with new ones. A password that an earlier attempt of this execution has left does
-/// not count, and is deleted.
+/// Whether no other run was applying them when the password was made. One that was made at the same
+/// time counts as earlier, because its run may have looked before this password was there. At worst
+/// neither run is first, and both try again with new ones. A password that an earlier attempt of this
+/// execution has left does not count, and is deleted.
 async fn is_first(change: &SchemaChange, own: &Password, production: &Production) -> Result<bool> {
     let api = production.api();
     let mut first = true;

@@ -181,7 +181,8 @@ async fn explain(
     }
 }
 
-/// Why the review fails, where the database does not do something.
+/// What the review fails with if the database cannot be reached or refuses. `doing` says what it was
+/// asked for.
 fn failure(doing: &str, error: DefinitionError) -> Failure {
     use DatabaseError::{OutOfTime, Unavailable};
     let name = match error {

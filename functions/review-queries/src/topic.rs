@@ -8,7 +8,7 @@ use crate::report::Answer;
 /// SNS takes at most this many characters as a subject, and only ASCII.
 const SUBJECT: usize = 99;
 
-/// Sends the report to everybody who has subscribed. Not everybody has a topic.
+/// Sends the report to the topic's subscribers. Without a topic, only the log has the report.
 pub async fn publish(answer: &Answer) -> Result<(), Failure> {
     let arn = std::env::var("REPORT_TOPIC_ARN").unwrap_or_default();
     if arn.trim().is_empty() {

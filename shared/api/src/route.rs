@@ -89,7 +89,9 @@ impl Route {
     ///
     /// The route `$default` says nothing. It comes from a function URL, which names no parameters,
     /// or from cargo-lambda, which does not decode them (cargo-lambda-watch 1.9.2,
-    /// trigger_router.rs). For these events, the raw path is split at the slashes of the URL.
+    /// trigger_router.rs). For these events, the raw path is split at the slashes of the URL. An
+    /// API's own catch-all route works on the stage `$default` only, because on any other the raw path
+    /// begins with the stage's name.
     pub(super) fn parameters(self, event: &Event) -> Option<Parameters> {
         let matched = self.matched(event);
         matched.or_else(|| self.match_path(&event.raw_path))

@@ -50,10 +50,10 @@ struct Driver {
     prepared: Vec<(String, Statement)>,
 }
 
-/// Why a connection is closed, as the log has it: there is a newer login.
+/// What the log says of a connection that is closed because there is a newer login.
 pub(super) const OLDER_LOGIN: &str = "older login";
 
-/// The same: a command failed in a way that leaves the connection in doubt.
+/// What it says after a command failed in a way that leaves the connection in doubt.
 pub(super) const FAILED: &str = "failed";
 
 /// What the server answers to a statement.
@@ -262,8 +262,8 @@ impl ClosedOnDrop {
 }
 
 impl Drop for ClosedOnDrop {
-    /// If it is dropped with a connection, that is in the middle of a command, because its invocation
-    /// ended or the connection went silent.
+    /// A connection that is still here was in the middle of a command: its invocation ended, or the
+    /// connection went silent.
     fn drop(&mut self) {
         self.discard("given up during a command");
     }

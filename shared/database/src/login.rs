@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use secrets::{Fields, SecretError, SecretValue};
 
-/// What the process needs to log in. `Debug` shows no password.
+/// What the process needs to log in. `Debug` shows no password. The default is no login: it stands in
+/// for one that could not be read.
 #[derive(Debug, Clone, Default)]
 pub struct Login {
     /// The host's name or address. The server's certificate must be valid for it.

@@ -1,7 +1,7 @@
 //! Enumerations to which the API may add values.
 
-/// Defines an enum whose variants have the API's texts, in this case of letters. Its variant `Other`
-/// holds any other text. Shown, it is the text.
+/// Defines an enum. The API's texts are the names of its variants, written in the given case, such as
+/// `snake_case`. `Other` keeps any other text. `Display` writes the text.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*

@@ -176,7 +176,8 @@ impl<'s> Words<'s> {
             if depth == 0 && begins(tokens, place, "IF EXISTS|NOT") {
                 self.conditional(token);
             }
-            // EXTRACT and the like have a FROM in parentheses.
+            // A comma names another table only between FROM and the next clause. EXTRACT and the like
+            // have a FROM in parentheses.
             if depth == 0 && token.is_one_of("FROM|SELECT|WHERE|GROUP|HAVING|WINDOW|ORDER|LIMIT") {
                 lists_tables = token.is("FROM");
             }

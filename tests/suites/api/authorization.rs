@@ -181,6 +181,9 @@ async fn assert_answered(order: &Value, authorizer: &Value, read: u16) {
             answer.status, expected,
             "{what} by {authorizer}: {answer:?}"
         );
+        if expected >= 400 {
+            problem(&answer, expected);
+        }
     }
     let version = match read {
         200 => 2,

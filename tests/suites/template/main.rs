@@ -296,6 +296,24 @@ fn no_partition_of_aws_is_taken_for_granted() {
     }
 }
 
+#[test]
+fn a_function_of_the_api_costs_at_most_twelve_lines() {
+    let template = text("template.yaml");
+    for function in Document::read().functions() {
+        if !is_http(&function.binary) {
+            continue;
+        }
+        let (_, after) = template
+            .split_once(&format!("\n  {}:\n", function.name))
+            .unwrap();
+        let (resource, _) = after.split_once("\n\n").unwrap();
+        // Its name, its properties, a blank line, and up to two lines for the path in DefinitionBody.
+        let lines = 1 + resource.lines().count() + 1 + 2;
+        let of_more_routes = 2 * (function.events().len() - 1);
+        assert!(lines <= 12 + of_more_routes, "{}: {lines}", function.name);
+    }
+}
+
 /// Every variable that one of the functions reads.
 fn variables() -> impl Iterator<Item = &'static Variable> {
     [
