@@ -1,6 +1,7 @@
 //! A topic of moto's SNS, with a queue of its SQS that has subscribed to it.
 
 use serde_json::Value;
+use tests::eventually;
 use tests::stack::Stack;
 use uuid::Uuid;
 
@@ -33,6 +34,18 @@ impl Topic {
         ];
         topic.call("sns", "Subscribe", &parameters).await;
         topic
+    }
+
+    /// The message that was published, once it is there. A call that was slow is sent again, so it may
+    /// be there several times.
+    pub async fn message(&self) -> Value {
+        let look = async || Some(self.messages().await).filter(|messages| !messages.is_empty());
+        let messages = eventually("a message was published", look).await;
+        let first = &messages[0];
+        for again in &messages {
+            assert_eq!(again["Message"], first["Message"]);
+        }
+        first.clone()
     }
 
     /// The messages that were published, each with its `Subject` and `Message`.
