@@ -1,5 +1,6 @@
 //! `cargo dev` and `cargo dev test`: starts everything in the right order, and stops it.
 
+mod base;
 pub mod bench;
 mod environment;
 mod existing_database;

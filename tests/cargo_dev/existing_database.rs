@@ -15,7 +15,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use schema::ledger;
 
-use super::start::Purpose;
+use super::base::Purpose;
 use super::{Options, Run, programs, target};
 use crate::stack::access::{Access, Login};
 use crate::stack::file;

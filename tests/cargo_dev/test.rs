@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use tokio::process::Command;
 
-use super::start::Purpose;
+use super::base::Purpose;
 use super::{Options, Run};
 use crate::stack;
 use crate::stack::access::Access;
