@@ -8,7 +8,7 @@
 //!
 //! A line also says what the functions make of the error. If a transaction fails, or something behind
 //! vtgate fails over, is full or is lost, the statement is sent again. vtgate itself is fine, so the
-//! connection to it is kept, unless something on the way to it is lost, or if nobody knows what happened.
+//! connection to it is kept, unless something on the way to it is lost or nobody knows what happened.
 //! After `MESSAGE_TOO_LARGE` MySQL hangs up, and after `BRANCH_MISSING` and `INSECURE` PlanetScale's edge
 //! does. What was too slow would be too slow again.
 
